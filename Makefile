@@ -1,0 +1,56 @@
+# Two commands do everything: `make run` and `make test`. Nothing is needed before them.
+SHELL := /bin/sh
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: run test lint fmt bench clean setup setup-dev
+
+setup: $(VENV)/.run-installed
+setup-dev: $(VENV)/.dev-installed
+
+# `python3 -m venv` needs Debian's python3-venv for pip. Where it is missing, root installs it and
+# anybody else is told the one command that helps.
+$(BIN)/pip:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	    echo "Postroad needs Python 3.11 or later; set PYTHON=/path/to/python3.11" >&2; exit 1; }
+	@$(PYTHON) -m venv $(VENV) >/dev/null 2>&1 || { \
+	    if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	        apt-get update -qq; apt-get install -y -qq python3-venv >/dev/null; \
+	    else \
+	        echo "python3-venv is missing: sudo apt-get install python3-venv" >&2; exit 1; \
+	    fi; rm -rf $(VENV); $(PYTHON) -m venv $(VENV); }
+
+$(VENV)/.run-installed: $(BIN)/pip requirements.txt constraints.txt
+	@echo "Installing what Postroad runs on (once) ..."
+	@$(BIN)/pip install -q --disable-pip-version-check -r requirements.txt
+	@touch $@
+
+$(VENV)/.dev-installed: $(BIN)/pip requirements.txt requirements-dev.txt constraints.txt
+	@echo "Installing what the tests need (once) ..."
+	@$(BIN)/pip install -q --disable-pip-version-check -r requirements-dev.txt
+	@touch $@ $(VENV)/.run-installed
+
+run: setup
+	@exec $(BIN)/python manage.py run
+
+test: setup-dev
+	@sh tests/support/install_real_parts.sh
+	@$(BIN)/python -m pytest $(ARGS)
+
+lint: setup-dev
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/lint-imports --no-cache
+	@$(BIN)/mypy
+	@$(BIN)/python manage.py makemigrations --check --dry-run
+	@$(BIN)/python manage.py check --fail-level WARNING
+
+fmt: setup-dev
+	@$(BIN)/ruff check --fix-only -q . ; $(BIN)/ruff format -q .
+
+bench: setup-dev
+	@$(BIN)/python -m tests.bench $(ARGS)
+
+clean:
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis tests/.artefacts

@@ -1,0 +1,167 @@
+"""The control link's vocabulary, node ⇄ appliance, over one WebSocket (ADR-0006).
+
+Every frame is one JSON object with a ``type``. Frames may be lost with their connection, so each
+side can rebuild the other's picture: the node says in ``Hello`` and in every ``Heartbeat`` what
+it runs; the appliance compares and, if the node is behind, sends ``Apply`` again.
+
+    node                                  appliance
+     │ ── Hello ─────────────────────────────► │   on connect
+     │ ◄───────────────── Apply(revision N) ── │   when the node does not run N
+     │ ── Ack(N) or Nack(N, problems) ───────► │
+     │ ── Heartbeat ──────────────────────────► │   every heartbeat_s
+     │ ── Sessions(full), Sessions(changes) ──► │   live sessions
+     │ ── Stats(totals) ──────────────────────► │
+     │ ◄──────── Invalidate(generation) ─────── │   routes or accounts changed
+     │ ◄──────── Kick(command, sessions) ────── │
+     │ ── CommandResult(command, …) ──────────► │
+"""
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+from proxycore.contract.codec import Invalid, Problem, decode, encode
+from proxycore.contract.session import SessionBytes, SessionRecord
+
+LINK_VERSION: Final = 1
+"""Version of this vocabulary. The appliance refuses a node of another one, saying so."""
+
+HEARTBEAT_S: Final = 1.0
+"""How often a node reports. Small, so that what a lost doorbell costs is one second."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SettingProblem:
+    """One setting a node cannot accept."""
+
+    path: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hello:
+    """First frame of a node."""
+
+    version: str
+    boot_id: str
+    hostname: str
+    workers: int
+    revision: int = 0
+    digest: str = ""
+    """Revision and digest the node runs; 0 and empty when it runs none."""
+    generation: int = 0
+    """Routing generation the node's auth cache is valid for."""
+    link_version: int = LINK_VERSION
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Heartbeat:
+    """The node's state, repeated; whatever was lost is mended from it."""
+
+    boot_id: str
+    revision: int
+    digest: str
+    generation: int
+    workers: int
+    sessions: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ack:
+    """The revision is active in every worker."""
+
+    revision: int
+    digest: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Nack:
+    """The revision was not activated; what ran before still runs."""
+
+    revision: int
+    problems: tuple[SettingProblem, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sessions:
+    """Live sessions: the whole list when ``full``, else what changed since the last frame."""
+
+    boot_id: str
+    full: bool
+    opened: tuple[SessionRecord, ...] = ()
+    counted: tuple[SessionBytes, ...] = ()
+    closed: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stats:
+    """Cumulative totals by series name (contract.stats) since ``boot_id`` began."""
+
+    boot_id: str
+    seq: int
+    values: dict[str, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CommandResult:
+    """What became of a command: how many sessions it reached."""
+
+    command: str
+    affected: int
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Apply:
+    """Run this revision. ``snapshot`` is the plain form of contract.snapshot.Snapshot."""
+
+    revision: int
+    digest: str
+    snapshot: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Invalidate:
+    """Forget cached verdicts: routes or accounts are now of this generation."""
+
+    generation: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kick:
+    """Disconnect sessions."""
+
+    command: str
+    sessions: tuple[str, ...]
+
+
+NodeMessage = Hello | Heartbeat | Ack | Nack | Sessions | Stats | CommandResult
+ApplianceMessage = Apply | Invalidate | Kick
+Message = NodeMessage | ApplianceMessage
+
+_TYPES: Final[dict[str, type]] = {
+    "hello": Hello,
+    "heartbeat": Heartbeat,
+    "ack": Ack,
+    "nack": Nack,
+    "sessions": Sessions,
+    "stats": Stats,
+    "command_result": CommandResult,
+    "apply": Apply,
+    "invalidate": Invalidate,
+    "kick": Kick,
+}
+_NAMES: Final = {cls: name for name, cls in _TYPES.items()}
+
+
+def to_frame(message: Message) -> dict[str, Any]:
+    """Give the JSON object of a message."""
+    return {"type": _NAMES[type(message)], **encode(message)}
+
+
+def from_frame(plain: Any) -> Message:
+    """Read a message. Raises ``Invalid`` for anything that is not one."""
+    if not isinstance(plain, dict) or plain.get("type") not in _TYPES:
+        raise Invalid([Problem("type", "is not a known message")])
+    fields = {key: value for key, value in plain.items() if key != "type"}
+    message: Message = decode(_TYPES[plain["type"]], fields)
+    return message

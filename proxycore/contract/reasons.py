@@ -1,0 +1,67 @@
+"""Why a session ended. One vocabulary for logs, counters, the admin and the docs.
+
+If you add a reason: add its sentence to ``EXPLANATIONS`` (a check refuses a reason without one).
+"""
+
+from enum import StrEnum
+from typing import Final
+
+
+class CloseReason(StrEnum):
+    """The cause of the end of a session, as log key ``reason`` and counter label."""
+
+    CLIENT_CLOSED = "client_closed"
+    CLIENT_QUIT = "client_quit"
+    CLIENT_ERROR = "client_error"
+    CLIENT_TIMEOUT = "client_timeout"
+    EARLY_TALKER = "early_talker"
+    LINE_TOO_LONG = "line_too_long"
+    TOO_MANY_ERRORS = "too_many_errors"
+    BAD_PROXY_HEADER = "bad_proxy_header"
+    LOGIN_FAILED = "login_failed"
+    AUTH_UNAVAILABLE = "auth_unavailable"
+    AUTH_TIMEOUT = "auth_timeout"
+    AUTH_INVALID = "auth_invalid"
+    NO_PASSWORD = "no_password"  # noqa: S105  (a reason, not a password)
+    BACKEND_REFUSED = "backend_refused"
+    BACKEND_TIMEOUT = "backend_timeout"
+    BACKEND_CLOSED = "backend_closed"
+    BACKEND_INVALID = "backend_invalid"
+    BACKEND_REJECTED = "backend_rejected"
+    DONE = "done"
+    IDLE_TIMEOUT = "idle_timeout"
+    RELAY_ERROR = "relay_error"
+    KICKED = "kicked"
+    SHUTDOWN = "shutdown"
+    WORKER_LOST = "worker_lost"
+    INTERNAL = "internal"
+
+
+EXPLANATIONS: Final[dict[CloseReason, str]] = {
+    CloseReason.CLIENT_CLOSED: "The client closed the connection before it had logged in.",
+    CloseReason.CLIENT_QUIT: "The client said goodbye before it had logged in.",
+    CloseReason.CLIENT_ERROR: "The connection to the client broke before login.",
+    CloseReason.CLIENT_TIMEOUT: "The client did not log in within `timeout`.",
+    CloseReason.EARLY_TALKER: "The client spoke before the greeting (`smtp_greeting_delay`).",
+    CloseReason.LINE_TOO_LONG: "The client sent a command longer than its buffer allows.",
+    CloseReason.TOO_MANY_ERRORS: "The client sent `max_errors` commands that are not commands.",
+    CloseReason.BAD_PROXY_HEADER: "The connection did not begin with a valid PROXY header.",
+    CloseReason.LOGIN_FAILED: "The auth service refused the credentials.",
+    CloseReason.AUTH_UNAVAILABLE: "The auth service could not be reached.",
+    CloseReason.AUTH_TIMEOUT: "The auth service did not answer within `auth_http_timeout`.",
+    CloseReason.AUTH_INVALID: "The auth service answered something that is not an answer.",
+    CloseReason.NO_PASSWORD: "The login needs a password for the mail server and there is none.",
+    CloseReason.BACKEND_REFUSED: "The mail server could not be connected to.",
+    CloseReason.BACKEND_TIMEOUT: "The mail server did not finish the login within `timeout`.",
+    CloseReason.BACKEND_CLOSED: "The mail server closed the connection during login.",
+    CloseReason.BACKEND_INVALID: "The mail server answered out of protocol during login.",
+    CloseReason.BACKEND_REJECTED: "The mail server refused the login.",
+    CloseReason.DONE: "A proxied session came to its end.",
+    CloseReason.IDLE_TIMEOUT: "No byte passed in either direction for `proxy_timeout`.",
+    CloseReason.RELAY_ERROR: "A connection broke while the session was being proxied.",
+    CloseReason.KICKED: "The session was disconnected by an operator.",
+    CloseReason.SHUTDOWN: "The proxy shut down and the session was still open.",
+    CloseReason.WORKER_LOST: "The worker process that held the session died.",
+    CloseReason.INTERNAL: "A fault of ours ended the session; the log has the traceback.",
+}
+"""One sentence for the operator, per reason."""
