@@ -19,7 +19,7 @@ MAX_REPLY_BYTES: Final = 16_384
 """Most octets of reply headers taken. nginx stalls past 1,024; ours is a limit with a fault."""
 
 _MAX_TEXT_BYTES: Final = 512
-"""Longest failure text shown to a client: the length of an SMTP reply line (RFC 5321 §4.5.3.1.5)."""
+"""Longest failure text shown to a client: an SMTP reply line (RFC 5321 §4.5.3.1.5)."""
 
 DEFAULT_FAILURE: Final = b"Invalid login or password"
 """Shown when the service refuses with an empty text (nginx lets SMTP in, in that case)."""

@@ -95,7 +95,9 @@ def _decode_dataclass(cls: type, plain: Any, path: str, problems: list[Problem])
     return cls(**values)
 
 
-def _decode_value(hint: Any, plain: Any, path: str, problems: list[Problem]) -> Any:
+def _decode_value(  # noqa: PLR0911  (one return per kind of value reads best)
+    hint: Any, plain: Any, path: str, problems: list[Problem]
+) -> Any:
     origin = get_origin(hint)
     if origin in (Union, UnionType):
         return _decode_union(hint, plain, path, problems)
