@@ -1,0 +1,1 @@
+"""Whole journeys on real mail servers."""

@@ -1,0 +1,57 @@
+"""Real mail servers, started once for all integration tests."""
+
+from collections.abc import Generator
+from pathlib import Path
+
+import pytest
+
+from tests.support.authserver import AuthServer, listing_15_2
+from tests.support.cast import MAILHOST01, MAILHOST02, PASSWORDS
+from tests.support.dovecot import Dovecot
+from tests.support.failure_logs import (
+    pytest_runtest_makereport as pytest_runtest_makereport,
+)
+from tests.support.failure_logs import pytest_runtest_setup as pytest_runtest_setup
+from tests.support.postfix import Postfix
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark everything in this folder."""
+    here = Path(__file__).parent
+    for item in items:
+        if here in item.path.parents:
+            item.add_marker(pytest.mark.integration)
+
+
+@pytest.fixture(scope="session")
+def mailhost01() -> Generator[Dovecot, None, None]:
+    with Dovecot(MAILHOST01, PASSWORDS) as dovecot:
+        yield dovecot
+
+
+@pytest.fixture(scope="session")
+def mailhost02() -> Generator[Dovecot, None, None]:
+    with Dovecot(MAILHOST02, PASSWORDS) as dovecot:
+        yield dovecot
+
+
+@pytest.fixture(scope="session")
+def mta() -> Generator[Postfix, None, None]:
+    with Postfix() as postfix:
+        yield postfix
+
+
+@pytest.fixture(scope="session")
+def auth_service(
+    mailhost01: Dovecot, mailhost02: Dovecot, mta: Postfix
+) -> Generator[AuthServer, None, None]:
+    """Somebody's auth_http service with the policy of listing 15-2, and no Django."""
+    hosts = {
+        dovecot.name: (
+            "127.0.0.1",
+            {"imap": dovecot.imap_port, "pop3": dovecot.pop3_port, "smtp": mta.port},
+        )
+        for dovecot in (mailhost01, mailhost02)
+    }
+    with AuthServer(listing_15_2(hosts, PASSWORDS)) as server:
+        yield server
