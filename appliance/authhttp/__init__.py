@@ -1,0 +1,1 @@
+"""The built-in auth_http service: headers in, routing's decision, headers out."""

@@ -1,0 +1,57 @@
+"""The state directory: what the appliance creates for itself, readable by its owner only.
+
+Called while settings are being read, so it may import nothing that needs settings.
+"""
+
+import os
+import secrets
+from pathlib import Path
+
+from cryptography.fernet import Fernet
+from django.core.exceptions import ImproperlyConfigured
+
+
+def make_private_directory(path: Path) -> Path:
+    """Give the directory, created with mode 0700 if it is not there."""
+    path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return path
+
+
+def read_keys(path: Path) -> list[str]:
+    """Give the encryption keys, newest first; the first start creates the file.
+
+    The file holds one Fernet key per line. To rotate, put a new one on top: it encrypts from then
+    on, and the others still decrypt. Lines that begin with ``#`` are remarks.
+    """
+    if not path.exists():
+        _create(path)
+    lines = (line.strip() for line in path.read_text("ascii").splitlines())
+    keys = [line for line in lines if line and not line.startswith("#")]
+    if not keys:
+        raise ImproperlyConfigured(f"{path} holds no key")
+    for key in keys:
+        try:
+            Fernet(key)
+        except ValueError:
+            # the key itself must not appear in an error
+            raise ImproperlyConfigured(f"{path} holds a line that is not a key") from None
+    return keys
+
+
+def _create(path: Path) -> None:
+    # Written aside and linked into place: of two processes that start at once one wins, and
+    # neither ever reads half a file.
+    make_private_directory(path.parent)
+    draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(Fernet.generate_key() + b"\n")
+            file.flush()
+            os.fsync(file.fileno())
+        try:
+            os.link(draft, path)
+        except FileExistsError:
+            return
+    finally:
+        draft.unlink()

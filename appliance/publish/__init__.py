@@ -1,0 +1,1 @@
+"""Numbered configuration revisions: validate, diff, publish, roll back. Knows no domain."""

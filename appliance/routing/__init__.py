@@ -1,0 +1,1 @@
+"""Mail hosts, accounts and routes: who goes where, and why."""

@@ -1,0 +1,1 @@
+"""Server blocks: where the proxy listens and how it treats a session."""

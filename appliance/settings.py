@@ -1,0 +1,196 @@
+"""Django's settings: embedded defaults, everything changeable by environment (``POSTROAD_…``).
+
+Embedded: SQLite, an in-process channel layer and a Celery broker of plain files, all in the state
+directory. Grown up: ``POSTROAD_DATABASE_URL`` and ``POSTROAD_REDIS_URL``. Code is the same.
+"""
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+from django.urls import reverse_lazy
+
+from appliance.lib import database, env, state
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+
+# --- state, secrets -----------------------------------------------------------------------------
+
+STATE_DIR = state.make_private_directory(env.path("STATE_DIR", BASE_DIR / "var"))
+SECRET_KEY_FILE = env.path("SECRET_KEY_FILE", STATE_DIR / "secret.key")
+ENCRYPTION_KEYS = state.read_keys(SECRET_KEY_FILE)
+"""Fernet keys, newest first (ADR-0010)."""
+
+
+def _signing_key(encryption_key: str) -> str:
+    # one file to keep safe; a key for one purpose must not serve another as it stands
+    return hashlib.sha256(b"django-secret-key:" + encryption_key.encode()).hexdigest()
+
+
+SECRET_KEY = _signing_key(ENCRYPTION_KEYS[0])
+SECRET_KEY_FALLBACKS = [_signing_key(key) for key in ENCRYPTION_KEYS[1:]]
+
+# --- where we are reached -----------------------------------------------------------------------
+
+HTTP_ADDRESS = env.text("HTTP_ADDRESS", "127.0.0.1")
+HTTP_PORT = env.integer("HTTP_PORT", 8000, maximum=65535)
+IMAP_PORT = env.integer("IMAP_PORT", 1143, minimum=1, maximum=65535)
+POP3_PORT = env.integer("POP3_PORT", 1110, minimum=1, maximum=65535)
+SMTP_PORT = env.integer("SMTP_PORT", 1587, minimum=1, maximum=65535)
+
+_WILDCARDS = {"", "0.0.0.0", "::", "*"}  # noqa: S104  (compared with, not bound)
+_LOOPBACK = ["localhost", "127.0.0.1", "[::1]"]
+
+
+def _as_host(address: str) -> str:
+    return f"[{address}]" if ":" in address else address
+
+
+DEBUG = env.boolean("DEBUG", False)
+ALLOWED_HOSTS = env.words(
+    "ALLOWED_HOSTS", _LOOPBACK + ([] if HTTP_ADDRESS in _WILDCARDS else [_as_host(HTTP_ADDRESS)])
+)
+CSRF_TRUSTED_ORIGINS = env.words("CSRF_TRUSTED_ORIGINS", [])
+BEHIND_HTTPS = env.boolean("HTTPS", False)
+"""The admin is reached through a TLS front end: cookies and redirects insist on it."""
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_SSL_REDIRECT = BEHIND_HTTPS
+SECURE_HSTS_SECONDS = 31_536_000 if BEHIND_HTTPS else 0
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if BEHIND_HTTPS else None
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_NAME = "postroad_session"
+CSRF_COOKIE_NAME = "postroad_csrf"
+X_FRAME_OPTIONS = "DENY"
+SECURE_REFERRER_POLICY = "same-origin"
+
+# --- applications -------------------------------------------------------------------------------
+
+INSTALLED_APPS = [
+    "appliance.lib",
+    "unfold",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "channels",
+    "appliance.publish",
+    "appliance.stats",
+    "appliance.servers",
+    "appliance.routing",
+    "appliance.authhttp",
+    "appliance.fleet",
+]
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+ROOT_URLCONF = "appliance.urls"
+ASGI_APPLICATION = "appliance.asgi.application"
+TEMPLATES: list[dict[str, Any]] = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    },
+]
+STATIC_URL = "static/"
+WHITENOISE_USE_FINDERS = True
+"""Static files come from the packages themselves: nothing to collect before a start."""
+
+# --- data ---------------------------------------------------------------------------------------
+
+DATABASES = {"default": database.from_url(env.text("DATABASE_URL"), STATE_DIR / "db.sqlite3")}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+REDIS_URL = env.text("REDIS_URL")
+CHANNEL_LAYERS: dict[str, Any] = {
+    "default": {
+        "BACKEND": "channels_redis.core.RedisChannelLayer",
+        "CONFIG": {"hosts": [REDIS_URL]},
+    }
+    if REDIS_URL
+    else {"BACKEND": "channels.layers.InMemoryChannelLayer"}
+}
+
+# --- background work ----------------------------------------------------------------------------
+
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_BEAT_SCHEDULE_FILENAME = str(STATE_DIR / "beat")
+if REDIS_URL:
+    CELERY_BROKER_URL = REDIS_URL
+else:
+    _messages = str(state.make_private_directory(STATE_DIR / "broker" / "messages"))
+    CELERY_BROKER_URL = "filesystem://"
+    CELERY_BROKER_TRANSPORT_OPTIONS = {
+        "data_folder_in": _messages,
+        "data_folder_out": _messages,
+        "control_folder": str(state.make_private_directory(STATE_DIR / "broker" / "control")),
+    }
+
+# --- people -------------------------------------------------------------------------------------
+
+PASSWORD_HASHERS = ["appliance.lib.hashing.StaffPasswordHasher"]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in (
+        "UserAttributeSimilarityValidator",
+        "MinimumLengthValidator",
+        "CommonPasswordValidator",
+        "NumericPasswordValidator",
+    )
+]
+LOGIN_URL = reverse_lazy("admin:login")
+
+USE_TZ = True
+TIME_ZONE = "UTC"
+LANGUAGE_CODE = "en-gb"
+USE_I18N = False
+
+# --- the auth service, and how nodes ask it -----------------------------------------------------
+
+AUTH_WAIT_S = env.integer("AUTH_WAIT_S", 3, maximum=3600)
+"""How long a client waits after a refused login; 0 disconnects it instead."""
+AUTH_HTTP_HOST = env.text(
+    "AUTH_HTTP_HOST", "127.0.0.1" if HTTP_ADDRESS in _WILDCARDS else HTTP_ADDRESS
+)
+"""Where nodes reach the built-in auth service."""
+AUTH_HTTP_PORT = env.integer("AUTH_HTTP_PORT", HTTP_PORT, minimum=0, maximum=65535)
+AUTH_HTTP_TIMEOUT_MS = env.integer("AUTH_HTTP_TIMEOUT_MS", 10_000, minimum=1)
+AUTH_CACHE_TTL_MS = env.integer("AUTH_CACHE_TTL_MS", 60_000, maximum=86_400_000)
+AUTH_CACHE_STALE_MS = env.integer("AUTH_CACHE_STALE_MS", 86_400_000, maximum=604_800_000)
+
+# --- looks --------------------------------------------------------------------------------------
+
+UNFOLD = {
+    "SITE_TITLE": "Postroad",
+    "SITE_HEADER": "Postroad",
+    "SITE_SUBHEADER": "Mail proxy",
+    "SITE_SYMBOL": "forward_to_inbox",
+    "SHOW_VIEW_ON_SITE": False,
+    "SIDEBAR": {"navigation": "appliance.lib.sidebar.build", "show_search": False},
+}
+
+LOGGING: dict[str, Any] = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}},
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"handlers": ["stderr"], "level": "INFO"},
+    "loggers": {"django": {"handlers": [], "level": "WARNING", "propagate": True}},
+}
