@@ -1,0 +1,93 @@
+"""A coarse timer wheel: setting and cancelling cost one dictionary operation each.
+
+Every login sets and cancels a few timers that almost never fire, so what counts is that a
+cancelled timer leaves nothing behind. Precision is one tick; a timer is never early.
+"""
+
+from collections.abc import Callable
+from typing import Final
+
+TICK_S: Final = 0.1
+_SLOTS: Final = 1024
+_MASK: Final = _SLOTS - 1
+
+
+class Timer:
+    """One appointment. ``cancel`` may be called at any time and any number of times."""
+
+    __slots__ = ("_fn", "_slot", "due_tick")
+
+    def __init__(self, due_tick: int, fn: Callable[[], None], slot: "dict[Timer, None]") -> None:
+        self.due_tick = due_tick
+        self._fn: Callable[[], None] | None = fn
+        self._slot = slot
+        slot[self] = None
+
+    def cancel(self) -> None:
+        """Call it off; nothing of it is kept."""
+        if self._fn is not None:
+            self._fn = None
+            self._slot.pop(self, None)
+
+    def fire(self) -> None:
+        """Keep the appointment, unless it was cancelled meanwhile."""
+        fn, self._fn = self._fn, None
+        if fn is not None:
+            fn()
+
+
+class TimerWheel:
+    """Timers by the tick they are due in; later revolutions share a slot and wait in it."""
+
+    __slots__ = ("_next", "_slots", "_tick", "_tick_s")
+
+    def __init__(self, now: float, tick_s: float = TICK_S) -> None:
+        self._tick_s = tick_s
+        self._tick = int(now / tick_s)
+        self._slots: list[dict[Timer, None]] = [{} for _ in range(_SLOTS)]
+        # No timer is due before this tick; None: there is none. A cancelled timer does not
+        # raise it, which costs at most one idle wake-up.
+        self._next: int | None = None
+
+    def add(self, at: float, fn: Callable[[], None]) -> Timer:
+        """Have ``fn`` called at or, by up to one tick, after ``at`` (monotonic seconds)."""
+        due = int(at / self._tick_s) + 1
+        if due <= self._tick:
+            due = self._tick + 1
+        if self._next is None or due < self._next:
+            self._next = due
+        return Timer(due, fn, self._slots[due & _MASK])
+
+    def wait_s(self, now: float) -> float | None:
+        """Tell how long nothing can be due; None: for ever."""
+        if self._next is None:
+            return None
+        wait_s = self._next * self._tick_s - now
+        return wait_s if wait_s > 0.0 else 0.0
+
+    def take_due(self, now: float) -> list[Timer]:
+        """Take the timers that are due; ``fire`` each, in order of their ticks."""
+        tick = int(now / self._tick_s)
+        if self._next is None or tick < self._next:
+            self._tick = tick
+            return []
+        due: list[Timer] = []
+        # after a long sleep one revolution visits every slot there is
+        for visited in range(max(self._next, tick - _MASK), tick + 1):
+            slot = self._slots[visited & _MASK]
+            ripe = [timer for timer in slot if timer.due_tick <= tick]
+            for timer in ripe:
+                del slot[timer]
+            due += ripe
+        self._tick = tick
+        self._next = self._find_next(tick)
+        return due
+
+    def _find_next(self, tick: int) -> int | None:
+        for ahead in range(tick + 1, tick + _SLOTS + 1):
+            if self._slots[ahead & _MASK]:
+                return ahead
+        return None
+
+    def __len__(self) -> int:
+        return sum(map(len, self._slots))

@@ -1,0 +1,1 @@
+"""Decisions over (configuration, facts, now). Pure: time arrives as monotonic seconds."""
