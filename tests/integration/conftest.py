@@ -12,15 +12,18 @@ from tests.support.failure_logs import (
     pytest_runtest_makereport as pytest_runtest_makereport,
 )
 from tests.support.failure_logs import pytest_runtest_setup as pytest_runtest_setup
+from tests.support.fronts import Front, standalone
 from tests.support.postfix import Postfix
+from tests.support.proxycore import Proxycore
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark everything in this folder."""
+    """Mark everything in this folder; what searches the traces of all others comes last."""
     here = Path(__file__).parent
     for item in items:
         if here in item.path.parents:
             item.add_marker(pytest.mark.integration)
+    items.sort(key=lambda item: item.path == here / "test_secrets.py")
 
 
 @pytest.fixture(scope="session")
@@ -55,3 +58,18 @@ def auth_service(
     }
     with AuthServer(listing_15_2(hosts, PASSWORDS)) as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def standalone_front(auth_service: AuthServer) -> Generator[tuple[Front, Proxycore], None, None]:
+    """Postroad's daemon alone, from an nginx.conf."""
+    front = Front.on_free_ports()
+    with standalone(front, auth_service, workers=2) as daemon:
+        yield front, daemon
+
+
+@pytest.fixture(scope="session", params=["standalone"])
+def front(request: pytest.FixtureRequest) -> Front:
+    """Where to log in, once for each way to run the daemon."""
+    served: tuple[Front, object] = request.getfixturevalue(f"{request.param}_front")
+    return served[0]

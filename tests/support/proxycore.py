@@ -14,6 +14,9 @@ from tests.support.wait import eventually
 ROOT = Path(__file__).resolve().parents[2]
 
 
+_NOT_FOR_THE_DAEMON = ("django", "appliance", "channels", "celery")
+
+
 def environment(**more: str) -> dict[str, str]:
     """Give a clean environment in which our own modules can be imported."""
     kept = {key: os.environ[key] for key in ("PATH", "LANG", "TMPDIR") if key in os.environ}
@@ -76,10 +79,19 @@ class Proxycore(Program):
         """Start and wait for the ports and the workers."""
         argv = [sys.executable, "-m", "proxycore", "serve", *self._arguments]
         argv += ["--workers", str(self._workers)]
-        self.launch(argv, env=environment())
+        self.launch(argv, env=environment(PYTHONPATH=f"{self._without_django()}:{ROOT}"))
         for port in self._ports:
             self.wait_for_port(port)
         eventually(lambda: len(self.workers()) == self._workers, "every worker runs")
+
+    def _without_django(self) -> Path:
+        # proves in every test that the daemon runs where no Django is installed
+        directory = self.directory / "absent"
+        directory.mkdir(exist_ok=True)
+        for name in _NOT_FOR_THE_DAEMON:
+            text = f"raise ImportError('{name} is not for the daemon')\n"
+            (directory / f"{name}.py").write_text(text, encoding="ascii")
+        return directory
 
     def reload(self) -> None:
         """Send HUP."""
