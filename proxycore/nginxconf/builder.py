@@ -1,0 +1,203 @@
+"""What was read of a configuration, merged and made a snapshot.
+
+Merging happens when everything has been read (directives.md §1.5): what stands in ``mail`` behind
+a server block counts for it too. The order of the checks is nginx's: module by module, and in
+each module server by server.
+"""
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from typing import Any, Final
+
+from proxycore.contract.codec import Invalid, Problem
+from proxycore.contract.protocol import DEFAULT_PORTS, WELL_KNOWN_PORTS, Protocol
+from proxycore.contract.snapshot import (
+    AuthHttp,
+    Listen,
+    Process,
+    Server,
+    Snapshot,
+    from_plain,
+    to_plain,
+)
+from proxycore.nginxconf.addresses import Url
+from proxycore.nginxconf.kinds import ListenWish
+from proxycore.nginxconf.problems import Place, Report
+from proxycore.nginxconf.table import Context
+
+_MECHANISM_ORDER: Final = ("plain", "login", "apop", "cram-md5", "external", "none")
+_MAX_NAME: Final = 100
+_UNSAFE_IN_NAME: Final = str.maketrans(dict.fromkeys("{},=", "_"))
+
+
+@dataclass(slots=True)
+class Scope:
+    """What one block says: values by field, and where each was said."""
+
+    context: Context
+    place: Place = Place("", 0)  # noqa: RUF009  (frozen)
+    values: dict[str, Any] = field(default_factory=dict)
+    places: dict[str, Place] = field(default_factory=dict)
+
+
+def build(
+    main: Scope, mail: Scope, scopes: list[Scope], report: Report, prefix: str
+) -> Snapshot | None:
+    """Merge and check; None when ``report`` got a problem that prevents a snapshot."""
+    merged = [{**mail.values, **scope.values} for scope in scopes]
+    seen: dict[str, Place] = {}
+    names: set[str] = set()
+    servers: list[Server] = []
+    heads: list[tuple[Protocol, tuple[Listen, ...]]] = []
+    for scope, values in zip(scopes, merged, strict=True):
+        protocol = _protocol(values, scope, report)
+        heads.append((protocol, tuple(_listens(values, protocol, seen, report))))
+    for scope, values, (protocol, listens) in zip(scopes, merged, heads, strict=True):
+        if "auth_http" not in values:
+            report.error('no "auth_http" is defined for server', scope.place)
+        elif listens:
+            servers.append(_server(values, protocol, listens, names))
+    if report.problems:
+        return None
+    snapshot = Snapshot(servers=tuple(servers), process=_process(main.values, prefix))
+    return _check(snapshot, scopes, report)
+
+
+# --- server blocks ------------------------------------------------------------------------------
+
+
+def _protocol(values: dict[str, Any], scope: Scope, report: Report) -> Protocol:
+    if "protocol" in values:
+        told: Protocol = values["protocol"]
+        return told
+    for wish in values.get("listens", ()):
+        if wish.address.first_port in WELL_KNOWN_PORTS:
+            return WELL_KNOWN_PORTS[wish.address.first_port]
+    if "listens" in values:
+        # nginx since 0.6.12 refuses this; before, and in the seed, it was IMAP
+        report.warn('no "protocol" is defined for server and no port tells: imap', scope.place)
+    return Protocol.IMAP
+
+
+def _listens(
+    values: dict[str, Any], protocol: Protocol, seen: dict[str, Place], report: Report
+) -> Iterator[Listen]:
+    for wish in values.get("listens", ()):
+        for listen in _sockets(wish, protocol, report):
+            shown = f"0.0.0.0:{listen.port}" if listen.address == "*" else listen.key
+            if listen.key in seen:
+                report.error(f'duplicate "{shown}" address and port pair', wish.place)
+                continue
+            seen[listen.key] = wish.place
+            yield listen
+
+
+def _sockets(wish: ListenWish, protocol: Protocol, report: Report) -> Iterator[Listen]:
+    known = {"backlog": wish.backlog} if wish.backlog else {}
+    address = wish.address
+    if address.host.startswith("unix:"):
+        yield Listen(address=address.host, **known)
+    elif address.first_port:
+        for port in range(address.first_port, address.last_port + 1):
+            yield Listen(address=address.host, port=port, **known)
+    else:
+        # nginx binds a port of the kernel's choice here, of use to nobody
+        port = DEFAULT_PORTS[protocol]
+        report.warn(f'no port in "{address.host}" of "listen": {port} is used', wish.place)
+        yield Listen(address=address.host, port=port, **known)
+
+
+def _server(
+    values: dict[str, Any], protocol: Protocol, listens: tuple[Listen, ...], names: set[str]
+) -> Server:
+    url: Url = values["auth_http"]
+    of_auth = {
+        name.removeprefix("auth_http."): value
+        for name, value in values.items()
+        if name.startswith("auth_http.")
+    }
+    known = {name: value for name, value in values.items() if name in _PLAIN_FIELDS}
+    for name in ("imap_auth", "pop3_auth", "smtp_auth"):
+        if name in known:
+            known[name] = tuple(word for word in _MECHANISM_ORDER if word in known[name])
+    for name in values.get("empty", ()):
+        if name in _PLAIN_FIELDS:
+            known[name] = ()
+    if "server_aliases" in values:
+        known["server_names"] = (*known.get("server_names", ()), *values["server_aliases"])
+    return Server(
+        name=_name(values.get("name"), protocol, listens[0], names),
+        protocol=protocol,
+        listens=listens,
+        auth_http=AuthHttp(host=url.host, port=url.port, uri=url.uri, **of_auth),
+        **known,
+    )
+
+
+_PLAIN_FIELDS: Final = frozenset(Server.__dataclass_fields__) - {
+    "name",
+    "protocol",
+    "listens",
+    "auth_http",
+}
+
+
+def _name(given: str | None, protocol: Protocol, listen: Listen, names: set[str]) -> str:
+    """Name a block by its first socket, so that the same file gives the same names."""
+    if given is not None:
+        names.add(given)
+        return given
+    stem = f"{protocol} {listen.key}".translate(_UNSAFE_IN_NAME)[: _MAX_NAME - 5]
+    name, number = stem, 2
+    while name in names:
+        name, number = f"{stem} #{number}", number + 1
+    names.add(name)
+    return name
+
+
+# --- process ------------------------------------------------------------------------------------
+
+
+def _process(values: dict[str, Any], prefix: str) -> Process:
+    known = {
+        name.removeprefix("process."): value
+        for name, value in values.items()
+        if name.startswith("process.")
+    }
+    if "user" in known:
+        user, group = known["user"]
+        known["user"] = user
+        if group:
+            known["group"] = group
+    if known.get("pid"):
+        known["pid"] = os.path.join(prefix, known["pid"])
+    if "error_logs" in known:
+        known["error_logs"] = tuple(
+            log if log.target == "stderr" else replace(log, target=os.path.join(prefix, log.target))
+            for log in known["error_logs"]
+        )
+    return Process(**known)
+
+
+# --- the contract's own checks ------------------------------------------------------------------
+
+
+def _check(snapshot: Snapshot, scopes: list[Scope], report: Report) -> Snapshot | None:
+    """Let the contract judge what no directive's parser did, and blame the server block."""
+    try:
+        return from_plain(to_plain(snapshot, reveal=True))
+    except Invalid as invalid:
+        for problem in invalid.problems:
+            report.error(str(problem), _blame(problem, scopes))
+        return None
+
+
+def _blame(problem: Problem, scopes: list[Scope]) -> Place:
+    head, _, rest = problem.path.partition("].")
+    number = head.removeprefix("servers[")
+    if not number.isdigit() or not scopes:
+        return Place("", 0)
+    scope = scopes[int(number)]
+    name = rest.partition("[")[0]
+    return scope.places.get(name, scope.place)

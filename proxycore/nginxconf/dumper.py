@@ -1,0 +1,147 @@
+"""A snapshot as text of an ``nginx.conf``, by the same table that reads one.
+
+nginx can read the file too. What only we know is written as ``# postroad: …``, which nginx takes
+for a comment and our loader reads back: ``load`` of a dump gives an equal snapshot.
+"""
+
+import re
+from collections.abc import Iterator
+from typing import Any, Final
+
+from proxycore.contract.protocol import Protocol
+from proxycore.contract.secret import Secret
+from proxycore.contract.snapshot import AuthHttp, AuthHttpHeader, Listen, Process, Server, Snapshot
+from proxycore.nginxconf.addresses import Url
+from proxycore.nginxconf.kinds import AUTH_HTTP
+from proxycore.nginxconf.table import ROWS, Context, Repeat, Row
+
+_BARE: Final = re.compile(r"[0-9A-Za-z_./:*+@%=,~!?&\[\]-]+")
+_NAMED_ELSEWHERE: Final = frozenset({"listens", "auth_http", "protocol", "name", "auth"})
+_LISTS: Final = (
+    "imap_capabilities",
+    "imap_auth",
+    "pop3_capabilities",
+    "pop3_auth",
+    "smtp_capabilities",
+    "smtp_auth",
+)
+
+
+def dump(snapshot: Snapshot, *, reveal: bool = True) -> str:
+    """Write a snapshot that the contract accepts as a configuration file.
+
+    reveal: write secrets in clear, as a file that is to work needs; without it they are masked.
+    """
+    lines = [*_process(snapshot.process), "", "mail {"]
+    for number, server in enumerate(snapshot.servers):
+        if number:
+            lines.append("")
+        lines.append("    server {")
+        lines.extend(f"        {line}" for line in _server(server, reveal=reveal))
+        lines.append("    }")
+    lines.append("}")
+    return "\n".join(lines) + "\n"
+
+
+def _process(process: Process) -> Iterator[str]:
+    if process.user:
+        yield _line("user", process.user, *filter(None, [process.group]))
+    elif process.group:
+        yield _ours("group", process.group)
+    for row in ROWS:
+        name = row.field.removeprefix("process.")
+        if row.contexts != {Context.MAIN} or name == row.field or name in ("user", "group"):
+            continue
+        yield from _setting(row, getattr(process, name), getattr(_PLAIN_PROCESS, name))
+    yield ""
+    yield "events {"
+    yield f"    {_line('worker_connections', str(process.worker_connections))}"
+    yield "}"
+
+
+_PLAIN_PROCESS: Final = Process(worker_processes=-1)
+"""What needs no line. nginx starts one worker unless told, so their number is always told."""
+
+
+_PLAIN: Final = Server(
+    name="", protocol=Protocol.IMAP, listens=(), auth_http=AuthHttp(host=""), server_names=()
+)
+
+
+def _server(server: Server, *, reveal: bool) -> Iterator[str]:
+    yield _ours("name", server.name)
+    yield _line("protocol", server.protocol.value)
+    for listen in server.listens:
+        yield _listen(listen)
+    yield from _server_names(server.server_names)
+    yield from _auth_http(server.auth_http, reveal=reveal)
+    empty = [name for name in _LISTS if not getattr(server, name) and getattr(_PLAIN, name)]
+    for row in ROWS:
+        if (
+            "." in row.field
+            or row.name in _NAMED_ELSEWHERE
+            or row.field in (*empty, "server_names")
+        ):
+            continue
+        if hasattr(server, row.field):
+            yield from _setting(row, getattr(server, row.field), getattr(_PLAIN, row.field))
+    if empty:
+        yield _ours("empty", *empty)
+
+
+def _setting(row: Row, value: Any, default: Any) -> Iterator[str]:
+    if value == default or row.kind is None:
+        return
+    if row.field == "process.error_logs":
+        for log in value:
+            yield _line(row.name, *row.kind.write(log))
+        return
+    write = _ours if row.ours else _line
+    yield write(row.name, *row.kind.write(value))
+
+
+def _listen(listen: Listen) -> str:
+    address = listen.address if listen.address.startswith("unix:") else listen.key
+    if listen.backlog == Listen().backlog:
+        return _line("listen", address)
+    return _line("listen", address, f"backlog={listen.backlog}")
+
+
+def _server_names(names: tuple[str, ...]) -> Iterator[str]:
+    if names:
+        yield _line("server_name", names[0])
+    if len(names) > 1:
+        yield _ours("server_alias", *names[1:])
+
+
+def _auth_http(auth: AuthHttp, *, reveal: bool) -> Iterator[str]:
+    yield _line("auth_http", *AUTH_HTTP.write(Url(auth.host, auth.port, auth.uri)))
+    for row in ROWS:
+        name = row.field.removeprefix("auth_http.")
+        if name == row.field or row.kind is None:
+            continue
+        if row.repeat is not Repeat.APPEND:
+            yield from _setting(row, getattr(auth, name), getattr(_PLAIN.auth_http, name))
+            continue
+        for header in auth.headers:
+            shown = (
+                header if reveal else AuthHttpHeader(name=header.name, value=Secret(Secret.MASK))
+            )
+            yield _line(row.name, *row.kind.write(shown))
+
+
+def _line(name: str, *args: str) -> str:
+    return f"{name} {' '.join(map(_quoted, args))};"
+
+
+def _ours(name: str, *args: str) -> str:
+    return f"# postroad: {_line(name, *args)}"
+
+
+def _quoted(word: str) -> str:
+    if _BARE.fullmatch(word):
+        return word
+    escaped = word.replace("\\", "\\\\").replace('"', '\\"')
+    for char, letter in (("\t", "\\t"), ("\r", "\\r"), ("\n", "\\n")):
+        escaped = escaped.replace(char, letter)
+    return f'"{escaped}"'
