@@ -54,9 +54,9 @@ def build(
         protocol = _protocol(values, scope, report)
         heads.append((protocol, tuple(_listens(values, protocol, seen, report))))
     for scope, values, (protocol, listens) in zip(scopes, merged, heads, strict=True):
-        if "auth_http" not in values:
+        if "auth_http" not in {**mail.places, **scope.places}:
             report.error('no "auth_http" is defined for server', scope.place)
-        elif listens:
+        elif "auth_http" in values and listens:
             servers.append(_server(values, protocol, listens, names))
     if report.problems:
         return None

@@ -10,13 +10,13 @@ from typing import Any, Final
 
 from proxycore.contract.protocol import Protocol
 from proxycore.contract.secret import Secret
-from proxycore.contract.snapshot import AuthHttp, AuthHttpHeader, Listen, Process, Server, Snapshot
+from proxycore.contract.snapshot import AuthHttp, AuthHttpHeader, Process, Server, Snapshot
 from proxycore.nginxconf.addresses import Url
-from proxycore.nginxconf.kinds import AUTH_HTTP
+from proxycore.nginxconf.kinds import AUTH_HTTP, LISTEN
 from proxycore.nginxconf.table import ROWS, Context, Repeat, Row
 
 _BARE: Final = re.compile(r"[0-9A-Za-z_./:*+@%=,~!?&\[\]-]+")
-_NAMED_ELSEWHERE: Final = frozenset({"listens", "auth_http", "protocol", "name", "auth"})
+_WRITTEN_APART: Final = frozenset({"listens", "auth_http", "protocol", "name", "server_names"})
 _LISTS: Final = (
     "imap_capabilities",
     "imap_auth",
@@ -72,18 +72,13 @@ def _server(server: Server, *, reveal: bool) -> Iterator[str]:
     yield _ours("name", server.name)
     yield _line("protocol", server.protocol.value)
     for listen in server.listens:
-        yield _listen(listen)
+        yield _line("listen", *LISTEN.write(listen))
     yield from _server_names(server.server_names)
     yield from _auth_http(server.auth_http, reveal=reveal)
     empty = [name for name in _LISTS if not getattr(server, name) and getattr(_PLAIN, name)]
     for row in ROWS:
-        if (
-            "." in row.field
-            or row.name in _NAMED_ELSEWHERE
-            or row.field in (*empty, "server_names")
-        ):
-            continue
-        if hasattr(server, row.field):
+        is_plain = hasattr(server, row.field) and row.field not in (*_WRITTEN_APART, *empty)
+        if is_plain and not row.deprecated:
             yield from _setting(row, getattr(server, row.field), getattr(_PLAIN, row.field))
     if empty:
         yield _ours("empty", *empty)
@@ -98,13 +93,6 @@ def _setting(row: Row, value: Any, default: Any) -> Iterator[str]:
         return
     write = _ours if row.ours else _line
     yield write(row.name, *row.kind.write(value))
-
-
-def _listen(listen: Listen) -> str:
-    address = listen.address if listen.address.startswith("unix:") else listen.key
-    if listen.backlog == Listen().backlog:
-        return _line("listen", address)
-    return _line("listen", address, f"backlog={listen.backlog}")
 
 
 def _server_names(names: tuple[str, ...]) -> Iterator[str]:

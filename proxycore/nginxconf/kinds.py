@@ -3,11 +3,11 @@
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 from proxycore.contract.protocol import Protocol
 from proxycore.contract.secret import Secret
-from proxycore.contract.snapshot import AuthHttpHeader, ErrorLog
+from proxycore.contract.snapshot import AuthHttpHeader, ErrorLog, Listen
 from proxycore.nginxconf.addresses import Address, Url, parse_auth_http, parse_listen
 from proxycore.nginxconf.problems import Place, Refused, Report
 from proxycore.nginxconf.source import Statement
@@ -85,8 +85,11 @@ def _is_known_parameter(parameter: str) -> bool:
     return name == "so_keepalive"
 
 
-def _write_listen(_: Any) -> Iterable[str]:
-    raise AssertionError("a block has many sockets: the dumper writes them one by one")
+def _write_listen(listen: Listen) -> Iterable[str]:
+    address = listen.address if listen.address.startswith("unix:") else listen.key
+    if listen.backlog == Listen().backlog:
+        return (address,)
+    return (address, f"backlog={listen.backlog}")
 
 
 # --- auth_http ----------------------------------------------------------------------------------
