@@ -16,6 +16,7 @@ class CloseReason(StrEnum):
     CLIENT_TIMEOUT = "client_timeout"
     EARLY_TALKER = "early_talker"
     LINE_TOO_LONG = "line_too_long"
+    UNSAFE_LITERAL = "unsafe_literal"
     TOO_MANY_ERRORS = "too_many_errors"
     BAD_PROXY_HEADER = "bad_proxy_header"
     LOGIN_FAILED = "login_failed"
@@ -44,6 +45,7 @@ EXPLANATIONS: Final[dict[CloseReason, str]] = {
     CloseReason.CLIENT_TIMEOUT: "The client did not log in within `timeout`.",
     CloseReason.EARLY_TALKER: "The client spoke before the greeting (`smtp_greeting_delay`).",
     CloseReason.LINE_TOO_LONG: "The client sent a command longer than its buffer allows.",
+    CloseReason.UNSAFE_LITERAL: "The client announced a literal in a line that is no command.",
     CloseReason.TOO_MANY_ERRORS: "The client sent `max_errors` commands that are not commands.",
     CloseReason.BAD_PROXY_HEADER: "The connection did not begin with a valid PROXY header.",
     CloseReason.LOGIN_FAILED: "The auth service refused the credentials.",

@@ -1,0 +1,119 @@
+"""IMAP before login, as its server (RFC 3501 §6.1, §6.2; nginx's dialogue)."""
+
+from collections.abc import Callable
+from typing import ClassVar, Final
+
+from proxycore.contract.protocol import Protocol
+from proxycore.contract.reasons import CloseReason
+from proxycore.dialogue import replies
+from proxycore.dialogue.back_imap import ImapBack
+from proxycore.dialogue.profile import Facts, Profile
+from proxycore.dialogue.sasl import Challenge, Outcome, Take, first_word
+from proxycore.dialogue.steps import Farewell, FrontStep, Mistake, Noted, Submission
+from proxycore.wire.imap import Command, CommandReader, Malformed
+from proxycore.wire.inbox import Inbox
+
+_INVALID: Final = replies.INVALID[Protocol.IMAP]
+
+
+class ImapFront:
+    """Commands in, steps out."""
+
+    __slots__ = ("_profile", "_reader", "_tag", "_take")
+
+    def __init__(self, profile: Profile) -> None:
+        self._profile = profile
+        self._reader = CommandReader()
+        self._tag = b""
+        """Tag of the command being answered."""
+        self._take: Take | None = None
+        """Takes the next line, in the middle of an AUTHENTICATE."""
+
+    def read(self, inbox: Inbox) -> FrontStep:
+        """Give the next step; None when more octets are needed. Raises LineTooLong."""
+        if self._take is not None:
+            return self._read_response(self._take, inbox)
+        command = self._reader.read(inbox, self._profile.client_buffer_bytes)
+        if command is None:
+            return None
+        if type(command) is Command:
+            self._tag = command.tag
+            return self._COMMANDS[command.verb](self, command.arguments)
+        if type(command) is Malformed:
+            return self._refuse_line(command)
+        return replies.IMAP_GO_AHEAD
+
+    def invalid(self, inbox: Inbox) -> bytes:
+        """Give the invalid-command reply for the command being read."""
+        tag = self._tag if self._take is not None else self._reader.announced_tag(inbox)
+        return self._invalid(tag)
+
+    def refuse(self, text: bytes, error_code: bytes) -> bytes:
+        """Give the failure reply to the last submission."""
+        return b"%b NO %b\r\n" % (self._tag, text)
+
+    def open_back(self, facts: Facts, login: bytes, password: bytes) -> ImapBack:
+        """Give the dialogue that logs the client in at its mail server."""
+        return ImapBack(self._profile.proxy_buffer_bytes, self._tag, login, password)
+
+    def _invalid(self, tag: bytes) -> bytes:
+        return b"%b %b" % (tag or b"*", _INVALID)
+
+    def _refuse_line(self, line: Malformed) -> Mistake | Farewell:
+        reply = self._invalid(line.tag)
+        if line.hides_literal:
+            return Farewell(reply, CloseReason.UNSAFE_LITERAL)
+        return Mistake(reply)
+
+    # --- commands -------------------------------------------------------------------------------
+
+    def _noop(self, _arguments: list[bytes]) -> FrontStep:
+        return self._tag + replies.IMAP_COMPLETED
+
+    def _capability(self, _arguments: list[bytes]) -> FrontStep:
+        return b"%b%b%b" % (self._profile.capabilities, self._tag, replies.IMAP_COMPLETED)
+
+    def _logout(self, _arguments: list[bytes]) -> FrontStep:
+        reply = b"%b%b%b" % (replies.IMAP_BYE, self._tag, replies.IMAP_COMPLETED)
+        return Farewell(reply, CloseReason.CLIENT_QUIT)
+
+    def _starttls(self, _arguments: list[bytes]) -> FrontStep:
+        return self._invalid(self._tag)
+
+    def _login(self, arguments: list[bytes]) -> FrontStep:
+        # no mail server would take a LOGIN without a tag
+        if len(arguments) != 2 or not arguments[0] or not self._tag:
+            return self._invalid(self._tag)
+        return Submission("plain", arguments[0], arguments[1])
+
+    def _authenticate(self, arguments: list[bytes]) -> FrontStep:
+        start = self._profile.mechanisms.get(arguments[0].upper()) if arguments else None
+        if start is None or len(arguments) > 2 or not self._tag:
+            return self._invalid(self._tag)
+        return self._go_on(start(arguments[1] if len(arguments) == 2 else None))
+
+    # --- the middle of an AUTHENTICATE ----------------------------------------------------------
+
+    def _read_response(self, take: Take, inbox: Inbox) -> FrontStep:
+        line = inbox.take_line(self._profile.client_buffer_bytes)
+        if line is None:
+            return None
+        self._take = None
+        return self._go_on(take(first_word(line)))
+
+    def _go_on(self, outcome: Outcome) -> FrontStep:
+        if type(outcome) is Submission:
+            return outcome
+        if type(outcome) is Challenge:
+            self._take = outcome.take
+            return b"+ %b\r\n" % outcome.text
+        return Noted(self._invalid(self._tag), outcome.message)
+
+    _COMMANDS: ClassVar[dict[bytes, Callable[..., FrontStep]]] = {
+        b"NOOP": _noop,
+        b"CAPABILITY": _capability,
+        b"LOGOUT": _logout,
+        b"STARTTLS": _starttls,
+        b"LOGIN": _login,
+        b"AUTHENTICATE": _authenticate,
+    }

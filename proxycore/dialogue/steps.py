@@ -1,0 +1,83 @@
+"""What a leg of the dialogue asks of the spine.
+
+A front gives ``bytes`` (a reply; read on), one of the classes below, or None (it needs more
+octets). A back gives ``bytes`` (a command to send), ``LoggedIn``, ``Refused`` or None.
+Legs decide what is said; timers, limits, states and reasons are the spine's.
+"""
+
+from typing import final
+
+from proxycore.contract.reasons import CloseReason
+
+
+@final
+class Mistake:
+    """The client's line was no command: reply, and count it towards ``max_errors``."""
+
+    __slots__ = ("reply",)
+
+    def __init__(self, reply: bytes) -> None:
+        self.reply = reply
+
+
+@final
+class Noted:
+    """A reply that is worth a log line (level info)."""
+
+    __slots__ = ("message", "reply")
+
+    def __init__(self, reply: bytes, message: str) -> None:
+        self.reply = reply
+        self.message = message
+
+
+@final
+class Farewell:
+    """A reply that ends the session."""
+
+    __slots__ = ("message", "reason", "reply")
+
+    def __init__(self, reply: bytes, reason: CloseReason, message: str = "") -> None:
+        self.reply = reply
+        self.reason = reason
+        self.message = message
+
+
+@final
+class Submission:
+    """The client submitted credentials. ``method`` is an Auth-Method."""
+
+    __slots__ = ("login", "method", "password")
+
+    def __init__(self, method: str, login: bytes, password: bytes) -> None:
+        self.method = method
+        self.login = login
+        self.password = password
+
+
+FrontStep = bytes | Submission | Mistake | Noted | Farewell | None
+
+
+@final
+class LoggedIn:
+    """The mail server let us in; ``to_front`` is what the client gets to see of that."""
+
+    __slots__ = ("to_front",)
+
+    def __init__(self, to_front: bytes) -> None:
+        self.to_front = to_front
+
+
+@final
+class Refused:
+    """The mail server answered something that does not lead to a login."""
+
+    __slots__ = ("answer", "reason")
+
+    def __init__(self, reason: CloseReason, answer: bytes) -> None:
+        self.reason = reason
+        self.answer = answer
+        """The whole answer, line ends included, as ``proxy_pass_error_message`` shows it."""
+
+
+BackStep = bytes | LoggedIn | Refused | None

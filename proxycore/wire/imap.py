@@ -1,0 +1,168 @@
+"""IMAP commands before login, as nginx reads them, without its faults.
+
+A command is a tag, a verb and up to three arguments; an argument is an atom, a quoted string or
+a literal, synchronizing (``{5}``, we answer ``+``) or not (``{5+}``, RFC 7888). A quote left open
+ends with its line, ``{0}`` is an empty argument, and a line that is no command but announces a
+non-synchronizing literal closes the session: its octets must not be taken for commands.
+"""
+
+import re
+from typing import Final, final
+
+from proxycore.wire.inbox import Inbox, LineTooLong
+
+VERBS: Final = frozenset(
+    {b"NOOP", b"LOGIN", b"LOGOUT", b"STARTTLS", b"CAPABILITY", b"AUTHENTICATE"}
+)
+
+MAX_ARGUMENTS: Final = 3
+
+MAX_TAG_BYTES: Final = 32
+
+_TAG = re.compile(rb"([A-Za-z0-9._-]{0,32}) ")
+_HEAD = re.compile(rb"([A-Za-z0-9._-]{0,32}) +([A-Za-z]+)(?= |\Z)")
+_ARGUMENT = re.compile(
+    rb' +(?:"([^"\\\r]*(?:\\[^\r][^"\\\r]*)*)"'  # 1: quoted
+    rb"|\{(\d{1,10})(\+?)\}\Z"  # 2, 3: literal, only at the end of a line
+    rb'|([^ "{\r][^ \r]*)'  # 4: atom
+    rb")(?= |\Z)"
+)
+_ESCAPE = re.compile(rb"\\(.)", re.DOTALL)
+
+
+@final
+class Command:
+    """A complete command."""
+
+    __slots__ = ("arguments", "tag", "verb")
+
+    def __init__(self, tag: bytes, verb: bytes, arguments: list[bytes]) -> None:
+        self.tag = tag
+        self.verb = verb
+        self.arguments = arguments
+
+
+@final
+class Malformed:
+    """A line that is no command. ``tag`` is empty unless it was recognised."""
+
+    __slots__ = ("hides_literal", "tag")
+
+    def __init__(self, tag: bytes, hides_literal: bool) -> None:
+        self.tag = tag
+        self.hides_literal = hides_literal
+        """Literal octets follow that nobody can tell from commands."""
+
+
+@final
+class GoAhead:
+    """A synchronizing literal was announced and is waited for."""
+
+    __slots__ = ()
+
+
+GO_AHEAD: Final = GoAhead()
+
+
+class CommandReader:
+    """Read commands off an inbox, remembering one that spans several lines."""
+
+    __slots__ = ("_arguments", "_literal_bytes", "_tag", "_used_bytes", "_verb")
+
+    def __init__(self) -> None:
+        self._tag = b""
+        self._verb = b""
+        self._arguments: list[bytes] = []
+        self._literal_bytes = -1
+        self._used_bytes = 0
+
+    def read(self, inbox: Inbox, limit_bytes: int) -> Command | Malformed | GoAhead | None:
+        """Give the next command, or None while it is incomplete.
+
+        limit_bytes: most octets of one command, all its lines and literals together.
+        Raises LineTooLong; for a literal as soon as its announced size cannot fit.
+        """
+        if self._used_bytes == 0:
+            line = inbox.take_line(limit_bytes)
+            if line is None:
+                return None
+            head = _HEAD.match(line)
+            if head is None or (verb := head[2].upper()) not in VERBS:
+                tag = _TAG.match(line)
+                return self._refuse(tag[1] if tag else b"", line)
+            self._tag, self._verb, self._arguments = head[1], verb, []
+            return self._read_arguments(line, head.end(), inbox, limit_bytes)
+        return self._read_on(inbox, limit_bytes)
+
+    def announced_tag(self, inbox: Inbox) -> bytes:
+        """Give the tag of the command being read, complete or not; empty if there is none."""
+        if self._used_bytes:
+            return self._tag
+        found = _TAG.match(inbox.peek(MAX_TAG_BYTES + 1))
+        return found[1] if found else b""
+
+    def _read_on(self, inbox: Inbox, limit_bytes: int) -> Command | Malformed | GoAhead | None:
+        if self._literal_bytes >= 0:
+            literal = inbox.take(self._literal_bytes)
+            if literal is None:
+                return None
+            self._arguments.append(literal)
+            self._used_bytes += self._literal_bytes
+            self._literal_bytes = -1
+        line = inbox.take_line(limit_bytes - self._used_bytes)
+        if line is None:
+            return None
+        return self._read_arguments(line, 0, inbox, limit_bytes)
+
+    def _read_arguments(
+        self, line: bytes, position: int, inbox: Inbox, limit_bytes: int
+    ) -> Command | Malformed | GoAhead | None:
+        self._used_bytes += len(line) + 2
+        line = line.rstrip(b" ")
+        end, arguments = len(line), self._arguments
+        while position < end:
+            found = _ARGUMENT.match(line, position)
+            if found is None or len(arguments) == MAX_ARGUMENTS:
+                return self._refuse(self._tag, line)
+            kind = found.lastindex
+            if kind == 4:
+                arguments.append(found[4])
+            elif kind == 1:
+                text = found[1]
+                arguments.append(_ESCAPE.sub(rb"\1", text) if b"\\" in text else text)
+            else:
+                return self._await_literal(int(found[2]), bool(found[3]), inbox, limit_bytes)
+            position = found.end()
+        self._used_bytes = 0
+        return Command(self._tag, self._verb, arguments)
+
+    def _await_literal(
+        self, size_bytes: int, unasked: bool, inbox: Inbox, limit_bytes: int
+    ) -> Command | Malformed | GoAhead | None:
+        # asking for octets that cannot be taken would only waste the client's time
+        if self._used_bytes + size_bytes >= limit_bytes:
+            raise LineTooLong
+        self._literal_bytes = size_bytes
+        # at most three arguments, so at most three deep
+        return self._read_on(inbox, limit_bytes) if unasked else GO_AHEAD
+
+    def _refuse(self, tag: bytes, line: bytes) -> Malformed:
+        self._used_bytes = 0
+        return Malformed(tag, line.rstrip(b" ").endswith(b"+}"))
+
+
+_QUOTED = re.compile(rb"[^\x00\r\n\x80-\xff]*")
+_SPECIAL = re.compile(rb'["\\]')
+
+MAX_QUOTED_BYTES: Final = 400
+"""Two of these stay far below the 1,000 octets a command line should have (RFC 2683 §3.2.1.5)."""
+
+
+def quote(value: bytes) -> bytes | None:
+    """Give the value as a quoted string; None when only a literal can carry it.
+
+    Source: RFC 3501 §9, ``quoted``: no NUL, CR, LF and nothing above 0x7F.
+    """
+    if len(value) > MAX_QUOTED_BYTES or _QUOTED.fullmatch(value) is None:
+        return None
+    return b'"%b"' % (_SPECIAL.sub(rb"\\\g<0>", value) if _SPECIAL.search(value) else value)
