@@ -1,0 +1,112 @@
+"""Command line of the benchmark: ``python -m tests.bench --short`` or ``--full``."""
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from tests.bench.machine import REPOSITORY, Unfit, facts
+from tests.bench.measure import FULL, SHORT, Contest, Measure, Scale
+from tests.bench.measures import ALL
+from tests.bench.pairs import abba
+from tests.bench.programs import LoadFailed
+from tests.bench.proxies import NGINX_TWIN
+from tests.bench.report import Result, results_of, table
+from tests.bench.rig import Rig
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run it. Exit status 1: an operation failed; 2: this machine or command cannot do it."""
+    options = _options(argv)
+    if options.list:
+        for measure in ALL:
+            print(f"{measure.name:<18} {measure.title}")
+        return 0
+    try:
+        chosen = _chosen(options.only)
+        if options.control:
+            chosen = [_against_twin(measure) for measure in chosen]
+        return _run(chosen, FULL if options.full else SHORT, options.pairs, options.json)
+    except Unfit as error:
+        print(f"bench: {error}", file=sys.stderr)
+        return 2
+    except (LoadFailed, AssertionError) as error:
+        print(f"bench: failed: {error}", file=sys.stderr)
+        return 1
+
+
+def _options(argv: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
+    form = parser.add_mutually_exclusive_group()
+    form.add_argument("--short", action="store_true", help="about two minutes (the default)")
+    form.add_argument("--full", action="store_true", help="about twenty minutes")
+    parser.add_argument(
+        "--only", action="append", default=[], metavar="NAME", help="measures beginning so"
+    )
+    parser.add_argument("--pairs", type=int, metavar="N", help="pairs of runs per contest")
+    parser.add_argument(
+        "--control", action="store_true", help="nginx against nginx: shows what is noise"
+    )
+    parser.add_argument("--json", type=Path, metavar="FILE", help="where the figures go")
+    parser.add_argument("--list", action="store_true", help="name the measures and stop")
+    return parser.parse_args(argv)
+
+
+def _chosen(only: Sequence[str]) -> list[Measure]:
+    chosen = [m for m in ALL if not only or any(m.name.startswith(name) for name in only)]
+    if not chosen:
+        raise Unfit(f"no measure is named {' or '.join(only)}; --list names them")
+    return chosen
+
+
+def _against_twin(measure: Measure) -> Measure:
+    return replace(measure, contests=(Contest("nginx", NGINX_TWIN),))
+
+
+def _run(measures: Sequence[Measure], scale: Scale, pairs: int | None, path: Path | None) -> int:
+    started = datetime.now(UTC)
+    document: dict[str, object] = {
+        "started": started.isoformat(timespec="seconds"),
+        "form": scale.name,
+        "machine": facts(),
+    }
+    for name, fact in facts().items():
+        print(f"{name:<14} {fact}")
+    results: list[Result] = []
+    with Rig() as rig:
+        for measure in measures:
+            for contest in measure.contests:
+                count = pairs or measure.pairs(scale)
+                results += _contest(rig, measure, contest, scale, count)
+    print()
+    print(table(results))
+    document["results"] = [result.to_plain() for result in results]
+    took_s = round((datetime.now(UTC) - started).total_seconds())
+    document["took_s"] = took_s
+    path = path or REPOSITORY / "tests" / ".artefacts" / f"bench-{scale.name}.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+    print(f"\n{took_s} s; figures in {path}")
+    return 0
+
+
+def _contest(
+    rig: Rig, measure: Measure, contest: Contest, scale: Scale, pairs: int
+) -> list[Result]:
+    figures: dict[str, list[dict[str, float]]] = {contest.peer: [], contest.candidate: []}
+    print(f"\n{measure.title}: {contest.candidate} beside {contest.peer}", flush=True)
+    begun = time.monotonic()
+    for order in abba(contest.peer, contest.candidate, pairs):
+        for name in order:
+            figures[name].append(dict(measure.run(rig, name, scale)))
+        print(".", end="", flush=True)
+    print(f" {pairs} pairs in {time.monotonic() - begun:.0f} s", flush=True)
+    return results_of(measure, contest, figures[contest.peer], figures[contest.candidate])
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,15 @@
+"""The measures, in the order they run. A new one is a module here and a name in ``ALL``."""
+
+from typing import Final
+
+from tests.bench.measure import Measure
+from tests.bench.measures import bulk, idle, login, messages, roundtrip, storm
+
+ALL: Final[tuple[Measure, ...]] = (
+    *login.MEASURES,
+    *storm.MEASURES,
+    *roundtrip.MEASURES,
+    *messages.MEASURES,
+    *bulk.MEASURES,
+    *idle.MEASURES,
+)

@@ -1,0 +1,126 @@
+"""Everything that runs during a benchmark: stubs and load on one CPU, the proxy on the other."""
+
+import contextlib
+import os
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Final, Self
+
+from tests.bench.accounting import CpuTime, cpu_time
+from tests.bench.machine import Unfit, pinned_to, raise_file_limit, two_cpus
+from tests.bench.programs import Load, Outcome, Stub, Work, build
+from tests.bench.proxies import Proxy, make_proxy
+
+_WARM_UP_LOGINS: Final = 2_000
+_SPARE_FILES: Final = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One measured run: what the load generator saw, and what the proxy's processes used."""
+
+    outcome: Outcome
+    cpu: CpuTime
+
+    @property
+    def cpu_us(self) -> float:
+        """CPU time of the proxy per operation."""
+        return self.cpu.total_ns / self.outcome.operations / 1e3
+
+    @property
+    def system_share(self) -> float:
+        """Part of the CPU time spent in the kernel."""
+        ticks = self.cpu.user_s + self.cpu.system_s
+        return self.cpu.system_s / ticks if ticks else 0.0
+
+    @property
+    def per_s(self) -> float:
+        """Operations per second of wall clock."""
+        return self.outcome.operations / (self.outcome.elapsed_ns / 1e9)
+
+    @property
+    def mb_per_cpu_s(self) -> float:
+        """Megabytes (10^6 octets) moved per second of the proxy's CPU time."""
+        return self.outcome.octets / 1e6 / (self.cpu.total_ns / 1e9)
+
+
+class Rig:
+    """Owns all processes of a benchmark; as a context manager it leaves none behind."""
+
+    def __init__(self) -> None:
+        self.proxy_cpu, self.other_cpu = two_cpus()
+        self.file_limit = raise_file_limit()
+        self.connections = self.file_limit - _SPARE_FILES
+        """worker_connections of every proxy: two per session, as the file limit allows."""
+        self._stack = contextlib.ExitStack()
+        self._proxies: dict[str, Proxy] = {}
+
+    def __enter__(self) -> Self:
+        os.sched_setaffinity(0, {self.other_cpu})
+        try:
+            directory = self._stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-"))
+            self.programs = Path(directory)
+            build(self.programs)
+            backend = Stub([str(self.programs / "backend")])
+            self._stack.callback(backend.close)
+            auth = Stub([str(self.programs / "auth"), *map(str, backend.ports)])
+            self._stack.callback(auth.close)
+            (self.auth_port,) = auth.ports
+        except BaseException:
+            self._stack.close()
+            raise
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._stack.close()
+        os.sched_setaffinity(0, {self.proxy_cpu, self.other_cpu})
+
+    def proxy(self, name: str) -> Proxy:
+        """Give the running proxy of a name, started and warmed up at the first call."""
+        if name not in self._proxies:
+            self._proxies[name] = self._stack.enter_context(self.fresh_proxy(name))
+        return self._proxies[name]
+
+    @contextlib.contextmanager
+    def fresh_proxy(self, name: str, warm_up_logins: int = _WARM_UP_LOGINS) -> Iterator[Proxy]:
+        """Run a proxy of its own for the time of the block."""
+        proxy = make_proxy(name, self.auth_port, self.connections)
+        with contextlib.ExitStack() as stack:
+            stack.callback(proxy.close)
+            with pinned_to(self.proxy_cpu):
+                proxy.start()
+            with Load(self.programs / "load", proxy.ports["imap"], Work()) as load:
+                load.run(warm_up_logins)
+            yield proxy
+
+    def load(self, proxy: Proxy, work: Work) -> Load:
+        """Start a load generator against a proxy; its sessions are logged in on return."""
+        return Load(self.programs / "load", proxy.ports[work.protocol], work)
+
+    def measure(self, proxy: Proxy, load: Load, operations: int) -> Run:
+        """Run operations and account the proxy for them."""
+        processes = proxy.processes()
+        before = cpu_time(processes)
+        outcome = load.run(operations)
+        return Run(outcome, cpu_time(processes) - before)
+
+    def run(self, name: str, work: Work, operations: int) -> Run:
+        """Measure one load generator against the proxy of a name."""
+        proxy = self.proxy(name)
+        with self.load(proxy, work) as load:
+            return self.measure(proxy, load, operations)
+
+    def most_sessions(self) -> int:
+        """Give how many sessions one proxy can hold: two descriptors each."""
+        most = (self.file_limit - _SPARE_FILES) // 2
+        if most < 100:
+            raise Unfit(f"a limit of {self.file_limit} open files is too low")
+        return most
