@@ -1,0 +1,100 @@
+"""The command line: ``python -m proxycore serve …`` and ``python -m proxycore check FILE``."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from proxycore.daemon import life, standalone
+from proxycore.daemon.link import link_url
+from proxycore.daemon.logs import ErrorLogs
+from proxycore.daemon.managed import Managed
+from proxycore.daemon.privileges import resolve
+from proxycore.daemon.standalone import Standalone
+from proxycore.daemon.state import StateDir, read_token
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; gives the exit code: 0 good, 1 refused, 2 called wrongly."""
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    if options.command == "check":
+        return check(options.file)
+    if options.config:
+        if options.state_dir or options.token_file:
+            parser.error("--state-dir and --token-file belong to --control")
+        return life.run(lambda logs: Standalone(options.config, logs, workers=options.workers))
+    if not (options.state_dir and options.token_file):
+        parser.error("--control needs --state-dir and --token-file")
+    return serve_managed(options)
+
+
+def check(path: str) -> int:
+    """Say everything that is wrong with a configuration file, in nginx's words."""
+    loaded = standalone.load(path)
+    remarks = [*loaded.notices, *loaded.problems]
+    failed = bool(loaded.problems)
+    if loaded.snapshot is not None:
+        user = resolve(loaded.snapshot.process, is_root=True)
+        remarks += [standalone.Remark(level="warn", message=text) for text in user.warnings]
+        remarks += [standalone.Remark(level="emerg", message=p.message) for p in user.problems]
+        failed = bool(user.problems)
+    for remark in remarks:
+        _say(str(remark))
+    if failed:
+        _say(f"configuration file {path} test failed")
+        return life.EXIT_REFUSED
+    _say(f"the configuration file {path} syntax is ok")
+    _say(f"configuration file {path} test is successful")
+    return 0
+
+
+def serve_managed(options: argparse.Namespace) -> int:
+    """Run as a node of an appliance."""
+    state = StateDir(options.state_dir)
+    try:
+        url = link_url(options.control)
+        token, warning = read_token(options.token_file)
+        state.ensure()
+    except OSError as error:
+        _say(f'[emerg] "{error.filename}": {error.strerror}')
+        return life.EXIT_REFUSED
+    except ValueError as error:
+        _say(f"[emerg] {error}")
+        return life.EXIT_REFUSED
+
+    def make_mode(logs: ErrorLogs) -> Managed:
+        if warning:
+            logs.write("warn", warning)
+        return Managed(url, token, state, logs, workers=options.workers)
+
+    return life.run(make_mode)
+
+
+def _say(text: str) -> None:
+    print(f"proxycore: {text}", file=sys.stderr)  # noqa: T201  (what the command is for)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="proxycore", description="Mail proxy daemon.")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    serve = commands.add_parser("serve", help="run in the foreground")
+    source = serve.add_mutually_exclusive_group(required=True)
+    source.add_argument("--config", metavar="FILE", help="nginx.conf, or a snapshot as .json")
+    source.add_argument("--control", metavar="URL", help="appliance that steers this node")
+    serve.add_argument("--state-dir", metavar="DIR", help="where the last good revision is kept")
+    serve.add_argument("--token-file", metavar="FILE", help="file with this node's token")
+    serve.add_argument("--workers", metavar="N", type=_count, help="instead of worker_processes")
+    check_command = commands.add_parser("check", help="test a configuration file")
+    check_command.add_argument("file", metavar="FILE")
+    return parser
+
+
+def _count(text: str) -> int:
+    number = int(text)
+    if not 1 <= number <= 512:
+        raise argparse.ArgumentTypeError("must be from 1 to 512")
+    return number
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,291 @@
+"""The workers together: as many as wanted, all running the same, replaced when they die.
+
+The first replacement is immediate (a killed worker must not be felt for two seconds); workers that
+keep dying young are replaced with growing delay. A worker whose own loop has been silent for ten
+watchdog ticks is killed, after it was asked to show where it hangs. Ticks, not clock time: a
+machine that was suspended has not made its workers silent.
+"""
+
+import asyncio
+import signal
+import time
+from dataclasses import dataclass
+from typing import Any, Final
+
+from proxycore.contract.secret import Secret
+from proxycore.daemon.logs import ErrorLogs
+from proxycore.daemon.privileges import Identity
+from proxycore.daemon.process import Load, Reply, Report, WorkerProcess
+from proxycore.daemon.registry import Registry
+from proxycore.daemon.tasks import spawn
+from proxycore.daemon.totals import Totals
+
+TICK_S: Final = 1.0
+SILENT_TICKS: Final = 10
+BOOT_TICKS: Final = 30
+"""Patience with a worker that has not served yet: starting an interpreter takes what it takes."""
+
+APPLY_TIMEOUT_S: Final = 60.0
+STOP_TIMEOUT_S: Final = 1.2
+MAX_BOOT_FAILURES: Final = 3
+
+_YOUNG_S = 5.0
+_FIRST_DELAY_S = 0.25
+_MAX_DELAY_S = 5.0
+_DUMP_S = 0.3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """What every worker is told at its start."""
+
+    boot_id: str
+    hostname: str
+    node_token: Secret | None = None
+
+
+class Crew:
+    """The workers of this node."""
+
+    def __init__(
+        self, facts: Facts, *, logs: ErrorLogs, totals: Totals, registry: Registry
+    ) -> None:
+        self._facts = facts
+        self._logs = logs
+        self._totals = totals
+        self._registry = registry
+        self._workers: dict[int, WorkerProcess] = {}
+        self._serial = 0
+        self._size = 0
+        self._load: Load | None = None
+        self._identity: Identity | None = None
+        self._respawns: set[asyncio.TimerHandle] = set()
+        self._young_deaths = 0
+        self._boot_failures = 0
+        self._changed = asyncio.Event()
+        self._stopping = False
+
+    @property
+    def serving(self) -> int:
+        """Workers that accept sessions now."""
+        return sum(worker.serving and not worker.leaving for worker in self._workers.values())
+
+    # --- running a snapshot -------------------------------------------------------------------
+
+    async def apply(self, load: Load, *, size: int, identity: Identity | None) -> list[str]:
+        """Have ``size`` workers run this; gives what went wrong.
+
+        When problems are given, some workers may run ``load``: apply the former one again.
+        A worker that dies meanwhile is no problem: its replacement starts with ``load``.
+        """
+        self._load, self._size, self._identity = load, size, identity
+        self._boot_failures = 0
+        present = [worker for worker in self._workers.values() if not worker.leaving]
+        replies = await asyncio.gather(*(worker.apply(load) for worker in present))
+        problems = [reply.problem for reply in replies if reply.problem]
+        if problems:
+            return problems
+        self._fit()
+        try:
+            async with asyncio.timeout(APPLY_TIMEOUT_S):
+                return await self._all_serving()
+        except TimeoutError:
+            return ["workers did not start in time"]
+
+    async def _all_serving(self) -> list[str]:
+        while not self._stopping:
+            self._changed.clear()
+            if self.serving >= self._size:
+                return []
+            if self._boot_failures >= MAX_BOOT_FAILURES:
+                return ["workers end before they serve; the error log says why"]
+            await self._changed.wait()
+        return ["the node is stopping"]
+
+    def _fit(self) -> None:
+        """Start what is missing, let go what is too many (the oldest stay)."""
+        if self._stopping:
+            return
+        active = [worker for worker in self._workers.values() if not worker.leaving]
+        for worker in active[self._size :]:
+            self._let_go(worker, shutdown_timeout_ms=self._shutdown_timeout_ms())
+        for _ in range(self._size - len(active) - len(self._respawns)):
+            self._start_one()
+
+    def _shutdown_timeout_ms(self) -> int:
+        assert self._load is not None
+        return int(self._load.snapshot["process"]["worker_shutdown_timeout_ms"])
+
+    def _start_one(self) -> None:
+        self._serial += 1
+        try:
+            worker = WorkerProcess(self._serial, self)
+        except OSError as error:
+            self._logs.write("alert", f"starting a worker failed: {error}")
+            self._boot_failures += 1
+            self._young_deaths += 1
+            self._schedule_respawn()
+            return
+        self._workers[worker.serial] = worker
+        identity = self._identity
+        token = self._facts.node_token
+        worker.tell(
+            {
+                "type": "start",
+                "boot_id": f"{self._facts.boot_id}-{worker.serial}",
+                "hostname": self._facts.hostname,
+                "node_token": token.reveal() if token else "",
+                "identity": identity
+                and {"uid": identity.uid, "gid": identity.gid, "groups": identity.groups},
+            }
+        )
+        spawn(self._bring_up(worker), name=f"worker {worker.serial} start")
+
+    async def _bring_up(self, worker: WorkerProcess) -> None:
+        """Apply until what the worker runs is what the crew runs."""
+        while True:
+            load = self._load
+            if load is None:
+                return
+            reply = await worker.apply(load)
+            if reply.lost:
+                return
+            if reply.problem:
+                self._logs.write("alert", f"worker process {worker.pid}: {reply.problem}")
+                worker.signal(signal.SIGKILL)
+                return
+            if load is self._load:
+                break
+        self._boot_failures = 0
+        self._changed.set()
+
+    # --- what workers say ---------------------------------------------------------------------
+
+    def reported(self, worker: WorkerProcess, message: Report) -> None:
+        """Keep a worker's books."""
+        self._totals.report(worker.serial, message.counts, message.gauges)
+        self._registry.update(worker.serial, message.opened, message.counted, message.closed)
+
+    def logged(self, worker: WorkerProcess, lines: list[tuple[str, float, str]]) -> None:
+        """Write a worker's lines under its own process id."""
+        self._logs.write_lines(worker.pid, lines)
+
+    def complained(self, worker: WorkerProcess, text: str) -> None:
+        """Log what an interpreter in trouble wrote, a line each."""
+        now = time.time()
+        lines = [("alert", now, line) for line in text.split("\n") if line.strip()]
+        self._logs.write_lines(worker.pid, lines)
+
+    def gone(self, worker: WorkerProcess, status: int) -> None:
+        """Settle a worker's books, and replace it unless it was told to go."""
+        del self._workers[worker.serial]
+        lost = self._totals.retire(worker.serial)
+        self._registry.forget_worker(worker.serial)
+        how = f"exited on signal {-status}" if status < 0 else f"exited with code {status}"
+        if worker.leaving and not lost:
+            self._logs.write("notice", f"worker process {worker.pid} {how}")
+        else:
+            message = f"worker process {worker.pid} {how}, {lost} sessions lost"
+            self._logs.write("alert", message)
+        if not worker.leaving:
+            young = asyncio.get_running_loop().time() - worker.started_mono < _YOUNG_S
+            self._young_deaths = self._young_deaths + 1 if young else 0
+            self._boot_failures += not worker.serving
+            self._schedule_respawn()
+        self._changed.set()
+
+    def _schedule_respawn(self) -> None:
+        if self._stopping:
+            return
+        # the first is immediate, also right after a start
+        exponent = self._young_deaths - 2
+        delay_s = 0.0 if exponent < 0 else min(_FIRST_DELAY_S * 2**exponent, _MAX_DELAY_S)
+        handle: asyncio.TimerHandle
+
+        def respawn() -> None:
+            self._respawns.discard(handle)
+            if self._load is not None:
+                self._fit()
+
+        handle = asyncio.get_running_loop().call_later(delay_s, respawn)
+        self._respawns.add(handle)
+
+    async def watch(self) -> None:
+        """Replace workers that hang; runs as long as the crew."""
+        while True:
+            await asyncio.sleep(TICK_S)
+            for worker in list(self._workers.values()):
+                worker.silent_ticks += 1
+                if worker.silent_ticks == (SILENT_TICKS if worker.serving else BOOT_TICKS):
+                    spawn(self._replace_hung(worker), name=f"worker {worker.serial} hangs")
+
+    async def _replace_hung(self, worker: WorkerProcess) -> None:
+        message = f"worker process {worker.pid} does not answer, killing it; it was at:"
+        self._logs.write("alert", message)
+        if worker.serving:
+            worker.signal(signal.SIGUSR2)
+            await asyncio.sleep(_DUMP_S)
+        worker.signal(signal.SIGKILL)
+
+    # --- orders -------------------------------------------------------------------------------
+
+    async def ask_all(self, message: dict[str, Any]) -> list[Reply]:
+        """Ask every worker, also one that is starting: it may serve before we hear that it does."""
+        return list(await asyncio.gather(*(w.ask(message) for w in self._workers.values())))
+
+    async def kick(self, sessions: tuple[str, ...]) -> int:
+        """Disconnect these sessions; gives how many there were."""
+        by_worker = self._registry.workers_of(sessions)
+        replies = await asyncio.gather(
+            *(
+                self._workers[serial].ask({"type": "kick", "sessions": ids})
+                for serial, ids in by_worker.items()
+            )
+        )
+        return sum(reply.affected for reply in replies)
+
+    async def drain(self, *, shutdown_timeout_ms: int) -> None:
+        """Let every worker finish its sessions; returns when all are gone."""
+        self._end_care()
+        for worker in list(self._workers.values()):
+            self._let_go(worker, shutdown_timeout_ms=shutdown_timeout_ms)
+        await self._all_gone()
+
+    async def stop(self) -> None:
+        """End every worker now, by force those that do not listen, and start no more."""
+        self._end_care()
+        await self.dismiss()
+
+    async def dismiss(self) -> None:
+        """End every worker now, with nothing to run until the next ``apply``."""
+        self._load, self._size = None, 0
+        self._cancel_respawns()
+        for worker in list(self._workers.values()):
+            worker.leaving = True
+            worker.tell({"type": "stop"})
+        try:
+            async with asyncio.timeout(STOP_TIMEOUT_S):
+                await self._all_gone()
+        except TimeoutError:
+            for worker in self._workers.values():
+                worker.signal(signal.SIGKILL)
+            await self._all_gone()
+
+    def _let_go(self, worker: WorkerProcess, *, shutdown_timeout_ms: int) -> None:
+        worker.leaving = True
+        worker.tell({"type": "drain", "shutdown_timeout_ms": shutdown_timeout_ms})
+
+    def _end_care(self) -> None:
+        self._stopping = True
+        self._changed.set()
+        self._cancel_respawns()
+
+    def _cancel_respawns(self) -> None:
+        for handle in self._respawns:
+            handle.cancel()
+        self._respawns.clear()
+
+    async def _all_gone(self) -> None:
+        while self._workers:
+            self._changed.clear()
+            await self._changed.wait()

@@ -1,0 +1,118 @@
+"""The life of the supervisor process, from start to exit code. Signals are nginx's:
+
+    HUP   standalone: read the configuration again; managed: reconnect now
+    QUIT  stop accepting, let sessions finish (worker_shutdown_timeout cuts them), end
+    TERM  end now (INT too)
+    USR1  open the log files again
+
+A handler only puts the signal into a queue; the loop of ``_Life`` does the work. What takes time
+runs beside it, so TERM is heard at any moment.
+"""
+
+import asyncio
+import signal
+from collections.abc import Callable, Coroutine
+from typing import Any, Protocol
+
+from proxycore.daemon.logs import ErrorLogs, traceback_line
+from proxycore.daemon.privileges import prepare_process
+from proxycore.daemon.supervisor import Supervisor
+from proxycore.daemon.tasks import spawn
+
+_SIGNALS = (signal.SIGHUP, signal.SIGQUIT, signal.SIGTERM, signal.SIGINT, signal.SIGUSR1)
+
+EXIT_REFUSED = 1
+"""The configuration, or its start, was refused; what was wrong has been said."""
+
+
+class Mode(Protocol):
+    """Where configurations come from: a file, or an appliance."""
+
+    supervisor: Supervisor
+
+    async def start(self) -> bool:
+        """Begin to serve; False when that is not possible (and has been explained)."""
+
+    async def reload(self) -> None:
+        """Do what HUP asks."""
+
+    async def finish(self) -> None:
+        """Say what is left to say, after the last worker is gone."""
+
+
+MakeMode = Callable[[ErrorLogs], Mode]
+
+
+def run(make_mode: MakeMode) -> int:
+    """Run a node to its end; gives the exit code."""
+    prepare_process()
+    return asyncio.run(_live(make_mode))
+
+
+async def _live(make_mode: MakeMode) -> int:
+    logs = ErrorLogs()
+    loop = asyncio.get_running_loop()
+    loop.set_exception_handler(lambda _, context: _tell_bug(logs, context))
+    served = await _Life(make_mode(logs), logs).live()
+    logs.write("notice", "exit")
+    logs.close()
+    return 0 if served else EXIT_REFUSED
+
+
+class _Life:
+    def __init__(self, mode: Mode, logs: ErrorLogs) -> None:
+        self._mode = mode
+        self._logs = logs
+        self._draining = False
+        self._happened: asyncio.Queue[signal.Signals | bool] = asyncio.Queue()
+        """Signals; or the end: whether it is a good one."""
+
+    async def live(self) -> bool:
+        loop = asyncio.get_running_loop()
+        for number in _SIGNALS:
+            loop.add_signal_handler(number, self._happened.put_nowait, number)
+        self._beside(self._start(), "start")
+        while True:
+            event = await self._happened.get()
+            if isinstance(event, bool):
+                served = event
+                break
+            self._logs.write("notice", f"signal {event.value} ({event.name}) received")
+            if event in (signal.SIGTERM, signal.SIGINT):
+                served = True
+                break
+            self._obey(event)
+        await self._mode.supervisor.stop()
+        await self._mode.finish()
+        return served
+
+    def _obey(self, event: signal.Signals) -> None:
+        if event == signal.SIGUSR1:
+            self._mode.supervisor.reopen_logs()
+        elif event == signal.SIGHUP and not self._draining:
+            spawn(self._mode.reload(), name="reload")
+        elif event == signal.SIGQUIT and not self._draining:
+            self._draining = True
+            self._beside(self._drain(), "drain")
+
+    async def _start(self) -> None:
+        if not await self._mode.start():
+            self._happened.put_nowait(False)
+
+    async def _drain(self) -> None:
+        await self._mode.supervisor.drain()
+        self._happened.put_nowait(True)
+
+    def _beside(self, work: Coroutine[Any, Any, None], name: str) -> None:
+        def finished(task: "asyncio.Task[None]") -> None:
+            # a start or drain that breaks would leave a node that neither serves nor ends
+            if not task.cancelled() and task.exception() is not None:
+                self._happened.put_nowait(False)
+
+        spawn(work, name=name).add_done_callback(finished)
+
+
+def _tell_bug(logs: ErrorLogs, context: dict[str, Any]) -> None:
+    error = context.get("exception")
+    detail = f": {traceback_line(error)}" if isinstance(error, BaseException) else ""
+    logs.write("alert", f"internal error: {context.get('message', '')}{detail}")

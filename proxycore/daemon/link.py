@@ -1,0 +1,247 @@
+"""The control link: keeps one WebSocket to the appliance, and keeps trying (ADR-0006).
+
+Whatever is said may get lost with the connection, so every connection starts over: hello, the whole
+list of sessions, the totals; then changes and a heartbeat each second. What the appliance knows of
+this node is never assumed.
+"""
+
+import asyncio
+import json
+import logging
+from collections.abc import Iterator
+from typing import Final, Protocol
+from urllib.parse import urlsplit, urlunsplit
+
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import (
+    ConnectionClosed,
+    InvalidHandshake,
+    InvalidMessage,
+    InvalidStatus,
+)
+
+from proxycore.contract.codec import Invalid
+from proxycore.contract.messages import (
+    HEARTBEAT_S,
+    Ack,
+    Apply,
+    CommandResult,
+    Heartbeat,
+    Hello,
+    Invalidate,
+    Kick,
+    Message,
+    Nack,
+    Sessions,
+    Stats,
+    from_frame,
+    to_frame,
+)
+from proxycore.contract.secret import Secret
+from proxycore.daemon.backoff import Backoff
+from proxycore.daemon.logs import ErrorLogs
+from proxycore.daemon.tasks import spawn
+
+PATH: Final = "/ws/node/"
+
+REFUSED_CODE: Final = 4403
+"""Close code of the appliance for a token that is not, or no longer, good."""
+
+_OPEN_TIMEOUT_S = 5.0
+_PING_S = 5.0
+_CLOSE_TIMEOUT_S = 1.0
+_LAST_WORDS_S = 0.4
+_MAX_FRAME_BYTES = 64 * 1024 * 1024
+
+
+class Node(Protocol):
+    """What the link speaks for."""
+
+    def hello(self) -> Hello:
+        """Who this is and what it runs."""
+
+    def heartbeat(self) -> Heartbeat:
+        """What it runs now."""
+
+    def totals(self) -> Stats:
+        """What it has counted."""
+
+    def all_sessions(self) -> Iterator[Sessions]:
+        """Every live session."""
+
+    def new_sessions(self) -> Iterator[Sessions]:
+        """What changed since the last messages about sessions."""
+
+    async def apply(self, message: Apply) -> Ack | Nack:
+        """Run another revision."""
+
+    async def invalidate(self, message: Invalidate) -> None:
+        """Forget cached verdicts."""
+
+    async def kick(self, message: Kick) -> CommandResult:
+        """Disconnect sessions."""
+
+
+def link_url(control: str) -> str:
+    """Give the WebSocket address for what ``--control`` was given, such as http://host:8000.
+
+    Raises ValueError.
+    """
+    parts = urlsplit(control)
+    scheme = {"http": "ws", "https": "wss"}.get(parts.scheme, parts.scheme)
+    if scheme not in ("ws", "wss") or not parts.hostname:
+        raise ValueError(f'"{control}" is not a URL such as https://appliance.example')
+    if parts.username or parts.password:
+        raise ValueError("the control URL must not hold a user or password; use the token file")
+    path = PATH if parts.path in ("", "/") else parts.path
+    return urlunsplit((scheme, parts.netloc, path, "", ""))
+
+
+class Link:
+    """The connection to the appliance, over and over."""
+
+    def __init__(self, url: str, token: Secret, node: Node, logs: ErrorLogs) -> None:
+        self._url = url
+        self._token = token
+        self._node = node
+        self._logs = logs
+        self._backoff = Backoff()
+        self._hurry = asyncio.Event()
+        self._socket: ClientConnection | None = None
+        self._told = ""
+        self._last_values: dict[str, int] | None = None
+
+    async def run(self) -> None:
+        """Connect, converse, wait, again; ends only by cancellation."""
+        while True:
+            outcome, refused = await self._connect()
+            self._tell(outcome)
+            delay_s = self._backoff.refused_s() if refused else self._backoff.next_s()
+            try:
+                async with asyncio.timeout(delay_s):
+                    await self._hurry.wait()
+            except TimeoutError:
+                pass
+            self._hurry.clear()
+
+    def reconnect_now(self) -> None:
+        """Give up what there is, also a wait, and connect."""
+        self._hurry.set()
+        if self._socket is not None:
+            spawn(self._socket.close(), name="link close")
+
+    async def finish(self) -> None:
+        """Report a last time, and close; takes no longer than it may at a stop."""
+        socket = self._socket
+        if socket is None:
+            return
+        try:
+            async with asyncio.timeout(_LAST_WORDS_S):
+                await self._send_news(socket)
+                await socket.close()
+        except (TimeoutError, ConnectionClosed):
+            pass
+
+    def _tell(self, outcome: str) -> None:
+        # said once, not each time an attempt ends in the same way
+        if outcome != self._told:
+            self._told = outcome
+            self._logs.write("warn", f"control link: {outcome}")
+
+    async def _connect(self) -> tuple[str, bool]:
+        """Converse once; gives how it ended, and whether that was a refusal."""
+        try:
+            async with connect(
+                self._url,
+                additional_headers={"Authorization": f"Bearer {self._token.reveal()}"},
+                open_timeout=_OPEN_TIMEOUT_S,
+                ping_interval=_PING_S,
+                ping_timeout=_PING_S,
+                close_timeout=_CLOSE_TIMEOUT_S,
+                max_size=_MAX_FRAME_BYTES,
+                compression=None,
+                proxy=None,
+                logger=_silent_logger(),
+            ) as socket:
+                self._socket = socket
+                try:
+                    await self._converse(socket)
+                finally:
+                    self._socket = None
+                if socket.close_code == REFUSED_CODE:
+                    return "the appliance has revoked this node's token", True
+                return f"closed ({socket.close_code} {socket.close_reason})".rstrip(), False
+        except InvalidStatus as error:
+            status = error.response.status_code
+            if status in (401, 403):
+                return f"the appliance refused this node's token (HTTP {status})", True
+            return f"{self._url} answered HTTP {status}", False
+        except (InvalidHandshake, InvalidMessage) as error:
+            return f"{self._url} does not speak WebSocket: {error}", False
+        except TimeoutError:
+            return f"{self._url} does not answer", False
+        except OSError as error:
+            return f"{self._url} cannot be reached: {error.strerror or error}", False
+
+    async def _converse(self, socket: ClientConnection) -> None:
+        try:
+            await self._send(socket, self._node.hello())
+            for message in self._node.all_sessions():
+                await self._send(socket, message)
+            self._last_values = None
+            self._backoff.reset()
+            self._told = ""
+            self._logs.write("notice", f"control link: connected to {self._url}")
+            async with asyncio.TaskGroup() as group:
+                reporting = group.create_task(self._report(socket), name="link report")
+                async for frame in socket:
+                    await self._hear(socket, frame)
+                reporting.cancel()
+        except* ConnectionClosed:
+            pass
+
+    async def _report(self, socket: ClientConnection) -> None:
+        while True:
+            await self._send_news(socket)
+            await asyncio.sleep(HEARTBEAT_S)
+
+    async def _send_news(self, socket: ClientConnection) -> None:
+        for message in self._node.new_sessions():
+            await self._send(socket, message)
+        totals = self._node.totals()
+        if totals.values != self._last_values:
+            await self._send(socket, totals)
+            self._last_values = totals.values
+        await self._send(socket, self._node.heartbeat())
+
+    async def _hear(self, socket: ClientConnection, frame: str | bytes) -> None:
+        try:
+            message = from_frame(json.loads(frame))
+        except Invalid as error:
+            self._logs.write("error", f"control link: message not understood: {error}")
+            return
+        except ValueError:
+            self._logs.write("error", "control link: message is not JSON")
+            return
+        match message:
+            case Apply():
+                # once begun it is carried through, whatever becomes of the connection
+                work = spawn(self._node.apply(message), name=f"apply {message.revision}")
+                await self._send(socket, await asyncio.shield(work))
+            case Invalidate():
+                await self._node.invalidate(message)
+                await self._send(socket, self._node.heartbeat())
+            case Kick():
+                await self._send(socket, await self._node.kick(message))
+            case _:
+                self._logs.write("error", "control link: message is not for a node")
+
+    async def _send(self, socket: ClientConnection, message: Message) -> None:
+        await socket.send(json.dumps(to_frame(message), separators=(",", ":")))
+
+
+def _silent_logger() -> logging.Logger:
+    # its debug lines would hold our headers, and what it warns of is told by ``_tell``
+    logger = logging.getLogger("proxycore.daemon.link.websockets")
+    logger.disabled = True
+    return logger

@@ -1,0 +1,181 @@
+"""A node that an appliance steers, and that lives on from its disk when there is none."""
+
+import asyncio
+from collections.abc import Iterator
+from typing import Final
+
+import proxycore
+from proxycore.contract.codec import Invalid
+from proxycore.contract.messages import (
+    Ack,
+    Apply,
+    CommandResult,
+    Heartbeat,
+    Hello,
+    Invalidate,
+    Kick,
+    Nack,
+    Sessions,
+    SettingProblem,
+    Stats,
+)
+from proxycore.contract.secret import Secret
+from proxycore.contract.snapshot import from_plain
+from proxycore.daemon.link import Link
+from proxycore.daemon.logs import ErrorLogs
+from proxycore.daemon.state import Revision, StateDir
+from proxycore.daemon.supervisor import Supervisor
+from proxycore.daemon.tasks import spawn
+
+RETRY_S: Final = 2.0
+"""Between attempts to serve the saved revision, when something stands in its way at start."""
+
+
+class Managed:
+    """The mode of ``serve --control URL`` (life.Mode), and the node of its link (link.Node)."""
+
+    def __init__(
+        self, url: str, token: Secret, state: StateDir, logs: ErrorLogs, *, workers: int | None
+    ) -> None:
+        """``url`` as link.link_url gives it."""
+        self.supervisor = Supervisor(logs, workers=workers, node_token=token)
+        self._state = state
+        self._logs = logs
+        self._link = Link(url, token, self, logs)
+        self._linking: asyncio.Task[None] | None = None
+        self._running: Revision | None = None
+        self._applying = asyncio.Lock()
+        self._seq = 0
+
+    # --- life.Mode ----------------------------------------------------------------------------
+
+    async def start(self) -> bool:
+        """Serve the last good revision, if there is one, and look for the appliance."""
+        try:
+            saved = self._state.load()
+        except ValueError as error:
+            self._logs.write("error", str(error))
+            saved = None
+        if saved is not None and not await self._serve_saved(saved):
+            spawn(self._keep_trying(saved), name="serve saved revision")
+        self._linking = spawn(self._link.run(), name="control link")
+        return True
+
+    async def reload(self) -> None:
+        """Reconnect now: the configuration is the appliance's."""
+        self._link.reconnect_now()
+
+    async def finish(self) -> None:
+        """Report the last numbers."""
+        await self._link.finish()
+        if self._linking is not None:
+            self._linking.cancel()
+
+    async def _serve_saved(self, saved: Revision) -> bool:
+        async with self._applying:
+            if self._running is not None:
+                return True
+            problems = await self.supervisor.apply(saved.snapshot)
+            if problems:
+                self._tell(saved.number, problems)
+                return False
+            self._running = saved
+            self._logs.write("notice", f"revision {saved.number} is in force, as last saved")
+            return True
+
+    async def _keep_trying(self, saved: Revision) -> None:
+        while True:
+            await asyncio.sleep(RETRY_S)
+            if await self._serve_saved(saved):
+                return
+
+    # --- link.Node ----------------------------------------------------------------------------
+
+    def hello(self) -> Hello:
+        """Say who this is and what it runs."""
+        running = self._running
+        return Hello(
+            version=proxycore.__version__,
+            boot_id=self.supervisor.boot_id,
+            hostname=self.supervisor.hostname,
+            workers=self.supervisor.workers,
+            revision=running.number if running else 0,
+            digest=running.digest if running else "",
+            generation=self.supervisor.generation,
+        )
+
+    def heartbeat(self) -> Heartbeat:
+        """Say what runs now."""
+        running = self._running
+        return Heartbeat(
+            boot_id=self.supervisor.boot_id,
+            revision=running.number if running else 0,
+            digest=running.digest if running else "",
+            generation=self.supervisor.generation,
+            workers=self.supervisor.workers,
+            sessions=self.supervisor.sessions,
+        )
+
+    def totals(self) -> Stats:
+        """Say what was counted."""
+        self._seq += 1
+        return Stats(
+            boot_id=self.supervisor.boot_id,
+            seq=self._seq,
+            values=self.supervisor.totals.values(),
+        )
+
+    def all_sessions(self) -> Iterator[Sessions]:
+        """Tell every live session."""
+        self.supervisor.registry.want_full()
+        return self.supervisor.registry.take()
+
+    def new_sessions(self) -> Iterator[Sessions]:
+        """Tell what changed."""
+        return self.supervisor.registry.take()
+
+    async def apply(self, message: Apply) -> Ack | Nack:
+        """Run this revision and keep it on disk; then, and only then, say so."""
+        async with self._applying:
+            running = self._running
+            if running and (running.number, running.digest) == (message.revision, message.digest):
+                return Ack(revision=message.revision, digest=message.digest)
+            problems = await self._run(message)
+        if problems:
+            self._tell(message.revision, problems)
+            return Nack(revision=message.revision, problems=tuple(problems))
+        return Ack(revision=message.revision, digest=message.digest)
+
+    async def _run(self, message: Apply) -> list[SettingProblem]:
+        try:
+            snapshot = from_plain(message.snapshot)
+        except Invalid as error:
+            return [SettingProblem(path=p.path, message=p.message) for p in error.problems]
+        if snapshot.digest() != message.digest:
+            text = "the digest does not match: node and appliance understand the revision apart"
+            return [SettingProblem(path="", message=text)]
+        problems = await self.supervisor.apply(snapshot)
+        if problems:
+            return problems
+        self._running = Revision(number=message.revision, digest=message.digest, snapshot=snapshot)
+        try:
+            self._state.save(self._running)
+        except OSError as error:
+            text = f"revision {message.revision} runs but could not be saved: {error}"
+            self._logs.write("crit", text)
+        self._logs.write("notice", f"revision {message.revision} is in force")
+        return []
+
+    def _tell(self, revision: int, problems: list[SettingProblem]) -> None:
+        for problem in problems:
+            text = f"revision {revision} was not taken: {problem.message} ({problem.path})"
+            self._logs.write("error", text)
+
+    async def invalidate(self, message: Invalidate) -> None:
+        """Have the workers forget cached verdicts."""
+        await self.supervisor.invalidate(message.generation)
+
+    async def kick(self, message: Kick) -> CommandResult:
+        """Disconnect sessions."""
+        affected = await self.supervisor.kick(message.sessions)
+        return CommandResult(command=message.command, affected=affected)

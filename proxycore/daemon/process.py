@@ -1,0 +1,263 @@
+"""A worker as the supervisor sees it: a process, a pipe, questions without an answer yet."""
+
+import asyncio
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, Protocol
+
+import proxycore
+from proxycore.contract.session import SessionBytes, SessionRecord
+from proxycore.daemon.frames import MAX_FDS, BrokenStream, Decoder, Message, Outbox, receive
+
+_SIGNALS_OF_OURS: Final = (
+    signal.SIGINT,
+    signal.SIGQUIT,
+    signal.SIGTERM,
+    signal.SIGHUP,
+    signal.SIGUSR1,
+    signal.SIGUSR2,
+)
+_STDERR_BYTES = 65_536
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reply:
+    """A worker's answer. ``lost``: it died first, and nothing can be said of what it did."""
+
+    affected: int = 0
+    problem: str = ""
+    lost: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Load:
+    """What a worker has to run: the snapshot in plain form and the sockets it names."""
+
+    snapshot: dict[str, Any]
+    sockets: Mapping[str, socket.socket]
+
+
+class Observer(Protocol):
+    """Who is told what a worker says."""
+
+    def reported(self, worker: "WorkerProcess", message: "Report") -> None:
+        """A worker is alive, with these totals and changes."""
+
+    def logged(self, worker: "WorkerProcess", lines: list[tuple[str, float, str]]) -> None:
+        """A worker has something for the error log."""
+
+    def complained(self, worker: "WorkerProcess", text: str) -> None:
+        """A worker wrote to its stderr, which only an interpreter in trouble does."""
+
+    def gone(self, worker: "WorkerProcess", status: int) -> None:
+        """The process has ended; ``status`` as subprocess gives it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """A worker's regular report."""
+
+    counts: dict[str, int]
+    gauges: dict[str, int]
+    opened: list[SessionRecord]
+    counted: list[SessionBytes]
+    closed: list[str]
+
+
+class WorkerProcess:
+    """One running worker. Everything but ``ask`` and ``apply`` returns at once."""
+
+    def __init__(self, serial: int, observer: Observer) -> None:
+        self.serial = serial
+        self.silent_ticks = 0
+        """Watchdog ticks since it was last heard."""
+        self.serving = False
+        """It has applied a snapshot once."""
+        self.leaving = False
+        """It has been told to end."""
+        self._observer = observer
+        self._loop = asyncio.get_running_loop()
+        self.started_mono = self._loop.time()
+        self._replies: dict[int, asyncio.Future[Reply]] = {}
+        self._asked = 0
+        self._held: set[str] = set()
+        self._decoder = Decoder()
+        self._pipe, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+        self._pipe.setblocking(False)
+        self._outbox = Outbox(self._pipe)
+        try:
+            self._popen = _spawn(theirs)
+        except OSError:
+            self._pipe.close()
+            raise
+        finally:
+            theirs.close()
+        assert self._popen.stderr is not None
+        self._stderr = self._popen.stderr.fileno()
+        os.set_blocking(self._stderr, False)
+        self._pidfd = os.pidfd_open(self._popen.pid)
+        self._loop.add_reader(self._pipe, self._readable)
+        self._loop.add_reader(self._stderr, self._read_stderr)
+        self._loop.add_reader(self._pidfd, self._ended)
+
+    @property
+    def pid(self) -> int:
+        """Process id."""
+        return self._popen.pid
+
+    # --- what is sent -------------------------------------------------------------------------
+
+    def tell(self, message: Message, passed: Sequence[socket.socket] = ()) -> None:
+        """Send a frame that has no answer."""
+        self._outbox.put(message, passed)
+        self._flush()
+
+    async def ask(self, message: Message) -> Reply:
+        """Send a frame and wait for its answer, or for the worker's end."""
+        self._asked += 1
+        reply: asyncio.Future[Reply] = self._loop.create_future()
+        if self._pipe.fileno() < 0:
+            return Reply(lost=True)
+        self._replies[self._asked] = reply
+        self.tell({**message, "n": self._asked})
+        return await reply
+
+    async def apply(self, load: Load) -> Reply:
+        """Have the worker run this; only sockets it does not have are handed over."""
+        missing = [key for key in load.sockets if key not in self._held]
+        for start in range(0, len(missing), MAX_FDS):
+            keys = missing[start : start + MAX_FDS]
+            self.tell({"type": "sockets", "keys": keys}, [load.sockets[key] for key in keys])
+        self._held = set(load.sockets)
+        reply = await self.ask({"type": "apply", "snapshot": load.snapshot})
+        if reply.problem:
+            # what it holds now is not known; duplicates do no harm
+            self._held = set()
+        elif not reply.lost:
+            self.serving = True
+        return reply
+
+    def signal(self, number: int) -> None:
+        """Send a signal to the process; nothing happens when it has ended."""
+        self._popen.send_signal(number)
+
+    def _flush(self) -> None:
+        try:
+            sent = self._outbox.flush()
+        except OSError:
+            self._outbox.close()
+            return
+        if self._pipe.fileno() < 0:
+            return
+        if sent:
+            self._loop.remove_writer(self._pipe)
+        else:
+            self._loop.add_writer(self._pipe, self._flush)
+
+    # --- what is heard ------------------------------------------------------------------------
+
+    def _readable(self) -> None:
+        try:
+            data, fds = receive(self._pipe)
+            for message, _ in self._decoder.feed(data, fds):
+                self._handle(message)
+        except BlockingIOError:
+            return
+        except (OSError, BrokenStream, KeyError, TypeError):
+            data = b""
+        if not data:
+            # it ended, or is not to be trusted any more: either way the rest is for _ended
+            self._loop.remove_reader(self._pipe)
+            self._popen.kill()
+
+    def _handle(self, message: Message) -> None:
+        kind = message["type"]
+        if kind == "done":
+            reply = self._replies.pop(message["n"])
+            if not reply.done():
+                reply.set_result(
+                    Reply(affected=message["affected"], problem=str(message["problem"]))
+                )
+        elif kind == "log":
+            self._observer.logged(self, message["lines"])
+        elif kind == "report":
+            self.silent_ticks = 0
+            report = Report(
+                counts=message["counts"],
+                gauges=message["gauges"],
+                opened=[SessionRecord(**plain) for plain in message["opened"]],
+                counted=[SessionBytes(**plain) for plain in message["counted"]],
+                closed=message["closed"],
+            )
+            self._observer.reported(self, report)
+
+    def _read_stderr(self) -> None:
+        try:
+            data = os.read(self._stderr, _STDERR_BYTES)
+        except BlockingIOError:
+            return
+        if not data:
+            self._loop.remove_reader(self._stderr)
+            return
+        self._observer.complained(self, data.decode("utf-8", "backslashreplace"))
+
+    def _ended(self) -> None:
+        status = self._popen.wait()
+        self._hear_rest()
+        self.close()
+        self._observer.gone(self, status)
+
+    def _hear_rest(self) -> None:
+        """Take what the worker wrote before it ended; its last report is in there."""
+        while True:
+            try:
+                data, fds = receive(self._pipe)
+                if not data:
+                    break
+                for message, _ in self._decoder.feed(data, fds):
+                    self._handle(message)
+            except (OSError, BrokenStream, KeyError, TypeError):
+                break
+        self._read_stderr()
+
+    def close(self) -> None:
+        """Give back every descriptor; whoever still waits for an answer hears ``lost``."""
+        for source in (self._pipe, self._stderr, self._pidfd):
+            self._loop.remove_reader(source)
+        self._loop.remove_writer(self._pipe)
+        self._outbox.close()
+        self._decoder.close()
+        self._pipe.close()
+        os.close(self._pidfd)
+        assert self._popen.stderr is not None
+        self._popen.stderr.close()
+        for reply in self._replies.values():
+            if not reply.done():
+                reply.set_result(Reply(lost=True))
+        self._replies.clear()
+
+
+def _spawn(pipe: socket.socket) -> "subprocess.Popen[bytes]":
+    """Start the interpreter anew: a fork of a process with a running loop inherits its state."""
+    home = str(Path(proxycore.__file__).parents[1])
+    paths = [home, *filter(None, [os.environ.get("PYTHONPATH")])]
+    # blocked until the worker has chosen what to ignore: no Ctrl-C traceback from its start
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS_OF_OURS)
+    try:
+        return subprocess.Popen(  # noqa: S603  (our own interpreter and module)
+            [sys.executable, "-P", "-m", "proxycore.daemon.worker", str(pipe.fileno())],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            bufsize=0,
+            pass_fds=[pipe.fileno()],
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)},
+        )
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)

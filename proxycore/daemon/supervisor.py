@@ -1,0 +1,187 @@
+"""The node: one snapshot in force, the sockets it names, the workers that run it.
+
+``apply`` is the only way to another snapshot, and takes two steps, so that a refusal costs nothing:
+first everything that can fail (open sockets and logs, look up the user, have every worker take the
+snapshot), then what cannot (close what is no longer named). See ADR-0005.
+"""
+
+import asyncio
+import os
+import secrets
+import socket
+from pathlib import Path
+
+from proxycore.contract.messages import SettingProblem
+from proxycore.contract.secret import Secret
+from proxycore.contract.snapshot import Process, Snapshot, to_plain
+from proxycore.contract.stats import SESSIONS_OPEN
+from proxycore.daemon import privileges
+from proxycore.daemon.apply import Plan, plan
+from proxycore.daemon.crew import Crew, Facts
+from proxycore.daemon.listeners import Listeners
+from proxycore.daemon.logs import ErrorLogs
+from proxycore.daemon.process import Load
+from proxycore.daemon.registry import Registry
+from proxycore.daemon.state import write_atomically
+from proxycore.daemon.tasks import spawn
+from proxycore.daemon.totals import Totals
+
+
+class Supervisor:
+    """The node's processes and sockets, from the first snapshot to the end."""
+
+    def __init__(
+        self, logs: ErrorLogs, *, workers: int | None = None, node_token: Secret | None = None
+    ) -> None:
+        """``workers`` overrides worker_processes."""
+        self.boot_id = secrets.token_hex(6)
+        self.hostname = socket.gethostname()
+        self.logs = logs
+        self.totals = Totals()
+        self.registry = Registry(self.boot_id)
+        self.snapshot: Snapshot | None = None
+        """What runs now."""
+        self.generation = 0
+        """Routing generation the workers' auth caches are valid for."""
+        self._workers_wanted = workers
+        self._listeners = Listeners()
+        facts = Facts(boot_id=self.boot_id, hostname=self.hostname, node_token=node_token)
+        self._crew = Crew(facts, logs=logs, totals=self.totals, registry=self.registry)
+        self._applying = asyncio.Lock()
+        self._load: Load | None = None
+        self._identity: privileges.Identity | None = None
+        self._pid_file: Path | None = None
+        self._watchdog: asyncio.Task[None] | None = None
+
+    @property
+    def workers(self) -> int:
+        """Workers that serve now."""
+        return self._crew.serving
+
+    @property
+    def sessions(self) -> int:
+        """Open sessions, logged in or not, as last reported."""
+        return self.totals.gauge(SESSIONS_OPEN.name)
+
+    # --- another snapshot ---------------------------------------------------------------------
+
+    async def apply(self, snapshot: Snapshot) -> list[SettingProblem]:
+        """Run this snapshot. When problems are given, everything is as it was."""
+        async with self._applying:
+            identity = privileges.resolve(snapshot.process, is_root=os.geteuid() == 0)
+            problems = list(identity.problems) + self.logs.prepare(snapshot.process.error_logs)
+            steps = plan(self.snapshot, snapshot)
+            if not problems:
+                problems = self._listeners.open(steps.opened)
+            if problems:
+                self.logs.settle()
+                return problems
+            problems = await self._hand_out(snapshot, steps, identity.identity)
+            if problems:
+                self._listeners.close([opening.listen.key for opening in steps.opened])
+                self.logs.settle()
+                return problems
+            self._commit(snapshot, steps, identity)
+            return []
+
+    async def _hand_out(
+        self, snapshot: Snapshot, steps: Plan, identity: privileges.Identity | None
+    ) -> list[SettingProblem]:
+        """Have every worker take the snapshot; if one cannot, give them all the old one back."""
+        gone = set(steps.closed)
+        sockets = {key: s for key, s in self._listeners.sockets.items() if key not in gone}
+        load = Load(snapshot=to_plain(snapshot, reveal=True), sockets=sockets)
+        size = self._size(snapshot.process)
+        messages = await self._crew.apply(load, size=size, identity=identity)
+        if not messages:
+            self._load, self._identity = load, identity
+            if self._watchdog is None:
+                self._watchdog = spawn(self._crew.watch(), name="watchdog")
+            return []
+        if self._load is not None and self.snapshot is not None:
+            size = self._size(self.snapshot.process)
+            await self._crew.apply(self._load, size=size, identity=self._identity)
+        else:
+            await self._crew.dismiss()
+        return [SettingProblem(path="", message=message) for message in dict.fromkeys(messages)]
+
+    def _commit(self, snapshot: Snapshot, steps: Plan, resolved: privileges.Resolved) -> None:
+        """Do what can no longer be refused."""
+        old = self.snapshot
+        self.snapshot = snapshot
+        self._listeners.close(steps.closed)
+        self._listeners.resize(steps.resized)
+        self.logs.use(snapshot.process.error_logs)
+        for warning in resolved.warnings:
+            self.logs.write("warn", warning)
+        if old is not None and (old.process.user, old.process.group) != (
+            snapshot.process.user,
+            snapshot.process.group,
+        ):
+            self.logs.write("warn", "running workers keep their user until they are restarted")
+        self._write_pid_file(snapshot.process.pid)
+        for opening in steps.opened:
+            self.logs.write("notice", f"listening on {opening.listen.key}")
+        for key in steps.closed:
+            self.logs.write("notice", f"no longer listening on {key}")
+
+    def _size(self, process: Process) -> int:
+        wanted = self._workers_wanted or process.worker_processes
+        return wanted or len(os.sched_getaffinity(0))
+
+    def _write_pid_file(self, name: str) -> None:
+        wanted = Path(name) if name else None
+        if wanted == self._pid_file:
+            return
+        self._remove_pid_file()
+        if wanted is None:
+            return
+        try:
+            write_atomically(wanted, f"{os.getpid()}\n".encode(), mode=0o644)
+            self._pid_file = wanted
+        except OSError as error:
+            text = f'open() "{wanted}" failed ({error.errno}: {error.strerror})'
+            self.logs.write("error", text)
+
+    def _remove_pid_file(self) -> None:
+        if self._pid_file is None:
+            return
+        try:
+            if self._pid_file.read_text() == f"{os.getpid()}\n":
+                self._pid_file.unlink()
+        except OSError as error:
+            text = f'unlink() "{self._pid_file}" failed ({error.errno}: {error.strerror})'
+            self.logs.write("alert", text)
+        self._pid_file = None
+
+    # --- orders -------------------------------------------------------------------------------
+
+    async def invalidate(self, generation: int) -> None:
+        """Have every worker forget cached verdicts; afterwards ``generation`` is in force."""
+        await self._crew.ask_all({"type": "invalidate", "generation": generation})
+        self.generation = generation
+
+    async def kick(self, sessions: tuple[str, ...]) -> int:
+        """Disconnect these sessions; gives how many there were."""
+        return await self._crew.kick(sessions)
+
+    def reopen_logs(self) -> None:
+        """Open the log files again, after a rotation."""
+        self.logs.reopen()
+        self.logs.write("notice", "reopened logs")
+
+    # --- the end ------------------------------------------------------------------------------
+
+    async def drain(self) -> None:
+        """Stop accepting and let sessions finish; returns when the last worker is gone."""
+        self._listeners.close_all()
+        process = Process() if self.snapshot is None else self.snapshot.process
+        await self._crew.drain(shutdown_timeout_ms=process.worker_shutdown_timeout_ms)
+
+    async def stop(self) -> None:
+        """End everything that is left, sessions included."""
+        self._listeners.close_all()
+        await self._crew.stop()
+        if self._watchdog is not None:
+            self._watchdog.cancel()
+        self._remove_pid_file()

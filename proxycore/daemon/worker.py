@@ -1,0 +1,298 @@
+"""A worker process: reactor and engine at work, and the pipe from them to the supervisor.
+
+Started as ``python -m proxycore.daemon.worker FD``; everything else arrives as frames (see
+``frames``), read by the same reactor that serves the sessions. The heartbeat is sent by that
+reactor too, so a loop that hangs falls silent.
+
+Everything is imported before rights are dropped: afterwards the code may be unreadable.
+"""
+
+import encodings.idna
+import faulthandler
+import gc
+import ipaddress
+import signal
+import socket
+import sys
+import time
+from collections.abc import Callable
+from typing import Any, Final
+
+from proxycore.contract.codec import encode
+from proxycore.contract.reasons import CloseReason
+from proxycore.contract.secret import Secret
+from proxycore.contract.snapshot import from_plain
+from proxycore.daemon.frames import BrokenStream, Decoder, Message, Outbox, receive
+from proxycore.daemon.logs import DEFAULT_LOGS, threshold, traceback_line
+from proxycore.daemon.privileges import Identity, drop
+from proxycore.net.engine import Engine
+from proxycore.net.log import LEVELS
+from proxycore.net.reactor import READ, WRITE, Reactor
+
+IMPORTED_EARLY: Final = (encodings.idna, ipaddress)
+"""What the standard library would otherwise import on first use, after rights were dropped."""
+
+REPORT_S: Final = 1.0
+"""How often a worker reports; the supervisor replaces one that misses ten."""
+
+MAX_UNSENT_BYTES: Final = 4 * 1024 * 1024
+"""What may wait for a supervisor that does not read, before reports and lines are held back."""
+
+MAX_LINES: Final = 10_000
+"""Log lines that may wait; more are counted and the count is logged."""
+
+_POLL_S = 0.05
+_STOP_GRACE_S = 0.5
+_DUMP_SIGNAL = signal.SIGUSR2
+
+
+class WorkerLog:
+    """Collect log lines until the loop has a moment to send them."""
+
+    def __init__(self, wake: Callable[[], None]) -> None:
+        self.threshold = threshold(DEFAULT_LOGS)
+        self._wake = wake
+        self._lines: list[tuple[str, float, str]] = []
+        self._dropped = 0
+
+    def write(self, level: str, message: str) -> None:
+        """Write one event; cheap when no target wants its level."""
+        if LEVELS[level] > self.threshold:
+            return
+        if len(self._lines) >= MAX_LINES:
+            self._dropped += 1
+            return
+        self._lines.append((level, time.time(), message))
+        if len(self._lines) == 1:
+            self._wake()
+
+    def take(self) -> list[tuple[str, float, str]]:
+        """Give the waiting lines."""
+        lines, self._lines = self._lines, []
+        if self._dropped:
+            lines.append(("warn", time.time(), f"{self._dropped} log lines were dropped"))
+            self._dropped = 0
+        return lines
+
+
+class Worker:
+    """What the frames of the supervisor mean."""
+
+    def __init__(self, pipe: socket.socket) -> None:
+        pipe.setblocking(False)
+        self._pipe = pipe
+        self._decoder = Decoder()
+        self._outbox = Outbox(pipe)
+        self._reactor = Reactor()
+        self._log = WorkerLog(lambda: self._later(0, self._send_lines))
+        self._engine: Engine | None = None
+        self._held: set[str] = set()
+        self._received: dict[str, socket.socket] = {}
+        self._ending = False
+        self._reactor.on_bug = self._tell_bug
+
+    def run(self) -> None:
+        """Work until told to end, or until the supervisor is gone."""
+        self._reactor.watch(self._pipe.fileno(), READ, self._pipe_ready)
+        self._reactor.run()
+        self._say_goodbye()
+
+    def _tell_bug(self, error: Exception) -> None:
+        self._log.write("alert", f"internal error: {traceback_line(error)}")
+
+    @property
+    def engine(self) -> Engine:
+        """The engine; the supervisor's first frame creates it."""
+        assert self._engine is not None, "start is the first frame"
+        return self._engine
+
+    def _later(self, delay_s: float, act: Callable[[], None]) -> None:
+        self._reactor.call_later(delay_s, act)
+
+    # --- pipe ---------------------------------------------------------------------------------
+
+    def _pipe_ready(self, _fd: int, _events: int) -> None:
+        try:
+            self._flush()
+            data, fds = receive(self._pipe)
+        except BlockingIOError:
+            return
+        except (OSError, BrokenStream):
+            data, fds = b"", []
+        if not data:
+            self._orphaned()
+            return
+        for message, its_fds in self._decoder.feed(data, fds):
+            self._handle(message, its_fds)
+
+    def _orphaned(self) -> None:
+        """End: sessions that nobody can see, count or disconnect must not go on."""
+        self._reactor.forget(self._pipe.fileno())
+        self._outbox.close()
+        self._stop({})
+
+    def _send(self, message: Message) -> None:
+        self._outbox.put(message)
+        try:
+            self._flush()
+        except OSError:
+            # gone; the read side notices, too, and ends the worker
+            self._outbox.close()
+
+    def _flush(self) -> None:
+        waiting = READ if self._outbox.flush() else READ | WRITE
+        self._reactor.change(self._pipe.fileno(), waiting)
+
+    def _send_lines(self) -> None:
+        if self._outbox.pending_bytes > MAX_UNSENT_BYTES:
+            self._later(REPORT_S, self._send_lines)
+            return
+        lines = self._log.take()
+        if lines:
+            self._send({"type": "log", "lines": lines})
+
+    def _report(self) -> None:
+        if self._outbox.pending_bytes <= MAX_UNSENT_BYTES:
+            self._send(self._state())
+        self._later(REPORT_S, self._report)
+
+    def _state(self) -> Message:
+        ledger = self.engine.ledger
+        opened, counted, closed = ledger.take_changes()
+        return {
+            "type": "report",
+            "counts": ledger.counts,
+            "gauges": ledger.gauges(),
+            "opened": encode(opened),
+            "counted": encode(counted),
+            "closed": closed,
+        }
+
+    # --- frames -------------------------------------------------------------------------------
+
+    def _handle(self, message: Message, fds: list[int]) -> None:
+        acts: dict[str, Callable[[Message], Any]] = {
+            "start": self._start,
+            "apply": self._apply,
+            "invalidate": self._invalidate,
+            "kick": self._kick,
+            "drain": self._drain,
+            "stop": self._stop,
+        }
+        if message["type"] == "sockets":
+            self._take_sockets(message["keys"], fds)
+            return
+        try:
+            affected, problem = acts[message["type"]](message) or 0, ""
+        except Exception as error:  # noqa: BLE001  (a frame's outermost: our bug, told once)
+            self._tell_bug(error)
+            affected, problem = 0, f"internal error: {type(error).__name__}"
+        if "n" in message:
+            done = {"type": "done", "n": message["n"], "affected": affected, "problem": problem}
+            self._send(done)
+
+    def _start(self, message: Message) -> None:
+        if message["identity"] is not None:
+            identity = message["identity"]
+            drop(
+                Identity(uid=identity["uid"], gid=identity["gid"], groups=tuple(identity["groups"]))
+            )
+        token = message["node_token"]
+        self._engine = Engine(
+            self._reactor,
+            boot_id=message["boot_id"],
+            hostname=message["hostname"],
+            log=self._log,
+            node_token=Secret(token) if token else None,
+        )
+        self._later(REPORT_S, self._report)
+
+    def _take_sockets(self, keys: list[str], fds: list[int]) -> None:
+        for key, fd in zip(keys, fds, strict=True):
+            sock = socket.socket(fileno=fd)
+            sock.setblocking(False)
+            if key in self._held or key in self._received:
+                sock.close()
+            else:
+                self._received[key] = sock
+
+    def _apply(self, message: Message) -> None:
+        snapshot = from_plain(message["snapshot"])
+        first = not self._held
+        sockets, self._received = self._received, {}
+        self.engine.apply(snapshot, sockets)
+        self._held = {listen.key for server in snapshot.servers for listen in server.listens}
+        self._log.threshold = threshold(snapshot.process.error_logs)
+        if first:
+            # what exists now stays for good: the collector need not look at it again
+            gc.collect()
+            gc.freeze()
+
+    def _invalidate(self, message: Message) -> None:
+        self.engine.invalidate(message["generation"])
+
+    def _kick(self, message: Message) -> int:
+        return self.engine.kick(message["sessions"])
+
+    # --- the end ------------------------------------------------------------------------------
+
+    def _drain(self, message: Message) -> None:
+        if self._ending:
+            return
+        self._ending = True
+        self.engine.stop_accepting()
+        self.engine.close_sessions(CloseReason.SHUTDOWN, only_before_login=True)
+        if message["shutdown_timeout_ms"]:
+            self._later(message["shutdown_timeout_ms"] / 1000, self._cut)
+        self._end_when_idle()
+
+    def _cut(self) -> None:
+        cut = self.engine.close_sessions(CloseReason.SHUTDOWN)
+        self._log.write("info", f"shutdown timeout, {cut} sessions closed")
+
+    def _stop(self, _message: Message) -> None:
+        self._ending = True
+        if self._engine is None:
+            self._reactor.stop()
+            return
+        self._engine.stop_accepting()
+        self._engine.close_sessions(CloseReason.SHUTDOWN)
+        self._later(_STOP_GRACE_S, self._reactor.stop)
+        self._end_when_idle()
+
+    def _end_when_idle(self) -> None:
+        if self.engine.open_count:
+            self._later(_POLL_S, self._end_when_idle)
+        else:
+            self._reactor.stop()
+
+    def _say_goodbye(self) -> None:
+        """Send the last totals: after this the supervisor's books are exact."""
+        self._pipe.settimeout(_STOP_GRACE_S)
+        try:
+            if self._engine is not None:
+                self._outbox.put({"type": "log", "lines": self._log.take()})
+                self._outbox.put(self._state())
+                self._outbox.flush()
+        except OSError:
+            pass
+        finally:
+            self._outbox.close()
+            self._decoder.close()
+            self._pipe.close()
+            self._reactor.shut()
+
+
+def main() -> None:
+    """Run as a worker on the descriptor given as the only argument."""
+    faulthandler.enable()
+    faulthandler.register(_DUMP_SIGNAL, chain=False)
+    # the supervisor alone decides when a worker ends; a terminal's Ctrl-C reaches us, too
+    for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1):
+        signal.signal(number, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
+    Worker(socket.socket(fileno=int(sys.argv[1]))).run()
+
+
+if __name__ == "__main__":
+    main()
