@@ -1,1 +1,1 @@
-"""Means shared by all apps: environment, state directory, secrets at rest, admin base. No models."""
+"""Means shared by all apps, without models: environment, state, secrets at rest, admin base."""

@@ -1,0 +1,70 @@
+"""What every admin page of ours shares: unfold's looks, and writing through services only."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from django import forms
+from django.db.models import Model, QuerySet
+from django.http import HttpRequest
+from unfold.admin import ModelAdmin, TabularInline
+from unfold.widgets import UnfoldAdminPasswordInput, UnfoldAdminTextInputWidget
+
+from appliance.lib.fields import EncryptedTextField, SecretFormField, WordsField
+
+_WIDGETS = {
+    EncryptedTextField: {"widget": UnfoldAdminPasswordInput},
+    WordsField: {"widget": UnfoldAdminTextInputWidget},
+}
+
+
+class SecretModelForm(forms.ModelForm):  # type: ignore[type-arg]
+    """A form whose secrets are asked for once and later only replaced."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        for name, field in self.fields.items():
+            if isinstance(field, SecretFormField) and getattr(self.instance, name, None):
+                field.required = False
+                field.widget.attrs["placeholder"] = "unchanged"
+                field.help_text = f"{field.help_text} Leave blank to keep the present one.".strip()
+
+
+class PostroadAdmin(ModelAdmin):  # type: ignore[misc]
+    """An admin page that parses, calls a service and renders.
+
+    An app gives ``store`` and ``remove``; nothing here writes on its own.
+    """
+
+    form = SecretModelForm
+    formfield_overrides = _WIDGETS
+    compressed_fields = True
+    warn_unsaved_form = True
+    list_fullwidth = True
+
+    def store(self, obj: Any, form: Any) -> None:
+        """Write one object by its service."""
+        raise NotImplementedError
+
+    def remove(self, objects: Iterable[Any]) -> None:
+        """Delete objects by their service."""
+        raise NotImplementedError
+
+    def save_model(self, request: HttpRequest, obj: Model, form: Any, change: bool) -> None:
+        """Hand over to the service."""
+        self.store(obj, form)
+
+    def delete_model(self, request: HttpRequest, obj: Model) -> None:
+        """Hand over to the service."""
+        self.remove([obj])
+
+    def delete_queryset(self, request: HttpRequest, queryset: "QuerySet[Any]") -> None:
+        """Hand over to the service."""
+        self.remove(queryset)
+
+
+class PostroadInline(TabularInline):  # type: ignore[misc]
+    """Rows that are written together with the object they belong to."""
+
+    form = SecretModelForm
+    formfield_overrides = _WIDGETS
+    extra = 0

@@ -1,0 +1,33 @@
+"""Encryption at rest: text in, an opaque token for the database out (ADR-0010).
+
+The keys are in a file of the state directory, so a dump of the database alone shows nothing.
+"""
+
+from functools import lru_cache
+
+from cryptography.fernet import Fernet, InvalidToken, MultiFernet
+from django.conf import settings
+
+
+class Undecryptable(Exception):
+    """A stored secret fits none of our keys: the key file is not the one it was written with."""
+
+
+def encrypt(text: str) -> str:
+    """Give the token that stands for the text; twice the same text gives two tokens."""
+    return _cipher(tuple(settings.ENCRYPTION_KEYS)).encrypt(text.encode()).decode("ascii")
+
+
+def decrypt(token: str) -> str:
+    """Give the text back. Raises Undecryptable."""
+    try:
+        return _cipher(tuple(settings.ENCRYPTION_KEYS)).decrypt(token.encode()).decode()
+    except InvalidToken:
+        raise Undecryptable(
+            f"a stored secret cannot be read with the keys in {settings.SECRET_KEY_FILE}"
+        ) from None
+
+
+@lru_cache(maxsize=4)
+def _cipher(keys: tuple[str, ...]) -> MultiFernet:
+    return MultiFernet([Fernet(key) for key in keys])

@@ -1,0 +1,58 @@
+"""The draft: the configuration as the admin has it now, checked by the contract's own code."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from appliance.publish import registry
+from appliance.publish.registry import Origin
+from proxycore.contract.codec import Invalid, Problem
+from proxycore.contract.snapshot import Snapshot, from_plain
+
+
+@dataclass(frozen=True, slots=True)
+class DraftProblem:
+    """One thing wrong with the draft, and where an operator can mend it."""
+
+    origin: Origin
+    field: str
+    """Path below the origin, for instance ``timeout_ms``; empty when it is the whole."""
+    message: str
+
+    def __str__(self) -> str:
+        return " ".join(part for part in (self.origin.label, self.field) if part) + (
+            f": {self.message}"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """Either a snapshot or the reasons why there is none."""
+
+    snapshot: Snapshot | None
+    problems: tuple[DraftProblem, ...] = ()
+
+
+def build() -> Draft:
+    """Put the sections together and check the whole."""
+    document: dict[str, Any] = {}
+    origins: dict[str, Origin] = {}
+    for section in registry.sections():
+        document.update(section.plain)
+        origins.update(section.origins)
+    try:
+        return Draft(from_plain(document))
+    except Invalid as invalid:
+        return Draft(None, tuple(locate(problem, origins) for problem in invalid.problems))
+
+
+def locate(problem: Problem, origins: Mapping[str, Origin]) -> DraftProblem:
+    """Find the stored object a problem's path belongs to: the longest known beginning of it."""
+    path = problem.path
+    while path:
+        if path in origins:
+            rest = problem.path[len(path) :].lstrip(".")
+            return DraftProblem(origins[path], rest, problem.message)
+        path = re.sub(r"(?:^|\.)[^.\[\]]+$|\[\d+\]$", "", path)
+    return DraftProblem(Origin("configuration"), problem.path, problem.message)

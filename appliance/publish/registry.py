@@ -1,0 +1,67 @@
+"""What other apps bring to publishing: sections of the snapshot, and how a revision fares.
+
+``publish`` knows no domain; apps register from their ``AppConfig.ready``.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final, Literal
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """The stored object that a part of the document was made from."""
+
+    label: str
+    """For people, for instance ``server block "imap"``."""
+    url: str = ""
+    """Where an operator can change it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """Some top-level keys of the snapshot document."""
+
+    plain: Mapping[str, Any]
+    """JSON data; secrets in clear, since digests cover them."""
+    origins: Mapping[str, Origin] = field(default_factory=dict)
+    """By path, for instance ``servers[0]`` or ``servers[0].listens[1]``; the longest fits."""
+
+
+@dataclass(frozen=True, slots=True)
+class StatusLine:
+    """How the active revision fares somewhere, for instance on one node."""
+
+    subject: str
+    tone: Literal["success", "warning", "danger", "info"]
+    text: str
+    details: Sequence[str] = ()
+    url: str = ""
+
+
+SectionBuilder = Callable[[], Section]
+StatusProvider = Callable[[int], Sequence[StatusLine]]
+"""Called with the number of the active revision."""
+
+_sections: Final[dict[str, SectionBuilder]] = {}
+_status_providers: Final[dict[str, StatusProvider]] = {}
+
+
+def register_section(name: str, build: SectionBuilder) -> None:
+    """Let an app contribute to every snapshot. The same name again replaces."""
+    _sections[name] = build
+
+
+def register_status_provider(name: str, provide: StatusProvider) -> None:
+    """Let an app say on the Publish page how the active revision fares."""
+    _status_providers[name] = provide
+
+
+def sections() -> list[Section]:
+    """Build every section, in order of registration."""
+    return [build() for build in _sections.values()]
+
+
+def status_lines(number: int) -> list[StatusLine]:
+    """Ask every provider how the revision fares."""
+    return [line for provide in _status_providers.values() for line in provide(number)]

@@ -1,0 +1,91 @@
+"""Publish the draft, roll back to an earlier revision, hand a revision to the nodes."""
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from django.contrib.auth.models import User
+from django.db import transaction
+
+from appliance.lib import doorbell
+from appliance.publish import draft, queries
+from appliance.publish.draft import DraftProblem
+from appliance.publish.models import ConfigRevision
+from proxycore.contract.snapshot import Snapshot, to_plain
+
+
+class NotPublishable(Exception):
+    """The draft is not a valid configuration; ``problems`` says everything wrong with it."""
+
+    def __init__(self, problems: tuple[DraftProblem, ...]) -> None:
+        super().__init__("; ".join(map(str, problems)))
+        self.problems = problems
+
+
+@dataclass(frozen=True, slots=True)
+class NodeRevision:
+    """The active revision as a node needs it. ``document`` holds secrets in clear."""
+
+    number: int
+    digest: str
+    document: dict[str, Any]
+
+    def __repr__(self) -> str:
+        return f"NodeRevision({self.number}, {self.digest!r})"
+
+
+def validate() -> tuple[DraftProblem, ...]:
+    """Give everything that stands in the way of publishing the draft."""
+    return draft.build().problems
+
+
+@transaction.atomic
+def publish(user: User | None = None, note: str = "") -> tuple[ConfigRevision, bool]:
+    """Make the draft the active revision, and say whether it is a new one.
+
+    Equal content makes no new revision: the active one is given back.
+    Raises NotPublishable.
+    """
+    now = draft.build()
+    if now.snapshot is None:
+        raise NotPublishable(now.problems)
+    return _activate(now.snapshot, user, note)
+
+
+@transaction.atomic
+def roll_back(number: int, user: User | None = None) -> tuple[ConfigRevision, bool]:
+    """Publish the content of an earlier revision again, under a new number.
+
+    Numbers only grow, so that a node can tell what is newer. The draft stays as it is and is
+    shown as pending. Raises ConfigRevision.DoesNotExist; Invalid when a later contract no longer
+    accepts the content.
+    """
+    earlier = ConfigRevision.objects.get(number=number)
+    return _activate(queries.snapshot(earlier), user, f"Roll back to revision {number}")
+
+
+def for_nodes() -> NodeRevision | None:
+    """Give the active revision with its secrets, for the control link only."""
+    active = ConfigRevision.objects.filter(is_active=True).first()
+    if active is None:
+        return None
+    return NodeRevision(active.number, active.digest, queries.document(active))
+
+
+def _activate(snapshot: Snapshot, user: User | None, note: str) -> tuple[ConfigRevision, bool]:
+    digest = snapshot.digest()
+    newest = ConfigRevision.objects.select_for_update().defer("document").first()
+    active = ConfigRevision.objects.filter(is_active=True).defer("document").first()
+    if active is not None and active.digest == digest:
+        return active, False
+    ConfigRevision.objects.filter(is_active=True).update(is_active=False)
+    revision = ConfigRevision.objects.create(
+        number=newest.number + 1 if newest else 1,
+        digest=digest,
+        document=json.dumps(to_plain(snapshot, reveal=True), separators=(",", ":")),
+        note=note[:200],
+        author=user,
+        is_active=True,
+    )
+    doorbell.ring_on_commit({"type": "revision.published", "number": revision.number})
+    return revision, True

@@ -1,0 +1,23 @@
+"""What a route can look at."""
+
+from django.db import models
+
+from proxycore.contract.protocol import Protocol
+
+
+class MatchKind(models.TextChoices):
+    """How a route's value is compared with the login."""
+
+    USER = "user", "exact user"
+    DOMAIN = "domain", "domain"
+    LETTERS = "letters", "first letter"
+    PATTERN = "pattern", "pattern"
+    DEFAULT = "default", "everybody else"
+
+
+class MailProtocol(models.TextChoices):
+    """The three protocols, as the contract spells them."""
+
+    IMAP = Protocol.IMAP.value, "IMAP"
+    POP3 = Protocol.POP3.value, "POP3"
+    SMTP = Protocol.SMTP.value, "SMTP"

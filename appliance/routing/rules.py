@@ -1,0 +1,90 @@
+"""What each kind of route matches, without a database.
+
+Case (spec seed-listings §3): user and domain compare A–Z as a–z, since mail servers do; first
+letters and patterns are taken as written, since listing 15-2 sends ``Alice`` elsewhere than
+``alice``. Letters beyond ASCII are never folded: that would make two users one.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+from appliance.routing import patterns
+from appliance.routing.choices import MatchKind
+
+_FOLD: Final = {upper: upper + 32 for upper in range(ord("A"), ord("Z") + 1)}
+
+
+def fold(text: str) -> str:
+    """Make A–Z small and leave everything else."""
+    return text.translate(_FOLD)
+
+
+@dataclass(frozen=True, slots=True)
+class Login:
+    """A login as rules look at it. Any bytes have one; such as are not UTF-8 match no name."""
+
+    text: str
+    user: str
+    """Folded login, for comparison with names; empty when no stored name can equal it."""
+    domain: str
+    """Folded part behind the last ``@``; empty without one."""
+
+    @classmethod
+    def read(cls, raw: bytes) -> "Login":
+        """Read the decoded bytes of an Auth-User header."""
+        text = raw.decode("utf-8", "surrogateescape")
+        try:
+            raw.decode("utf-8")
+        except UnicodeDecodeError:
+            return cls(text, "", "")
+        if "\x00" in text:
+            # PostgreSQL has no text with NUL, so no account or route has one either
+            return cls(text, "", "")
+        user = fold(text)
+        return cls(text, user, user.rpartition("@")[2] if "@" in user else "")
+
+
+def matches(kind: str, value: str, login: Login) -> bool:
+    """Tell whether a route of this kind and value fits the login."""
+    if kind == MatchKind.USER:
+        return bool(login.user) and login.user == value
+    if kind == MatchKind.DOMAIN:
+        return bool(login.domain) and login.domain == value
+    if kind == MatchKind.LETTERS:
+        return bool(login.text) and login.text[0] in value
+    if kind == MatchKind.PATTERN:
+        return patterns.matches(value, login.text)
+    return kind == MatchKind.DEFAULT
+
+
+def normalise(kind: str, value: str) -> str:
+    """Give a route's value as it is stored. Raises ValueError that says what is wrong."""
+    value = value.strip()
+    if kind == MatchKind.DEFAULT:
+        if value:
+            raise ValueError("Everybody else needs no value.")
+        return ""
+    if not value:
+        raise ValueError("This kind of route needs a value.")
+    if kind == MatchKind.USER:
+        return fold(value)
+    if kind == MatchKind.DOMAIN:
+        domain = fold(value.removeprefix("@"))
+        if "@" in domain or " " in domain:
+            raise ValueError("Give one domain, for instance example.com.")
+        return domain
+    if kind == MatchKind.LETTERS:
+        return "".join(dict.fromkeys(value.replace(",", "").replace(" ", "")))
+    patterns.check(value)
+    return value
+
+
+def explain(kind: str, value: str) -> str:
+    """Say in words what a route looks for."""
+    return {
+        MatchKind.USER: f"the user is {value}",
+        MatchKind.DOMAIN: f"the domain is {value}",
+        MatchKind.LETTERS: f"the first letter is one of {' '.join(value)}",
+        MatchKind.PATTERN: f"the login fits {value}",
+        MatchKind.DEFAULT: "everybody else",
+    }[MatchKind(kind)]
