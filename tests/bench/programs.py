@@ -15,7 +15,7 @@ SOURCES: Final = Path(__file__).parent / "src"
 PARTS: Final = {
     "backend": ("backend.c", "net.c"),
     "auth": ("auth.c", "net.c"),
-    "load": ("load.c", "script.c", "latency.c", "net.c"),
+    "load": ("load.c", "options.c", "script.c", "latency.c", "net.c"),
 }
 """Program -> what it is built of."""
 

@@ -1,22 +1,14 @@
 /* Load generator. Bounded in operations and time; any failed operation is a failed run.
  *
- *     load --port P [--protocol imap|pop3|smtp] [--work login|noop|fetch|append] [--sessions N]
- *          [--size OCTETS] [--users N] [--user-prefix TEXT] [--rate PER_S] [--deadline SECONDS]
- *
- * login: every operation is connect, greeting, login, leave, end of stream, close, `sessions` at a
- *        time; with --rate open loop (latency counts from the moment an operation was due).
- * other: logs `sessions` sessions in first and runs the operations on them, round-robin by whoever
- *        is done; between runs they are idle.
- *
  * Prints "ready", then for every line "run COUNT" on standard input one JSON object. Ends with 0
- * when its input ends, 1 after a failed operation, 3 at the deadline. */
+ * when its input ends, 1 after a failed operation, 3 at the deadline. options.h has its options. */
 #define _GNU_SOURCE
 #include "latency.h"
 #include "net.h"
+#include "options.h"
 #include "script.h"
 
 #include <errno.h>
-#include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,7 +20,6 @@
 
 #define SETUP_AT_ONCE 64
 
-enum work { LOGIN, NOOP, FETCH, APPEND };
 enum stage { LOGGING_IN, LEAVING, ENDING, IDLE, WORKING };
 
 struct session {
@@ -42,18 +33,7 @@ struct session {
     char input[512];
 };
 
-static struct {
-    uint16_t port;
-    const struct script *script;
-    enum work work;
-    size_t sessions;
-    uint64_t size;
-    unsigned users;
-    const char *user_prefix;
-    double rate;
-    double deadline_s;
-} options = {0, NULL, LOGIN, 50, 6000, 1000, "user", 0, 60};
-
+static struct options options;
 static int epoll_fd;
 static uint64_t deadline_ns;
 static struct session *sessions;
@@ -336,52 +316,12 @@ static void run(size_t count)
     fflush(stdout);
 }
 
-static enum work work_named(const char *name)
-{
-    static const char *names[] = {"login", "noop", "fetch", "append"};
-
-    for (int i = 0; i < 4; i++)
-        if (strcmp(names[i], name) == 0)
-            return (enum work)i;
-    die("no such work: %s", name);
-}
-
-static void read_options(int argc, char **argv)
-{
-    static const struct option known[] = {
-        {"port", required_argument, NULL, 'p'},     {"protocol", required_argument, NULL, 'P'},
-        {"work", required_argument, NULL, 'w'},     {"sessions", required_argument, NULL, 'n'},
-        {"size", required_argument, NULL, 's'},     {"users", required_argument, NULL, 'u'},
-        {"rate", required_argument, NULL, 'r'},     {"deadline", required_argument, NULL, 'd'},
-        {"user-prefix", required_argument, NULL, 'U'}, {NULL, 0, NULL, 0},
-    };
-    int option;
-
-    options.script = find_script("imap");
-    while ((option = getopt_long(argc, argv, "", known, NULL)) != -1) {
-        switch (option) {
-        case 'p': options.port = (uint16_t)atoi(optarg); break;
-        case 'P': options.script = find_script(optarg); break;
-        case 'w': options.work = work_named(optarg); break;
-        case 'n': options.sessions = strtoul(optarg, NULL, 10); break;
-        case 's': options.size = strtoull(optarg, NULL, 10); break;
-        case 'u': options.users = (unsigned)strtoul(optarg, NULL, 10); break;
-        case 'U': options.user_prefix = optarg; break;
-        case 'r': options.rate = atof(optarg); break;
-        case 'd': options.deadline_s = atof(optarg); break;
-        default: die("unknown option");
-        }
-    }
-    if (options.port == 0 || options.script == NULL || options.users == 0)
-        die("needs --port, a protocol that exists, and users");
-}
-
 int main(int argc, char **argv)
 {
     struct rlimit files;
     char line[64];
 
-    read_options(argc, argv);
+    options = read_options(argc, argv);
     if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
         files.rlim_cur = files.rlim_max;
         setrlimit(RLIMIT_NOFILE, &files);
