@@ -1,0 +1,236 @@
+"""The fleet in the admin: nodes, live sessions, the record of disconnects."""
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import get_object_or_404
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path, reverse
+from django.utils import timezone
+from unfold.decorators import display
+
+from appliance.fleet import counters, live, problems, queries
+from appliance.fleet.choices import CommandState, NodeState
+from appliance.fleet.models import LiveSession, Node, NodeCommand
+from appliance.fleet.services import nodes
+from appliance.lib.admin import PostroadAdmin
+from appliance.publish import queries as publish
+from appliance.stats import queries as stats
+from proxycore.contract.secret import Secret
+
+_TONES = {
+    NodeState.RUNNING.label: "success",
+    NodeState.BEHIND.label: "warning",
+    NodeState.REFUSED.label: "danger",
+    NodeState.SILENT.label: "danger",
+    NodeState.NEW.label: "info",
+    NodeState.REVOKED.label: "",
+}
+
+
+@admin.register(Node)
+class NodeAdmin(PostroadAdmin):
+    """Nodes: what each runs, its token, its counters."""
+
+    list_display = ("name", "state", "standing", "hostname", "version", "sessions", "last_seen_at")
+    search_fields = ("name", "hostname")
+    fields = ("name",)
+    list_before_template = "fleet/node_list_help.html"
+    change_form_outer_before_template = "fleet/node_status.html"
+
+    @display(description="State", label=_TONES)  # type: ignore[untyped-decorator]
+    def state(self, node: Node) -> str:
+        """Give the state as a label."""
+        return str(self._status(node).state.label)
+
+    @display(description="Configuration")  # type: ignore[untyped-decorator]
+    def standing(self, node: Node) -> str:
+        """Say how the node stands to the published revision."""
+        return self._status(node).text
+
+    def _status(self, node: Node) -> queries.Status:
+        current = publish.current()
+        number, digest = (current.number, current.digest) if current else (0, "")
+        return queries.status(node, number, timezone.now(), digest)
+
+    # --- writing ---------------------------------------------------------------------------------
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        """Enrol a new node, or rename one."""
+        if change:
+            nodes.rename(obj, obj.name)
+            return
+        node, token = nodes.enrol(obj.name)
+        obj.pk = node.pk
+        obj.refresh_from_db()
+        # kept for the answer to this very request, and nowhere else
+        request.fresh_token = token  # type: ignore[attr-defined]
+
+    def response_add(
+        self, request: HttpRequest, obj: Node, post_url_continue: str | None = None
+    ) -> HttpResponse:
+        """Show the token, once: it is in no redirect, no message and no session."""
+        return self._show_token(request, obj, request.fresh_token)  # type: ignore[attr-defined]
+
+    def remove(self, objects: Iterable[Node]) -> None:
+        """Forget nodes."""
+        for node in objects:
+            nodes.delete(node)
+
+    def get_deleted_objects(
+        self, objs: Iterable[Node], request: HttpRequest
+    ) -> tuple[list[str], dict[str, int], set[str], list[str]]:
+        """Say what goes. Sessions and commands have no permission of their own to be deleted."""
+        names = [str(node) for node in objs]
+        return names, {"nodes": len(names)}, set(), []
+
+    # --- pages -----------------------------------------------------------------------------------
+
+    def get_urls(self) -> list[URLPattern]:
+        """Add the pages for a new token and for revoking."""
+        site = self.admin_site.admin_view
+        own = [
+            path("<int:pk>/revoke/", site(self.revoke_view), name="fleet_node_revoke"),
+            path("<int:pk>/token/", site(self.token_view), name="fleet_node_token"),
+        ]
+        return [*own, *super().get_urls()]
+
+    def change_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        """Show what is known of a node above its form."""
+        node = self.get_object(request, object_id)
+        context = dict(extra_context or {})
+        if node is not None:
+            status = self._status(node)
+            totals = stats.node_totals(node.pk)
+            context |= {
+                "node": node,
+                "status": status,
+                "tone": _TONES[status.state.label],
+                "located": problems.locate(node.refused_revision, status.problems),
+                "totals": totals,
+                "table": counters.tabulate(totals.values) if totals else None,
+                "live_url": reverse("admin:fleet_livesession_changelist"),
+                "may_change": self.has_change_permission(request, node),
+            }
+        response: HttpResponse = super().change_view(request, object_id, form_url, context)
+        return response
+
+    def revoke_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """Ask, then revoke."""
+
+        def revoke(node: Node) -> HttpResponse:
+            nodes.revoke(node)
+            messages.success(request, f"{node} is revoked; its connection is being closed.")
+            return HttpResponseRedirect(reverse("admin:fleet_node_change", args=(node.pk,)))
+
+        return self._confirmed(request, pk, "revoke", revoke)
+
+    def token_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """Ask, then give the node a new token."""
+
+        def renew(node: Node) -> HttpResponse:
+            return self._show_token(request, node, nodes.renew_token(node))
+
+        return self._confirmed(request, pk, "token", renew)
+
+    def _confirmed(
+        self, request: HttpRequest, pk: int, what: str, act: Callable[[Node], HttpResponse]
+    ) -> HttpResponse:
+        node = get_object_or_404(Node, pk=pk)
+        if not self.has_change_permission(request, node):
+            raise PermissionDenied
+        if request.method == "POST":
+            return act(node)
+        context = self._context(request, node) | {"what": what}
+        return TemplateResponse(request, "fleet/node_confirm.html", context)
+
+    def _show_token(self, request: HttpRequest, node: Node, token: Secret) -> HttpResponse:
+        context = self._context(request, node) | {
+            "token": token.reveal(),
+            "control_url": request.build_absolute_uri("/ws/node/").replace("http", "ws", 1),
+        }
+        response = TemplateResponse(request, "fleet/node_token.html", context)
+        response["Cache-Control"] = "no-store"
+        return response
+
+    def _context(self, request: HttpRequest, node: Node) -> dict[str, Any]:
+        return {
+            **self.admin_site.each_context(request),
+            "opts": self.opts,
+            "node": node,
+            "title": node.name,
+        }
+
+
+class ReadOnlyAdmin(PostroadAdmin):
+    """Rows that nobody writes by hand."""
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Nobody may."""
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Nobody may."""
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Nobody may."""
+        return False
+
+
+@admin.register(LiveSession)
+class LiveSessionAdmin(ReadOnlyAdmin):
+    """The live page stands where the list of rows would be."""
+
+    def get_urls(self) -> list[URLPattern]:
+        """There is one page."""
+        view = self.admin_site.admin_view(self.changelist_view)
+        return [path("", view, name="fleet_livesession_changelist")]
+
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """Give the page; its sessions come by WebSocket."""
+        if not live.may_view(request.user):
+            raise PermissionDenied
+        context = {
+            **self.admin_site.each_context(request),
+            "title": "Live sessions",
+            "opts": self.opts,
+            "socket_path": "/ws/sessions/",
+            "columns": live.COLUMNS,
+            "listeners": live.listeners(),
+        }
+        return TemplateResponse(request, "fleet/sessions.html", context)
+
+
+@admin.register(NodeCommand)
+class NodeCommandAdmin(ReadOnlyAdmin):
+    """Who disconnected whom, and what became of it."""
+
+    list_display = ("created_at", "created_by", "description", "node", "result", "message")
+    list_display_links = None
+    list_select_related = ("node", "created_by")
+    search_fields = ("description", "node__name", "created_by__username")
+
+    @display(  # type: ignore[untyped-decorator]
+        description="Result",
+        label={
+            CommandState.PENDING.label: "info",
+            CommandState.SENT.label: "info",
+            CommandState.DONE.label: "success",
+            CommandState.FAILED.label: "danger",
+        },
+    )
+    def result(self, command: NodeCommand) -> str:
+        """Give the state as a label."""
+        return str(command.get_state_display())

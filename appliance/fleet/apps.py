@@ -1,0 +1,45 @@
+"""Django's entry for the app, its place in the sidebar and its periodic work."""
+
+from django.apps import AppConfig
+
+from appliance.lib.sidebar import Item
+from appliance.publish import registry
+
+
+class FleetConfig(AppConfig):
+    """Nodes, the control link, live sessions and commands."""
+
+    name = "appliance.fleet"
+    label = "fleet"
+    verbose_name = "Fleet"
+    sidebar = (
+        Item(
+            "Fleet",
+            "Live sessions",
+            "sensors",
+            "admin:fleet_livesession_changelist",
+            "fleet.view_livesession",
+        ),
+        Item("Fleet", "Nodes", "dns", "admin:fleet_node_changelist", "fleet.view_node"),
+        Item(
+            "Fleet",
+            "Disconnects",
+            "link_off",
+            "admin:fleet_nodecommand_changelist",
+            "fleet.view_nodecommand",
+        ),
+    )
+    beat_schedule = {  # noqa: RUF012  (Celery's own form)
+        "fleet.tidy": {
+            "task": "appliance.fleet.tasks.tidy",
+            "schedule": 15.0,
+            # a worker that was away need not catch up
+            "options": {"expires": 15.0},
+        },
+    }
+
+    def ready(self) -> None:
+        """Say on the Publish page how the active revision fares on the nodes."""
+        from appliance.fleet.rollout import status_lines
+
+        registry.register_status_provider("fleet", status_lines)

@@ -1,0 +1,46 @@
+"""The closed lists of words the fleet uses."""
+
+from enum import IntEnum
+
+from django.db import models
+
+
+class NodeState(models.TextChoices):
+    """What can be said of a node, from what it acknowledged and when it was last heard.
+
+    Never from the state of a socket: an open socket proves nothing about what a node serves.
+    """
+
+    RUNNING = "running", "Running"
+    BEHIND = "behind", "Behind"
+    REFUSED = "refused", "Refused"
+    SILENT = "silent", "Silent"
+    NEW = "new", "Not seen yet"
+    REVOKED = "revoked", "Revoked"
+
+
+class CommandKind(models.TextChoices):
+    """What a node can be told to do once."""
+
+    KICK = "kick", "Disconnect sessions"
+
+
+class CommandState(models.TextChoices):
+    """The way of a command."""
+
+    PENDING = "pending", "Waiting for the node"
+    SENT = "sent", "Sent"
+    DONE = "done", "Done"
+    FAILED = "failed", "Failed"
+
+
+class CloseCode(IntEnum):
+    """Why the appliance ended a node's or an operator's WebSocket (RFC 6455 §7.4.2: 4000-4999)."""
+
+    TRY_AGAIN_LATER = 1013
+    INVALID_FRAME = 4400
+    NOT_ALLOWED = 4403
+    LINK_VERSION = 4406
+    SILENT = 4408
+    REPLACED = 4409
+    FRAME_TOO_BIG = 4413

@@ -1,0 +1,1 @@
+"""The WebSockets of the appliance: ``node`` for proxy nodes, ``sessions`` for operators."""

@@ -1,0 +1,286 @@
+"""The appliance's end of the control link (ADR-0006, ADR-0009).
+
+A node proves itself with its token in the handshake and says what it runs in ``Hello`` and in
+every ``Heartbeat``. Whatever it lacks then is sent. Doorbells only make that happen sooner.
+"""
+
+import asyncio
+import json
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, Final
+
+from channels.db import database_sync_to_async
+from django.db import InterfaceError, OperationalError
+from django.utils import timezone
+
+from appliance.fleet import doorbells, queries
+from appliance.fleet.choices import CloseCode
+from appliance.fleet.consumers.ticking import Message, TickingConsumer
+from appliance.fleet.models import Node
+from appliance.fleet.services import commands, nodes, sessions
+from appliance.lib.doorbell import NODES_GROUP
+from appliance.publish import services as publish
+from appliance.stats import services as stats
+from proxycore.contract.codec import Invalid, Problem
+from proxycore.contract.messages import (
+    Ack,
+    ApplianceMessage,
+    Apply,
+    CommandResult,
+    Heartbeat,
+    Hello,
+    Invalidate,
+    Kick,
+    Nack,
+    Sessions,
+    Stats,
+    from_frame,
+    to_frame,
+)
+
+log = logging.getLogger(__name__)
+
+MAX_FRAME_CHARS: Final = 32 * 2**20
+"""Longest frame taken: a full report of 100,000 sessions is about 30 MB."""
+
+CHECK_S: Final = 2
+"""Without a heartbeat the right to be connected is looked up this often; 5 s are promised."""
+
+SILENT_S: Final = 15
+"""A connection without any frame for so long is dead, whatever TCP thinks."""
+
+APPLY_AGAIN_S: Final = 10
+"""A revision that was sent is not sent again before: the node may still be at it."""
+
+
+class NodeConsumer(TickingConsumer):
+    """One connected node."""
+
+    async def connect(self) -> None:
+        """Refuse the handshake (HTTP 403) unless it carries the token of a node."""
+        self._node: Node | None = None
+        self._greeted = False
+        self._quiet_s = 0
+        self._sent: tuple[tuple[int, str], float] | None = None
+        self._handlers: dict[type, Callable[[Any], Awaitable[None]]] = {
+            Hello: self._on_hello,
+            Heartbeat: self._on_heartbeat,
+            Ack: self._on_ack,
+            Nack: self._on_nack,
+            Sessions: self._on_sessions,
+            Stats: self._on_stats,
+            CommandResult: self._on_result,
+        }
+        token = _bearer_token(self.scope["headers"])
+        self._node = await database_sync_to_async(queries.find_by_token)(token) if token else None
+        if self._node is None:
+            log.warning("node refused: unknown or revoked token, peer=%s", _peer(self.scope))
+            await self.close()
+            return
+        await self.channel_layer.group_add(NODES_GROUP, self.channel_name)
+        await self.accept()
+
+    async def disconnect(self, code: int) -> None:
+        """Leave the group. What the node said last stays; silence is judged by its age."""
+        await self.channel_layer.group_discard(NODES_GROUP, self.channel_name)
+        if self._node is not None:
+            log.info("node disconnected: node=%s code=%s", self._node.name, code)
+
+    async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
+        """Take one frame."""
+        self._quiet_s = 0
+        if text_data is not None and len(text_data) > MAX_FRAME_CHARS:
+            await self._dismiss(CloseCode.FRAME_TOO_BIG, "frame too big")
+            return
+        await self._guard(self._take(text_data))
+
+    async def _take(self, text: str | None) -> None:
+        if text is None:
+            raise Invalid([Problem("", "binary frames are not spoken")])
+        frame = _parse(text)
+        handler = self._handlers.get(type(frame))
+        if handler is None:
+            raise Invalid([Problem("type", "is not for the appliance")])
+        if not self._greeted and not isinstance(frame, Hello):
+            raise Invalid([Problem("type", "the first frame has to be hello")])
+        await handler(frame)
+
+    # --- what nodes say ------------------------------------------------------------------------
+
+    async def _on_hello(self, hello: Hello) -> None:
+        node = await database_sync_to_async(nodes.greet)(
+            self._node, self.channel_name, hello, timezone.now()
+        )
+        log.info(
+            "node connected: node=%s version=%s revision=%d",
+            node.name,
+            hello.version,
+            hello.revision,
+        )
+        self._greeted, self._sent = True, None
+        await self._reconcile(node, retry_refused=True)
+
+    async def _on_heartbeat(self, heartbeat: Heartbeat) -> None:
+        node = await self._write(nodes.hear, heartbeat, timezone.now())
+        await self._reconcile(node)
+
+    async def _on_ack(self, ack: Ack) -> None:
+        await self._write(nodes.acknowledge, ack)
+
+    async def _on_nack(self, nack: Nack) -> None:
+        log.warning("node refused a revision: node=%s revision=%d", self._name, nack.revision)
+        await self._write(nodes.refuse, nack)
+
+    async def _on_sessions(self, frame: Sessions) -> None:
+        if await self._write(sessions.report, frame):
+            await self._ring_pages()
+
+    async def _on_stats(self, frame: Stats) -> None:
+        await database_sync_to_async(stats.ingest)(self._node_id, frame, timezone.now())
+
+    async def _on_result(self, result: CommandResult) -> None:
+        await database_sync_to_async(commands.finish)(self._node_id, result, timezone.now())
+        await self._ring_pages()
+
+    # --- what nodes are told -------------------------------------------------------------------
+
+    async def _reconcile(self, node: Node, *, retry_refused: bool = False) -> None:
+        due = await database_sync_to_async(queries.due)(node, retry_refused=retry_refused)
+        if due.revision is not None and not self._was_just_sent(due.revision):
+            await self._apply()
+        if due.generation is not None:
+            await self._tell(Invalidate(generation=due.generation))
+        if due.commands:
+            for command in await database_sync_to_async(commands.take_pending)(
+                node.pk, timezone.now()
+            ):
+                await self._tell(Kick(command=str(command.pk), sessions=tuple(command.targets)))
+
+    async def _apply(self) -> None:
+        revision = await database_sync_to_async(publish.for_nodes)()
+        if revision is None:
+            return
+        self._sent = ((revision.number, revision.digest), _now())
+        await self._tell(
+            Apply(revision=revision.number, digest=revision.digest, snapshot=revision.document)
+        )
+
+    def _was_just_sent(self, revision: tuple[int, str]) -> bool:
+        return (
+            self._sent is not None
+            and self._sent[0] == revision
+            and _now() - self._sent[1] < APPLY_AGAIN_S
+        )
+
+    async def _tell(self, message: ApplianceMessage) -> None:
+        await self.send(text_data=json.dumps(to_frame(message), separators=(",", ":")))
+
+    async def _ring_pages(self) -> None:
+        await self.channel_layer.group_send(doorbells.SESSION_PAGES, doorbells.SESSIONS_CHANGED)
+
+    # --- doorbells and the clock: look, whatever rang --------------------------------------------
+
+    async def revision_published(self, message: Message) -> None:
+        """Look whether the node has to be sent a revision."""
+        await self._look()
+
+    async def routes_changed(self, message: Message) -> None:
+        """Look whether the node has to forget its cached verdicts."""
+        await self._look()
+
+    async def node_command(self, message: Message) -> None:
+        """Look for commands, if they are for this node."""
+        if message["node"] == self._node_id:
+            await self._look()
+
+    async def node_dismissed(self, message: Message) -> None:
+        """Look whether this node may still be connected."""
+        if message["node"] == self._node_id:
+            await self._guard(self._check())
+
+    async def tick(self, message: Message) -> None:
+        """Without heartbeats nobody else would notice that the node is revoked, or dead."""
+        if self._node is None:
+            return
+        self._quiet_s += 1
+        if self._quiet_s >= SILENT_S:
+            await self._dismiss(CloseCode.SILENT, "nothing heard")
+        elif self._quiet_s % CHECK_S == 0:
+            await self._guard(self._check())
+
+    async def _look(self) -> None:
+        if self._greeted:
+            await self._guard(self._check_and_reconcile())
+
+    async def _check_and_reconcile(self) -> None:
+        await self._reconcile(await self._write(nodes.check))
+
+    async def _check(self) -> None:
+        if self._greeted:
+            await self._write(nodes.check)
+        else:
+            await database_sync_to_async(nodes.check_admitted)(self._node)
+
+    # --- means -----------------------------------------------------------------------------------
+
+    async def _guard(self, work: Awaitable[None]) -> None:
+        """Run a step; what a node or the database does wrong ends the connection, not more."""
+        try:
+            await work
+        except Invalid as error:
+            await self._dismiss(CloseCode.INVALID_FRAME, str(error)[:500])
+        except nodes.Dismissed as error:
+            await self._dismiss(error.code, error.reason)
+        except (OperationalError, InterfaceError) as error:
+            await self._dismiss(CloseCode.TRY_AGAIN_LATER, f"database not available: {error}")
+
+    async def _dismiss(self, code: CloseCode, reason: str) -> None:
+        log.warning("node connection closed: node=%s code=%d reason=%r", self._name, code, reason)
+        # a close frame has room for 123 octets of reason (RFC 6455 §5.5)
+        await self.close(code=int(code), reason=reason.encode()[:120].decode("utf-8", "ignore"))
+
+    async def _write(self, service: Callable[..., Any], *what: Any) -> Any:
+        """Call a service with who speaks first: the node, and by which connection."""
+        return await database_sync_to_async(service)(self._node_id, self.channel_name, *what)
+
+    @property
+    def _node_id(self) -> int:
+        assert self._node is not None
+        return self._node.pk
+
+    @property
+    def _name(self) -> str:
+        return self._node.name if self._node is not None else "?"
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()
+
+
+def _parse(text: str) -> Any:
+    """Read one frame. Raises Invalid for whatever is none; NaN and Infinity are not JSON."""
+    try:
+        return from_frame(json.loads(text, parse_constant=_refuse_constant))
+    except Invalid:
+        raise
+    except (ValueError, RecursionError):
+        raise Invalid([Problem("", "is not JSON")]) from None
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(name)
+
+
+def _bearer_token(headers: Sequence[tuple[bytes, bytes]]) -> str:
+    """Give the token of ``Authorization: Bearer`` (RFC 6750 §2.1); empty if there is none."""
+    given = [value for name, value in headers if name.lower() == b"authorization"]
+    if len(given) != 1:
+        return ""
+    scheme, _, token = given[0].decode("latin-1").partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else ""
+
+
+def _peer(scope: Message) -> str:
+    client = scope.get("client")
+    return f"{client[0]}:{client[1]}" if client else "unknown"

@@ -1,0 +1,29 @@
+"""The channel-layer messages of the fleet. They may be lost, so they carry only numbers.
+
+Whoever hears one looks into the database for what is so now; whoever does not hear it looks there
+anyway a second later (ADR-0009).
+"""
+
+from typing import Final
+
+from appliance.lib.doorbell import ring_on_commit
+
+SESSION_PAGES: Final = "session-pages"
+"""Channel-layer group of all browsers that show live sessions."""
+
+SESSIONS_CHANGED: Final[dict[str, str | int]] = {"type": "sessions.changed"}
+
+
+def ring_for_command(node_id: int) -> None:
+    """Say, once it is committed, that a command waits for a node."""
+    ring_on_commit({"type": "node.command", "node": node_id})
+
+
+def ring_for_dismissal(node_id: int) -> None:
+    """Say, once it is committed, that a node's connection has to go."""
+    ring_on_commit({"type": "node.dismissed", "node": node_id})
+
+
+def ring_for_sessions() -> None:
+    """Say, once it is committed, that the live index has changed."""
+    ring_on_commit(SESSIONS_CHANGED, SESSION_PAGES)

@@ -1,0 +1,67 @@
+"""Ask until it answers: nothing is called started before it serves."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Final
+
+from asgiref.sync import sync_to_async
+from django.utils import timezone
+
+from appliance.fleet import queries
+from appliance.fleet.choices import NodeState
+from appliance.fleet.launcher.ports import Door
+
+PATIENCE_S: Final = 60.0
+_PAUSE_S: Final = 0.1
+_ANSWER_S: Final = 2.0
+
+Probe = Callable[[], Awaitable[bool]]
+
+
+async def wait_for(probes: Sequence[tuple[str, Probe]]) -> list[str]:
+    """Wait until every probe answers; give the names of those that did not in PATIENCE_S."""
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + PATIENCE_S
+    missing = list(probes)
+    while missing and loop.time() < deadline:
+        missing = [(name, probe) for name, probe in missing if not await probe()]
+        if missing:
+            await asyncio.sleep(_PAUSE_S)
+    return [name for name, _ in missing]
+
+
+def web_answers(door: Door) -> Probe:
+    """Probe: the sign-in page is served."""
+    return lambda: _talk(door, b"GET /admin/login/ HTTP/1.0\r\nHost: localhost\r\n\r\n", b"HTTP/")
+
+
+def mail_answers(door: Door) -> Probe:
+    """Probe: a listener greets, so a worker serves it."""
+    return lambda: _talk(door, b"", b"")
+
+
+def node_runs(name: str) -> Probe:
+    """Probe: a node has acknowledged the published revision."""
+
+    def runs() -> bool:
+        return any(
+            node.name == name and status.state is NodeState.RUNNING
+            for node, status in queries.statuses(timezone.now())
+        )
+
+    return sync_to_async(runs)
+
+
+async def _talk(door: Door, question: bytes, expected: bytes) -> bool:
+    host, port = door.reach
+    try:
+        async with asyncio.timeout(_ANSWER_S):
+            reader, writer = await asyncio.open_connection(host, port)
+            try:
+                writer.write(question)
+                answer = await reader.readline()
+                return answer != b"" and answer.startswith(expected)
+            finally:
+                writer.close()
+    except (OSError, TimeoutError):
+        return False

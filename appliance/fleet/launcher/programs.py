@@ -1,0 +1,84 @@
+"""The programs that make up an appliance on one machine."""
+
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from django.conf import settings
+
+from appliance.fleet.launcher.ports import Door
+
+_ROOT_IS_FINE = "ignore:You're running the worker with superuser privileges"
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """One program to keep running."""
+
+    name: str
+    """As its output is marked."""
+    arguments: tuple[str, ...]
+    """What Python is given."""
+    environment: Mapping[str, str] = field(default_factory=dict)
+    last: bool = False
+    """Stopped after the others, because they talk to it."""
+
+    @property
+    def argv(self) -> list[str]:
+        """Give the whole command line."""
+        return [sys.executable, *self.arguments]
+
+
+def door() -> Door:
+    """Give where the admin, the auth service and the control link are."""
+    return Door(
+        "The web interface", settings.HTTP_ADDRESS, settings.HTTP_PORT, "POSTROAD_HTTP_PORT"
+    )
+
+
+def base_url(scheme: str) -> str:
+    """Give the address of the web interface as seen from this machine."""
+    host, port = door().reach
+    return f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}"
+
+
+def all_programs(node_dir: Path, token_file: Path) -> list[Program]:
+    """Give everything that is started, in order of starting."""
+    # threads: two of our short tasks at once are plenty, and need no processes of their own
+    worker = ("worker", "--pool", "threads", "--concurrency", "2", "--loglevel", "WARNING")
+    quiet = ("--without-gossip", "--without-mingle", "--without-heartbeat")
+    celery = ("-m", "celery", "--quiet", "-A", "appliance.celery")
+    return [
+        Program(
+            "web",
+            (
+                *("-m", "daphne", "-v", "0", "--no-server-name"),
+                *("-b", settings.HTTP_ADDRESS, "-p", str(settings.HTTP_PORT)),
+                "appliance.asgi:application",
+            ),
+            last=True,
+        ),
+        Program(
+            "node",
+            (
+                *("-m", "proxycore", "serve", "--control", f"{base_url('ws')}/ws/node/"),
+                *("--state-dir", str(node_dir), "--token-file", str(token_file)),
+            ),
+        ),
+        Program("worker", (*celery, *worker, *quiet), {"PYTHONWARNINGS": _ROOT_IS_FINE}),
+        Program("beat", (*celery, "beat", "--loglevel", "WARNING", "--pidfile=")),
+    ]
+
+
+def environment(program: Program) -> dict[str, str]:
+    """Give a program's environment: ours, unbuffered, with our modules importable."""
+    path = os.pathsep.join(filter(None, (str(settings.BASE_DIR), os.environ.get("PYTHONPATH"))))
+    return {
+        **os.environ,
+        "PYTHONUNBUFFERED": "1",
+        "PYTHONPATH": path,
+        "DJANGO_SETTINGS_MODULE": os.environ["DJANGO_SETTINGS_MODULE"],
+        **program.environment,
+    }

@@ -1,0 +1,117 @@
+"""What the appliance knows of its nodes: identity, last word, live sessions, commands."""
+
+import uuid
+
+from django.conf import settings
+from django.db import models
+
+from appliance.fleet.choices import CommandKind, CommandState
+
+
+class Node(models.Model):
+    """One proxy node and the last it said about itself."""
+
+    name = models.CharField(
+        max_length=100, unique=True, help_text="How this node is called in the admin."
+    )
+    token_hash = models.CharField(max_length=64, unique=True, editable=False)
+    """SHA-256 of the token in hex. A token has 256 random bits, so a plain hash is enough."""
+    created_at = models.DateTimeField(auto_now_add=True)
+    revoked_at = models.DateTimeField(null=True, blank=True, editable=False)
+
+    connection = models.CharField(max_length=100, blank=True, default="", editable=False)
+    """Channel of the socket that speaks for the node; an older socket is closed."""
+    version = models.CharField(max_length=64, blank=True, default="", editable=False)
+    hostname = models.CharField(max_length=255, blank=True, default="", editable=False)
+    boot_id = models.CharField(max_length=64, blank=True, default="", editable=False)
+    connected_at = models.DateTimeField(null=True, editable=False)
+    last_seen_at = models.DateTimeField(null=True, editable=False)
+    applied_revision = models.PositiveBigIntegerField(default=0, editable=False)
+    applied_digest = models.CharField(max_length=64, blank=True, default="", editable=False)
+    generation = models.PositiveBigIntegerField(default=0, editable=False)
+    workers = models.PositiveIntegerField(default=0, editable=False)
+    sessions = models.PositiveIntegerField(default=0, editable=False)
+    refused_revision = models.PositiveBigIntegerField(default=0, editable=False)
+    problems = models.JSONField(default=list, blank=True, editable=False)
+    """What the node said against ``refused_revision``: a list of ``{path, message}``."""
+
+    class Meta:
+        """Order by name, as people look for it."""
+
+        ordering = ("name",)
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class LiveSession(models.Model):
+    """One session a node holds now. These rows are the live index (ADR-0009)."""
+
+    node = models.ForeignKey(Node, on_delete=models.CASCADE, related_name="live_sessions")
+    session = models.CharField(max_length=100)
+    server = models.CharField(max_length=100)
+    protocol = models.CharField(max_length=8)
+    user = models.CharField(max_length=512)
+    client = models.CharField(max_length=64)
+    client_port = models.PositiveIntegerField()
+    listen = models.CharField(max_length=128)
+    backend = models.CharField(max_length=128)
+    started_at = models.DateTimeField()
+    bytes_to_front = models.PositiveBigIntegerField(default=0)
+    bytes_to_back = models.PositiveBigIntegerField(default=0)
+    kick_requested_at = models.DateTimeField(null=True)
+    """Set while a disconnect is on its way, so that every operator sees it."""
+
+    class Meta:
+        """Indexed by what operators search and sort for."""
+
+        constraints = (
+            models.UniqueConstraint(fields=("node", "session"), name="fleet_session_once_per_node"),
+        )
+        indexes = (
+            models.Index(fields=("user",), name="fleet_session_user"),
+            models.Index(fields=("backend",), name="fleet_session_backend"),
+            models.Index(fields=("protocol",), name="fleet_session_protocol"),
+            models.Index(fields=("client",), name="fleet_session_client"),
+            models.Index(fields=("started_at",), name="fleet_session_started"),
+        )
+        default_permissions = ("view",)
+        permissions = (("disconnect_livesession", "Can disconnect live sessions"),)
+
+    def __str__(self) -> str:
+        return f"{self.user} ({self.protocol}) from {self.client}"
+
+
+class NodeCommand(models.Model):
+    """One thing a node is told to do; kept afterwards as the record of who asked for it."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    node = models.ForeignKey(Node, on_delete=models.CASCADE, related_name="commands")
+    kind = models.CharField(max_length=16, choices=CommandKind, default=CommandKind.KICK)
+    targets = models.JSONField(default=list)
+    """Session ids, as the node names them."""
+    description = models.CharField(max_length=600, blank=True, default="")
+    """What the targets were, in words, for when the sessions are long gone."""
+    state = models.CharField(max_length=16, choices=CommandState, default=CommandState.PENDING)
+    affected = models.PositiveIntegerField(default=0)
+    message = models.CharField(max_length=500, blank=True, default="")
+    created_at = models.DateTimeField(auto_now_add=True)
+    created_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        null=True,
+        blank=True,
+        on_delete=models.SET_NULL,
+        related_name="+",
+    )
+    sent_at = models.DateTimeField(null=True, blank=True)
+    finished_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        """Newest first; open commands are found by their index."""
+
+        ordering = ("-created_at",)
+        indexes = (models.Index(fields=("node", "state"), name="fleet_command_open"),)
+        default_permissions = ("view",)
+
+    def __str__(self) -> str:
+        return f"{self.get_kind_display()} on {self.node}"

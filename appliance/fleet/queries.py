@@ -1,0 +1,101 @@
+"""Read the fleet: who may speak, what a node is due, and what can be said of its state."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from appliance.fleet.choices import CommandState, NodeState
+from appliance.fleet.models import Node, NodeCommand
+from appliance.fleet.services.nodes import hash_token
+from appliance.publish import queries as publish
+from appliance.routing import queries as routing
+from proxycore.contract.messages import HEARTBEAT_S
+
+SILENT_AFTER = timedelta(seconds=5 * HEARTBEAT_S)
+"""Unheard for longer, a node is shown as silent: five heartbeats are not lost by chance."""
+
+FORGOTTEN_AFTER = timedelta(minutes=5)
+"""Unheard for longer, a node's sessions are no longer shown: nobody knows whether they are."""
+
+
+def find_by_token(token: str) -> Node | None:
+    """Give the node a token belongs to, or None for an unknown or revoked one.
+
+    The look-up is by SHA-256 in an index, so its time tells nothing of the token.
+    """
+    return Node.objects.filter(token_hash=hash_token(token), revoked_at=None).first()
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """What a node has to be sent so that it is as it should be."""
+
+    revision: tuple[int, str] | None = None
+    """Number and digest of the revision it should run, when it runs another."""
+    generation: int | None = None
+    """Routing generation, when its cached verdicts are of another."""
+    commands: bool = False
+
+
+def due(node: Node, *, retry_refused: bool) -> Due:
+    """Compare a node with what it should be.
+
+    retry_refused: also send a revision the node has refused. So it is when a node connects, as it
+    may be a newer program by then; not with each heartbeat, since it would refuse it again.
+    """
+    revision = None
+    current = publish.current()
+    if current is not None and (node.applied_revision, node.applied_digest) != (
+        current.number,
+        current.digest,
+    ):
+        refused = node.refused_revision == current.number
+        if retry_refused or not refused:
+            revision = (current.number, current.digest)
+    generation = routing.generation()
+    return Due(
+        revision=revision,
+        generation=None if node.generation == generation else generation,
+        commands=NodeCommand.objects.filter(node=node, state=CommandState.PENDING).exists(),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """What is shown of a node."""
+
+    state: NodeState
+    text: str
+    problems: Sequence[dict[str, str]] = ()
+
+
+def status(node: Node, published: int, now: datetime, digest: str = "") -> Status:
+    """Say how a node stands to the published revision; 0 when nothing is published yet."""
+    if node.revoked_at is not None:
+        return Status(NodeState.REVOKED, f"revoked {node.revoked_at:%Y-%m-%d %H:%M} UTC")
+    if node.last_seen_at is None:
+        return Status(NodeState.NEW, "has not connected yet")
+    if now - node.last_seen_at > SILENT_AFTER:
+        return Status(NodeState.SILENT, f"silent since {node.last_seen_at:%Y-%m-%d %H:%M:%S} UTC")
+    if published and node.refused_revision == published:
+        return Status(NodeState.REFUSED, f"refused revision {published}", tuple(node.problems))
+    runs = f"running revision {node.applied_revision}" if node.applied_revision else "runs nothing"
+    if node.applied_revision != published or (digest and node.applied_digest != digest):
+        return Status(NodeState.BEHIND, f"{runs}, {published or 'nothing'} is published")
+    return Status(NodeState.RUNNING, runs if published else "connected, nothing is published yet")
+
+
+def statuses(now: datetime) -> list[tuple[Node, Status]]:
+    """Give every node with its status, by name."""
+    current = publish.current()
+    number, digest = (current.number, current.digest) if current else (0, "")
+    return [(node, status(node, number, now, digest)) for node in Node.objects.all()]
+
+
+def long_silent(now: datetime) -> list[int]:
+    """Give the nodes whose last report of sessions is too old to be shown."""
+    return list(
+        Node.objects.filter(last_seen_at__lt=now - FORGOTTEN_AFTER)
+        .order_by("pk")
+        .values_list("pk", flat=True)
+    )

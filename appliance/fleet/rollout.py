@@ -1,0 +1,33 @@
+"""How the active revision fares on the nodes, for the Publish page."""
+
+from typing import Final, Literal
+
+from django.urls import reverse
+from django.utils import timezone
+
+from appliance.fleet import problems, queries
+from appliance.fleet.choices import NodeState
+from appliance.publish.registry import StatusLine
+
+_TONES: Final[dict[NodeState, Literal["success", "warning", "danger", "info"]]] = {
+    NodeState.RUNNING: "success",
+    NodeState.BEHIND: "warning",
+    NodeState.REFUSED: "danger",
+    NodeState.SILENT: "danger",
+    NodeState.NEW: "info",
+}
+
+
+def status_lines(number: int) -> list[StatusLine]:
+    """Give a line per node that is not revoked."""
+    return [
+        StatusLine(
+            subject=node.name,
+            tone=_TONES[status.state],
+            text=status.text,
+            details=[str(each) for each in problems.locate(number, status.problems)],
+            url=reverse("admin:fleet_node_change", args=(node.pk,)),
+        )
+        for node, status in queries.statuses(timezone.now())
+        if status.state is not NodeState.REVOKED
+    ]

@@ -1,0 +1,129 @@
+"""Tell nodes to do something once, and write down what became of it."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from django.db import transaction
+from django.utils import timezone
+
+from appliance.fleet import doorbells
+from appliance.fleet.choices import CommandKind, CommandState
+from appliance.fleet.models import LiveSession, NodeCommand
+from proxycore.contract.messages import CommandResult
+
+EXPIRES_AFTER = timedelta(seconds=60)
+"""A node that has not answered by then will not: the operator is told, and may ask again."""
+
+KEPT_FOR = timedelta(days=30)
+"""How long finished commands stay as the record of who disconnected whom."""
+
+_OPEN = (CommandState.PENDING, CommandState.SENT)
+
+
+@transaction.atomic
+def kick_sessions(sessions: Iterable[int], by: Any) -> list[NodeCommand]:
+    """Have live sessions disconnected by their nodes; one command per node.
+
+    sessions: primary keys of LiveSession; unknown ones are left out (they ended meanwhile).
+    by: the operator who asks, for the record. Whether he may is the caller's to check.
+    """
+    now = timezone.now()
+    rows = LiveSession.objects.select_for_update().filter(
+        pk__in=list(sessions), kick_requested_at=None
+    )
+    by_node: dict[int, list[LiveSession]] = defaultdict(list)
+    for row in rows:
+        by_node[row.node_id].append(row)
+    commands = [
+        NodeCommand(
+            node_id=node_id,
+            kind=CommandKind.KICK,
+            targets=[row.session for row in targets],
+            description=_describe(targets),
+            created_by=by,
+        )
+        for node_id, targets in sorted(by_node.items())
+    ]
+    NodeCommand.objects.bulk_create(commands)
+    LiveSession.objects.filter(pk__in=[row.pk for rows in by_node.values() for row in rows]).update(
+        kick_requested_at=now
+    )
+    for command in commands:
+        doorbells.ring_for_command(command.node_id)
+    if commands:
+        doorbells.ring_for_sessions()
+    return commands
+
+
+def take_pending(node_id: int, now: datetime) -> list[NodeCommand]:
+    """Take the commands that are to be sent to a node now; each is taken once per connection."""
+    with transaction.atomic():
+        waiting = list(
+            NodeCommand.objects.select_for_update()
+            .filter(node_id=node_id, state=CommandState.PENDING)
+            .order_by("created_at")
+        )
+        NodeCommand.objects.filter(pk__in=[command.pk for command in waiting]).update(
+            state=CommandState.SENT, sent_at=now
+        )
+    return waiting
+
+
+def finish(node_id: int, result: CommandResult, now: datetime) -> bool:
+    """Write down a node's answer. Returns False for one nobody waits for.
+
+    Sessions the node has disconnected, or does not know, leave the index at once.
+    """
+    try:
+        command_id = UUID(result.command)
+    except ValueError:
+        return False
+    with transaction.atomic():
+        command = (
+            NodeCommand.objects.select_for_update()
+            .filter(pk=command_id, node_id=node_id, state__in=_OPEN)
+            .first()
+        )
+        if command is None:
+            return False
+        command.state = CommandState.FAILED if result.message else CommandState.DONE
+        command.affected = max(0, min(result.affected, len(command.targets)))
+        command.message = result.message.replace("\x00", "?")[:500]
+        command.finished_at = now
+        command.save()
+        rows = LiveSession.objects.filter(node_id=node_id, session__in=command.targets)
+        if command.state == CommandState.DONE:
+            rows.delete()
+        else:
+            rows.update(kick_requested_at=None)
+    return True
+
+
+def expire(now: datetime) -> int:
+    """Give up commands no node has answered, and forget old ones. Returns how many were given up.
+
+    Idempotent: a task of Celery beat.
+    """
+    overdue = NodeCommand.objects.filter(state__in=_OPEN, created_at__lt=now - EXPIRES_AFTER)
+    with transaction.atomic():
+        given_up = list(overdue.select_for_update())
+        for command in given_up:
+            LiveSession.objects.filter(node_id=command.node_id, session__in=command.targets).update(
+                kick_requested_at=None
+            )
+        NodeCommand.objects.filter(pk__in=[command.pk for command in given_up]).update(
+            state=CommandState.FAILED, message="The node did not answer.", finished_at=now
+        )
+    NodeCommand.objects.filter(finished_at__lt=now - KEPT_FOR).delete()
+    return len(given_up)
+
+
+def _describe(targets: Sequence[LiveSession]) -> str:
+    first = targets[0]
+    text = f"{first.user} from {first.client} on {first.server}"
+    if len(targets) > 1:
+        text += f" and {len(targets) - 1} more"
+    return text[:600]

@@ -1,0 +1,196 @@
+"""Enrol and revoke nodes, and write down what they say of themselves."""
+
+import hashlib
+import secrets
+from dataclasses import asdict
+from datetime import datetime
+
+from django.db import transaction
+from django.db.models import QuerySet
+from django.utils import timezone
+
+from appliance.fleet import doorbells
+from appliance.fleet.choices import CloseCode, CommandState
+from appliance.fleet.models import LiveSession, Node, NodeCommand
+from appliance.stats import services as stats
+from proxycore.contract.messages import LINK_VERSION, Ack, Heartbeat, Hello, Nack
+from proxycore.contract.secret import Secret
+
+MAX_PROBLEMS = 50
+"""Most problems of one refusal that are kept; nobody reads more."""
+
+_TOKEN_BYTES = 32
+
+
+class Dismissed(Exception):
+    """The connection may not speak for this node (any more)."""
+
+    def __init__(self, code: CloseCode, reason: str) -> None:
+        super().__init__(reason)
+        self.code = code
+        self.reason = reason
+
+
+def hash_token(token: str) -> str:
+    """Give what is stored of a token. It has full entropy, so no slow hash is needed."""
+    return hashlib.sha256(token.encode("utf-8", "surrogateescape")).hexdigest()
+
+
+def enrol(name: str) -> tuple[Node, Secret]:
+    """Create a node and its token. The token cannot be had again: only its hash is kept."""
+    token = _new_token()
+    node = Node.objects.create(name=name, token_hash=hash_token(token.reveal()))
+    return node, token
+
+
+def rename(node: Node, name: str) -> None:
+    """Give a node another name; nothing else of it changes."""
+    Node.objects.filter(pk=node.pk).update(name=name)
+
+
+@transaction.atomic
+def renew_token(node: Node) -> Secret:
+    """Give a node a new token; the old one is void at once and its connection is closed.
+
+    A revoked node is admitted again by this.
+    """
+    token = _new_token()
+    Node.objects.filter(pk=node.pk).update(
+        token_hash=hash_token(token.reveal()), revoked_at=None, connection=""
+    )
+    doorbells.ring_for_dismissal(node.pk)
+    return token
+
+
+@transaction.atomic
+def revoke(node: Node) -> None:
+    """Shut a node out: its token is void, its connection is closed within 5 s.
+
+    The node itself goes on serving with what it has (design.md §3, invariant 6).
+    """
+    Node.objects.filter(pk=node.pk, revoked_at=None).update(revoked_at=timezone.now())
+    LiveSession.objects.filter(node=node).delete()
+    NodeCommand.objects.filter(
+        node=node, state__in=(CommandState.PENDING, CommandState.SENT)
+    ).update(state=CommandState.FAILED, message="The node was revoked.", finished_at=timezone.now())
+    doorbells.ring_for_dismissal(node.pk)
+
+
+@transaction.atomic
+def delete(node: Node) -> None:
+    """Forget a node and everything known of it."""
+    primary_key = node.pk
+    node.delete()
+    stats.forget(primary_key)
+    doorbells.ring_for_dismissal(primary_key)
+
+
+def greet(admitted: Node, connection: str, hello: Hello, now: datetime) -> Node:
+    """Take a node's first frame: from now on this connection speaks for it.
+
+    admitted: the node as it was when its token was looked at.
+    Raises Dismissed for a node of another link version or a token that is void meanwhile.
+    """
+    if hello.link_version != LINK_VERSION:
+        raise Dismissed(
+            CloseCode.LINK_VERSION,
+            f"link version {hello.link_version} is spoken, {LINK_VERSION} is needed",
+        )
+    with transaction.atomic():
+        node = _admitted(admitted, Node.objects.select_for_update())
+        if node.boot_id != hello.boot_id:
+            # the sessions of another boot ended with its processes
+            LiveSession.objects.filter(node=node).delete()
+        node.connection = connection
+        node.version = _text(hello.version, 64)
+        node.hostname = _text(hello.hostname, 255)
+        node.connected_at = now
+        _note(node, hello, now)
+        node.save()
+        # what was sent over a connection that is gone may not have arrived; a kick can be repeated
+        NodeCommand.objects.filter(node=node, state=CommandState.SENT).update(
+            state=CommandState.PENDING
+        )
+    return node
+
+
+def hear(node_id: int, connection: str, heartbeat: Heartbeat, now: datetime) -> Node:
+    """Take a heartbeat. Raises Dismissed when this connection no longer speaks for the node."""
+    node = check(node_id, connection)
+    _note(node, heartbeat, now)
+    node.sessions = heartbeat.sessions
+    node.save(
+        update_fields=(
+            "boot_id",
+            "last_seen_at",
+            "applied_revision",
+            "applied_digest",
+            "generation",
+            "workers",
+            "sessions",
+        )
+    )
+    return node
+
+
+def check_admitted(admitted: Node) -> Node:
+    """Give the node if its token is still good, else raise Dismissed. For before its greeting."""
+    return _admitted(admitted, Node.objects.all())
+
+
+def check(node_id: int, connection: str) -> Node:
+    """Give the node if this connection speaks for it, else raise Dismissed."""
+    node = Node.objects.filter(pk=node_id).first()
+    if node is None or node.revoked_at is not None:
+        raise Dismissed(CloseCode.NOT_ALLOWED, "the node is revoked")
+    if node.connection != connection:
+        raise Dismissed(CloseCode.REPLACED, "another connection speaks for this node")
+    return node
+
+
+def acknowledge(node_id: int, connection: str, ack: Ack) -> None:
+    """Write down that a revision is active in every worker of a node."""
+    check(node_id, connection)
+    Node.objects.filter(pk=node_id).update(
+        applied_revision=ack.revision,
+        applied_digest=_text(ack.digest, 64),
+        refused_revision=0,
+        problems=[],
+    )
+
+
+def refuse(node_id: int, connection: str, nack: Nack) -> None:
+    """Write down what a node has against a revision; it goes on with what it runs."""
+    check(node_id, connection)
+    Node.objects.filter(pk=node_id).update(
+        refused_revision=nack.revision,
+        problems=[
+            {"path": _text(p["path"], 300), "message": _text(p["message"], 500)}
+            for p in map(asdict, nack.problems[:MAX_PROBLEMS])
+        ],
+    )
+
+
+def _admitted(admitted: Node, rows: QuerySet[Node]) -> Node:
+    node = rows.filter(pk=admitted.pk, token_hash=admitted.token_hash, revoked_at=None).first()
+    if node is None:
+        raise Dismissed(CloseCode.NOT_ALLOWED, "the token is void")
+    return node
+
+
+def _note(node: Node, said: Hello | Heartbeat, now: datetime) -> None:
+    node.boot_id = _text(said.boot_id, 64)
+    node.last_seen_at = now
+    node.applied_revision = said.revision
+    node.applied_digest = _text(said.digest, 64)
+    node.generation = said.generation
+    node.workers = said.workers
+
+
+def _new_token() -> Secret:
+    return Secret(secrets.token_urlsafe(_TOKEN_BYTES))
+
+
+def _text(value: str, length: int) -> str:
+    # PostgreSQL stores no NUL
+    return value.replace("\x00", "?")[:length]

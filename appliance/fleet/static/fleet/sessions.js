@@ -1,0 +1,271 @@
+/* The live sessions page: shows what /ws/sessions/ pushes. Values from the network reach the page
+   as text nodes only, never as markup. */
+"use strict";
+
+(() => {
+  const root = document.getElementById("live-sessions");
+  if (!root) return;
+  const part = (name) => root.querySelector(`[data-part="${name}"]`);
+  const body = part("rows");
+  const template = part("row");
+  const dialog = part("dialog");
+  const search = part("search");
+
+  const NOT_ALLOWED = 4403;
+  const UNITS = ["B", "kB", "MB", "GB", "TB", "PB"];
+
+  /* --- how values are shown ------------------------------------------------------------------ */
+
+  const bytes = (count) => {
+    let value = count, unit = 0;
+    while (value >= 1000 && unit < UNITS.length - 1) { value /= 1000; unit += 1; }
+    return `${unit && value < 100 ? value.toFixed(1) : Math.round(value)} ${UNITS[unit]}`;
+  };
+
+  const age = (seconds) => {
+    const s = Math.max(0, Math.floor(seconds));
+    const two = (number) => String(number).padStart(2, "0");
+    if (s < 60) return `${s} s`;
+    if (s < 3600) return `${Math.floor(s / 60)}:${two(s % 60)} min`;
+    if (s < 86400) return `${Math.floor(s / 3600)}:${two(Math.floor((s % 3600) / 60))} h`;
+    return `${Math.floor(s / 86400)} d ${Math.floor((s % 86400) / 3600)} h`;
+  };
+
+  const write = (element, text) => { if (element.textContent !== text) element.textContent = text; };
+  const show = (element, shown) => { element.hidden = !shown; };
+
+  /* --- what the operator looks at; kept in the address, so that a reload keeps it ------------- */
+
+  const address = new URLSearchParams(window.location.search);
+  const view = {
+    search: address.get("q") || "",
+    sort: address.get("o") || "age",
+    descending: address.get("d") === "1",
+    page: Math.max(1, parseInt(address.get("p"), 10) || 1),
+  };
+  search.value = view.search;
+
+  const keepView = () => {
+    const kept = new URLSearchParams();
+    if (view.search) kept.set("q", view.search);
+    if (view.sort !== "age") kept.set("o", view.sort);
+    if (view.descending) kept.set("d", "1");
+    if (view.page > 1) kept.set("p", String(view.page));
+    const text = kept.toString();
+    window.history.replaceState(null, "", text ? `?${text}` : window.location.pathname);
+  };
+
+  const askForView = () => {
+    keepView();
+    asked.clear();                 // a row that leaves with the old view says nothing
+    send({ type: "view", ...view });
+    root.querySelectorAll("[data-sort]").forEach((button) => {
+      const active = button.dataset.sort === view.sort;
+      button.closest("th").setAttribute(
+        "aria-sort", active ? (view.descending ? "descending" : "ascending") : "none");
+    });
+  };
+
+  /* --- the connection ------------------------------------------------------------------------- */
+
+  let socket = null;
+  let attempts = 0;
+  let clockOffset = 0;
+  let everOpened = false;
+
+  const send = (frame) => {
+    if (!socket || socket.readyState !== WebSocket.OPEN) return false;
+    socket.send(JSON.stringify(frame));
+    return true;
+  };
+
+  const setConnection = (state, text) => {
+    root.dataset.connection = state;
+    write(part("connection"), text);
+  };
+
+  const connect = () => {
+    const scheme = window.location.protocol === "https:" ? "wss:" : "ws:";
+    socket = new WebSocket(`${scheme}//${window.location.host}${root.dataset.path}`);
+    socket.onopen = () => { attempts = 0; everOpened = true; askForView(); };
+    socket.onmessage = (event) => take(JSON.parse(event.data));
+    socket.onclose = (event) => {
+      if (event.code === NOT_ALLOWED || (!everOpened && attempts >= 3)) {
+        setConnection("ended", "Not allowed any more. Sign in again.");
+        return;
+      }
+      setConnection("away", "Connection lost. Reconnecting…");
+      const waitMs = Math.min(5000, 500 * 2 ** attempts) * (0.5 + Math.random() / 2);
+      attempts += 1;
+      window.setTimeout(connect, waitMs);
+    };
+  };
+
+  /* --- the table ------------------------------------------------------------------------------ */
+
+  const rows = new Map();          // id of the session -> its table row
+  const asked = new Map();         // id -> who it was, until the row is gone
+
+  const makeRow = (session) => {
+    const row = template.content.firstElementChild.cloneNode(true);
+    row.dataset.id = String(session.id);
+    row.querySelector("button").addEventListener("click", () => confirmDisconnect(row.session));
+    return row;
+  };
+
+  const fillRow = (row, session) => {
+    row.session = session;
+    row.querySelectorAll("[data-field]").forEach((cell) => {
+      const name = cell.dataset.field;
+      if (name === "age") return;
+      const value = session[name];
+      write(cell, name.startsWith("to_") ? bytes(value) : String(value));
+      if (name === "user") cell.title = session.user;
+    });
+    row.querySelector("[data-field=protocol]").dataset.protocol = session.protocol;
+    row.classList.toggle("is-leaving", session.disconnecting);
+    const button = row.querySelector("button");
+    button.disabled = session.disconnecting;
+    write(button, session.disconnecting ? "Disconnecting…" : "Disconnect");
+    button.setAttribute("aria-label", `Disconnect ${session.user}`);
+  };
+
+  const showAges = () => {
+    const now = Date.now() / 1000 + clockOffset;
+    rows.forEach((row) => write(
+      row.querySelector("[data-field=age]"), age(now - row.session.started_at)));
+  };
+
+  const showRows = (page) => {
+    const present = new Set();
+    page.rows.forEach((session, index) => {
+      present.add(session.id);
+      let row = rows.get(session.id);
+      if (!row) { row = makeRow(session); rows.set(session.id, row); }
+      fillRow(row, session);
+      show(row.querySelector("button"), page.may_disconnect);
+      if (body.children[index] !== row) body.insertBefore(row, body.children[index] || null);
+      if (asked.has(session.id) && asked.get(session.id).seen && !session.disconnecting) {
+        tell("failed", `${session.user} could not be disconnected: the node did not do it.`);
+        asked.delete(session.id);
+      } else if (asked.has(session.id) && session.disconnecting) {
+        asked.get(session.id).seen = true;
+      }
+    });
+    rows.forEach((row, id) => {
+      if (present.has(id)) return;
+      row.remove();
+      rows.delete(id);
+      if (asked.has(id)) {
+        tell("done", `${asked.get(id).user} was disconnected.`);
+        asked.delete(id);
+      }
+    });
+  };
+
+  const take = (frame) => {
+    if (frame.type === "disconnecting") {
+      const who = asked.get(frame.id);
+      if (!frame.asked && who) {
+        tell("failed", `${who.user} was not disconnected: the session had ended, or you may not.`);
+        asked.delete(frame.id);
+      }
+      return;
+    }
+    clockOffset = frame.now - Date.now() / 1000;
+    setConnection("live", "Live");
+    view.page = frame.page;
+    showRows(frame);
+    showAges();
+    showHead(frame);
+  };
+
+  const plural = (count, word) => `${count.toLocaleString("en")} ${word}${count === 1 ? "" : "s"}`;
+
+  const showHead = (page) => {
+    write(part("total"), page.total.toLocaleString("en"));
+    write(part("to-front"), bytes(page.to_front));
+    write(part("to-back"), bytes(page.to_back));
+    const first = (page.page - 1) * page.page_size + 1;
+    const last = first + page.rows.length - 1;
+    write(part("range"), page.rows.length === page.matching
+      ? plural(page.matching, "session")
+      : `${first}–${last} of ${plural(page.matching, "session")}`);
+    part("previous").disabled = page.page <= 1;
+    part("next").disabled = page.page >= page.pages;
+    show(part("paging"), page.pages > 1);
+    show(part("foot"), page.rows.length > 0);
+    show(part("table"), page.rows.length > 0);
+    show(part("waiting"), false);
+    show(part("empty"), page.total === 0);
+    show(part("no-node"), page.total === 0 && page.nodes === 0);
+    show(part("how-to"), page.total === 0 && page.nodes > 0);
+    show(part("none-found"), page.total > 0 && page.matching === 0);
+    show(part("silent"), page.silent.length > 0);
+    write(part("silent"), page.silent.map((node) => `Node ${node.name} is ${node.text}.`).join(" ")
+      + " What is shown of silent nodes is as they last told; their sessions go on meanwhile.");
+  };
+
+  /* --- disconnecting -------------------------------------------------------------------------- */
+
+  let chosen = null;
+
+  const confirmDisconnect = (session) => {
+    chosen = session;
+    write(part("dialog-user"), session.user);
+    write(part("dialog-facts"),
+      `${session.protocol.toUpperCase()} from ${session.client} to ${session.backend}, node ${session.node}`);
+    dialog.showModal();
+  };
+
+  dialog.addEventListener("close", () => {
+    if (dialog.returnValue === "disconnect" && chosen) {
+      const session = chosen;
+      if (send({ type: "disconnect", id: session.id })) {
+        asked.set(session.id, { user: session.user, seen: false });
+        const row = rows.get(session.id);
+        if (row) fillRow(row, { ...session, disconnecting: true });
+      } else {
+        tell("failed", "Not sent: the connection to Postroad is lost. Try again when it is live.");
+      }
+    }
+    dialog.returnValue = "";
+    chosen = null;
+  });
+
+  let tellTimer = 0;
+  const tell = (kind, text) => {
+    const note = part("note");
+    note.dataset.kind = kind;
+    write(note, text);
+    show(note, true);
+    window.clearTimeout(tellTimer);
+    tellTimer = window.setTimeout(() => show(note, false), 8000);
+  };
+
+  /* --- controls ------------------------------------------------------------------------------- */
+
+  let typing = 0;
+  search.addEventListener("input", () => {
+    window.clearTimeout(typing);
+    typing = window.setTimeout(() => {
+      view.search = search.value.trim();
+      view.page = 1;
+      askForView();
+    }, 250);
+  });
+
+  root.querySelectorAll("[data-sort]").forEach((button) => {
+    button.addEventListener("click", () => {
+      view.descending = view.sort === button.dataset.sort && !view.descending;
+      view.sort = button.dataset.sort;
+      view.page = 1;
+      askForView();
+    });
+  });
+  part("previous").addEventListener("click", () => { view.page -= 1; askForView(); });
+  part("next").addEventListener("click", () => { view.page += 1; askForView(); });
+
+  window.setInterval(showAges, 1000);
+  connect();
+})();

@@ -1,0 +1,15 @@
+"""The fleet's periodic work, run by a Celery worker."""
+
+from celery import shared_task
+from django.utils import timezone
+
+from appliance.fleet import queries
+from appliance.fleet.services import commands, sessions
+
+
+@shared_task
+def tidy() -> None:
+    """Give up commands nobody answered and forget the sessions of nodes that are long silent."""
+    now = timezone.now()
+    commands.expire(now)
+    sessions.drop_sessions_of(queries.long_silent(now))
