@@ -23,7 +23,9 @@ class ImapBack(Back):
     def _take(self, line: bytes) -> BackStep:
         if self._sent == 0:
             # PREAUTH would put the client into somebody's mailbox, BYE is a refusal
-            return self._send() if _is(line, b"* OK") else self._refuse(rejected=_is_bye(line))
+            if not _is(line, b"* OK"):
+                return self._refuse(rejected=_is_bye(line))
+            return self._send(self._send_piece())
         if line.startswith(b"* "):
             # any number of these may come before the tagged answer (RFC 3501 §7)
             return self._refuse(rejected=True) if _is_bye(line) else None
@@ -31,7 +33,7 @@ class ImapBack(Back):
             if self._sent == len(self._pieces):
                 return self._refuse(rejected=False)
             self._answer = self._answer[: -len(line)]
-            return self._send()
+            return self._send_piece()
         return self._take_tagged(line)
 
     def _take_tagged(self, line: bytes) -> BackStep:
@@ -41,9 +43,7 @@ class ImapBack(Back):
             rejected=_is(line, self._tag + b" NO") or _is(line, self._tag + b" BAD")
         )
 
-    def _send(self) -> bytes:
-        if self._sent == 0:
-            self._answer = b""
+    def _send_piece(self) -> bytes:
         piece = self._pieces[self._sent]
         self._sent += 1
         return piece

@@ -38,6 +38,10 @@ class SendBack(Command):
     def __init__(self, data: bytes) -> None:
         self.data = data
 
+    def __repr__(self) -> str:
+        # a login command holds the password
+        return f"SendBack({len(self.data)} octets)"
+
 
 class AskAuth(Command):
     """Have the submission decided; exactly one ``AuthAnswered`` follows unless cancelled."""
@@ -86,6 +90,9 @@ class Relay(Command):
     def __init__(self, to_front: bytes, to_back: bytes) -> None:
         self.to_front = to_front
         self.to_back = to_back
+
+    def __repr__(self) -> str:
+        return f"Relay({len(self.to_front)} octets to front, {len(self.to_back)} to back)"
 
 
 class Close(Command):

@@ -28,6 +28,10 @@ class FrontBytes(Event):
     def __init__(self, data: bytes) -> None:
         self.data = data
 
+    def __repr__(self) -> str:
+        # there may be a password in it
+        return f"FrontBytes({len(self.data)} octets)"
+
 
 class FrontClosed(Event):
     """The client closed its side, or the connection broke (``reason`` tells)."""

@@ -41,6 +41,11 @@ class Back:
         """Take one line, its line end included, which ``_answer`` ends with."""
         raise NotImplementedError
 
+    def _send(self, command: bytes) -> bytes:
+        """Give a command as the step; its answer begins empty."""
+        self._answer = b""
+        return command
+
     def _refuse(self, *, rejected: bool) -> Refused:
         reason = CloseReason.BACKEND_REJECTED if rejected else CloseReason.BACKEND_INVALID
         return Refused(reason, self._answer)

@@ -52,6 +52,8 @@ from proxycore.dialogue.events import (
     TimerFired,
 )
 from proxycore.dialogue.front_imap import ImapFront
+from proxycore.dialogue.front_pop3 import Pop3Front
+from proxycore.dialogue.front_smtp import SmtpFront
 from proxycore.dialogue.legs import Back, Front
 from proxycore.dialogue.profile import Facts, Profile
 from proxycore.dialogue.shown import shown, without_credentials, without_secrets
@@ -67,6 +69,8 @@ _MIN_WAIT_S: Final = 1
 
 _FRONTS: Final[dict[Protocol, Callable[[Profile], Front]]] = {
     Protocol.IMAP: ImapFront,
+    Protocol.POP3: Pop3Front,
+    Protocol.SMTP: SmtpFront,
 }
 
 _NOTHING: Final[tuple[Command, ...]] = ()

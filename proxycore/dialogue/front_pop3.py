@@ -1,0 +1,121 @@
+"""POP3 before login, as its server (RFC 1939 §7, RFC 2449 §5, RFC 5034; nginx's dialogue)."""
+
+from collections.abc import Callable
+from typing import ClassVar, Final
+
+from proxycore.contract.protocol import Protocol
+from proxycore.contract.reasons import CloseReason
+from proxycore.dialogue import replies
+from proxycore.dialogue.back_pop3 import Pop3Back
+from proxycore.dialogue.profile import Facts, Profile
+from proxycore.dialogue.sasl import Challenge, Outcome, Take, first_word
+from proxycore.dialogue.steps import Farewell, FrontStep, Mistake, Noted, Submission
+from proxycore.wire import pop3
+from proxycore.wire.inbox import Inbox
+
+_INVALID: Final = replies.INVALID[Protocol.POP3]
+_MISTAKE: Final = Mistake(_INVALID)
+_QUIT: Final = Farewell(replies.POP3_OK, CloseReason.CLIENT_QUIT)
+
+
+class Pop3Front:
+    """Commands in, steps out. An invalid command forgets the USER before it."""
+
+    __slots__ = ("_profile", "_take", "_user")
+
+    def __init__(self, profile: Profile) -> None:
+        self._profile = profile
+        self._user: bytes | None = None
+        """Name of the last USER command, while PASS may follow."""
+        self._take: Take | None = None
+        """Takes the next line, in the middle of an AUTH."""
+
+    def read(self, inbox: Inbox) -> FrontStep:
+        """Give the next step; None when more octets are needed. Raises LineTooLong."""
+        line = inbox.take_line(self._profile.client_buffer_bytes)
+        if line is None:
+            return None
+        take = self._take
+        if take is not None:
+            self._take = None
+            return self._go_on(take(first_word(line)))
+        parsed = pop3.parse(line)
+        if parsed is None:
+            self._user = None
+            return _MISTAKE
+        verb, arguments = parsed
+        if self._user is None:
+            return self._START[verb](self, arguments)
+        return self._USER[verb](self, arguments) if verb in self._USER else self._invalid(arguments)
+
+    def invalid(self, inbox: Inbox) -> bytes:
+        """Give the invalid-command reply."""
+        return _INVALID
+
+    def refuse(self, text: bytes, error_code: bytes) -> bytes:
+        """Give the failure reply to the last submission."""
+        return b"-ERR %b\r\n" % text
+
+    def open_back(self, facts: Facts, login: bytes, password: bytes) -> Pop3Back:
+        """Give the dialogue that logs the client in at its mail server."""
+        return Pop3Back(self._profile.proxy_buffer_bytes, login, password)
+
+    # --- commands -------------------------------------------------------------------------------
+
+    def _invalid(self, _arguments: list[bytes]) -> FrontStep:
+        self._user = None
+        return _INVALID
+
+    def _noop(self, _arguments: list[bytes]) -> FrontStep:
+        return replies.POP3_OK
+
+    def _quit(self, _arguments: list[bytes]) -> FrontStep:
+        return _QUIT
+
+    def _capa(self, _arguments: list[bytes]) -> FrontStep:
+        return self._profile.capabilities
+
+    def _name(self, arguments: list[bytes]) -> FrontStep:
+        if not arguments:
+            return _INVALID
+        self._user = arguments[0]
+        return replies.POP3_OK
+
+    def _pass(self, arguments: list[bytes]) -> FrontStep:
+        user, self._user = self._user, None
+        if user is None or not arguments:
+            return _INVALID
+        return Submission("plain", user, arguments[0])
+
+    def _auth(self, arguments: list[bytes]) -> FrontStep:
+        if not arguments:
+            return self._profile.methods
+        start = self._profile.mechanisms.get(arguments[0].upper())
+        if start is None or len(arguments) > 2:
+            return _INVALID
+        return self._go_on(start(arguments[1] if len(arguments) == 2 else None))
+
+    def _go_on(self, outcome: Outcome) -> FrontStep:
+        if type(outcome) is Submission:
+            return outcome
+        if type(outcome) is Challenge:
+            self._take = outcome.take
+            return b"+ %b\r\n" % outcome.text
+        return Noted(_INVALID, outcome.message)
+
+    _START: ClassVar[dict[bytes, Callable[..., FrontStep]]] = {
+        b"USER": _name,
+        b"PASS": _invalid,
+        b"APOP": _invalid,
+        b"QUIT": _quit,
+        b"CAPA": _capa,
+        b"AUTH": _auth,
+        b"NOOP": _noop,
+        b"STLS": _invalid,
+    }
+    _USER: ClassVar[dict[bytes, Callable[..., FrontStep]]] = {
+        b"PASS": _pass,
+        b"QUIT": _quit,
+        b"CAPA": _capa,
+        b"NOOP": _noop,
+    }
