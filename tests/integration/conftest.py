@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.appliance import Appliance
 from tests.support.authserver import AuthServer, listing_15_2
 from tests.support.cast import MAILHOST01, MAILHOST02, PASSWORDS
 from tests.support.dovecot import Dovecot
@@ -68,7 +69,24 @@ def standalone_front(auth_service: AuthServer) -> Generator[tuple[Front, Proxyco
         yield front, daemon
 
 
-@pytest.fixture(scope="session", params=["standalone"])
+@pytest.fixture(scope="session")
+def appliance(
+    mailhost01: Dovecot, mailhost02: Dovecot, mta: Postfix
+) -> Generator[Appliance, None, None]:
+    """Everything ``make run`` starts, with the example of listing 15-2 loaded."""
+    with Appliance(variables={"POSTROAD_AUTH_WAIT_S": "1"}) as running:
+        running.load_example([mailhost01, mailhost02], mta)
+        running.add_accounts(PASSWORDS)
+        yield running
+
+
+@pytest.fixture(scope="session")
+def managed_front(appliance: Appliance) -> tuple[Front, Appliance]:
+    """Postroad's daemon as the appliance's local node."""
+    return appliance.front, appliance
+
+
+@pytest.fixture(scope="session", params=["standalone", "managed"])
 def front(request: pytest.FixtureRequest) -> Front:
     """Where to log in, once for each way to run the daemon."""
     served: tuple[Front, object] = request.getfixturevalue(f"{request.param}_front")

@@ -1,0 +1,1 @@
+"""The tree held against its own promises."""

@@ -1,0 +1,83 @@
+"""The appliance goes away; mail goes on."""
+
+from collections.abc import Generator
+
+import pytest
+
+from tests.support import cast, clients
+from tests.support.appliance import WebOnly
+from tests.support.dovecot import Dovecot
+from tests.support.postfix import Postfix
+from tests.support.proxycore import Proxycore, greets
+from tests.support.wait import eventually
+
+_PASSWORD = cast.PASSWORDS[cast.ALICE]
+
+
+@pytest.fixture(scope="module")
+def web(mailhost01: Dovecot, mailhost02: Dovecot, mta: Postfix) -> Generator[WebOnly, None, None]:
+    with WebOnly() as running:
+        running.load_example([mailhost01, mailhost02], mta)
+        running.add_accounts(cast.PASSWORDS)
+        running.publish()
+        yield running
+
+
+@pytest.fixture(scope="module")
+def node(web: WebOnly) -> Generator[Proxycore, None, None]:
+    enrolled = web.enrol("node under test")
+    daemon = Proxycore.managed(web.link_url, enrolled.token, web.front.ports)
+    with daemon:
+        eventually(lambda: greets(web.front.imap), "the node greets")
+        yield daemon
+
+
+@pytest.fixture
+def web_is_back(web: WebOnly) -> Generator[None, None, None]:
+    yield
+    if not web.is_running():
+        web.start()
+
+
+def test_open_sessions_and_cached_logins_go_on_without_the_appliance(
+    web: WebOnly, node: Proxycore, web_is_back: None
+) -> None:
+    with clients.imap(web.front.imap, cast.ALICE, _PASSWORD) as before:
+        web.stop()
+        assert before.noop()[0] == "OK"
+        with clients.imap(web.front.imap, cast.ALICE, _PASSWORD) as client:
+            assert clients.imap_host(client) == cast.MAILHOST01
+        assert before.noop()[0] == "OK"
+
+
+def test_a_login_nobody_can_decide_gets_a_retryable_answer_at_once(
+    web: WebOnly, node: Proxycore, web_is_back: None
+) -> None:
+    web.stop()
+    with clients.Line(web.front.smtp) as line:
+        line.line()
+        line.ask("HELO client.test")
+        assert line.ask("AUTH PLAIN AG5vYm9keQBzZWNyZXQ=") == "451 4.3.2 Internal server error"
+
+
+def test_the_node_reconnects_and_its_revision_is_shown_acknowledged(
+    web: WebOnly, node: Proxycore, web_is_back: None
+) -> None:
+    with clients.imap(web.front.imap, cast.ZOE, cast.PASSWORDS[cast.ZOE]) as client:
+        web.stop()
+        web.start()
+        eventually(
+            lambda: web.node_runs_the_active_revision("node under test"),
+            "the node is seen again with the active revision",
+            within_s=20,
+        )
+        assert client.noop()[0] == "OK"
+
+
+def test_a_node_restarts_from_its_disk_while_the_appliance_is_away(
+    web: WebOnly, node: Proxycore, web_is_back: None
+) -> None:
+    web.stop()
+    node.stop()
+    node.start()
+    eventually(lambda: greets(web.front.imap), "the node greets from its saved revision")

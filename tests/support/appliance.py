@@ -1,0 +1,243 @@
+"""The appliance as a real process, as ``make run`` starts it, in a state directory of its own."""
+
+import json
+import os
+import re
+import signal
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.support.dovecot import Dovecot
+from tests.support.fronts import Front
+from tests.support.ports import free_port
+from tests.support.postfix import Postfix
+from tests.support.process import Program
+from tests.support.proxycore import ROOT, environment, greets
+from tests.support.wait import eventually
+
+ADMINISTRATOR = "operator"
+ADMINISTRATOR_PASSWORD = "canary-7f3a9c-operator"
+
+
+@dataclass(frozen=True)
+class EnrolledNode:
+    """A node as the appliance knows it, and its token."""
+
+    name: str
+    token: str
+
+
+class Appliance(Program):
+    """Daphne, Celery and one local node on free ports."""
+
+    def __init__(
+        self,
+        *,
+        root: Path = ROOT,
+        command: Sequence[str] = (),
+        variables: Mapping[str, str] | None = None,
+    ) -> None:
+        """Prepare an appliance.
+
+        root: the checkout it runs from; another one brings its own ``.venv``.
+        command: what starts it; ``manage.py run`` unless given.
+        variables: further environment variables.
+        """
+        self.name = "appliance"
+        self.root = root
+        self._interpreter = sys.executable if root == ROOT else str(root / ".venv/bin/python")
+        self._command = list(command) or [self._interpreter, str(root / "manage.py"), "run"]
+        super().__init__()
+        self.http_port = free_port()
+        self.front = Front.on_free_ports()
+        self.state = self.directory / "var"
+        self.variables = {
+            "POSTROAD_STATE_DIR": str(self.state),
+            "POSTROAD_LISTEN_ADDRESS": "127.0.0.1",
+            "POSTROAD_HTTP_PORT": str(self.http_port),
+            "POSTROAD_IMAP_PORT": str(self.front.imap),
+            "POSTROAD_POP3_PORT": str(self.front.pop3),
+            "POSTROAD_SMTP_PORT": str(self.front.smtp),
+            **(variables or {}),
+        }
+
+    @property
+    def url(self) -> str:
+        """Address of the admin, without a slash at the end."""
+        return f"http://127.0.0.1:{self.http_port}"
+
+    @property
+    def link_url(self) -> str:
+        """Address of the control link."""
+        return f"ws://127.0.0.1:{self.http_port}/ws/node/"
+
+    @property
+    def environment(self) -> Mapping[str, str]:
+        """What the processes see."""
+        kept = {name: value for name, value in os.environ.items() if name.startswith("PIP_")}
+        return environment(
+            PYTHONPATH=str(self.root), HOME=str(self.directory), **kept, **self.variables
+        )
+
+    def start(self, *, within_s: float = 60) -> None:
+        """Run everything and wait until the local node greets mail clients."""
+        self.launch(self._command, env=self.environment, cwd=self.root)
+        self.wait_for_port(self.http_port, within_s=within_s)
+        for port in self.front.ports:
+            self.wait_for_port(port, within_s=within_s)
+        eventually(lambda: greets(self.front.imap), "the local node greets", within_s=30)
+
+    def interrupt(self) -> int:
+        """Press Ctrl-C and give the exit status."""
+        return self.stop(signal.SIGINT)
+
+    def one_time_password(self) -> str:
+        """Give the administrator's password as printed at the first start."""
+        found = re.search(r"[Pp]assword:?\s+(\S+)", self.console.read_text(encoding="utf-8"))
+        assert found, self.log()
+        return found.group(1)
+
+    def manage(self, *arguments: str) -> str:
+        """Run a management command and give what it printed."""
+        return self._run([str(self.root / "manage.py"), *arguments], {})
+
+    def python(self, code: str, **variables: str) -> str:
+        """Run code in a Django process on the appliance's database; give what it printed."""
+        setup = "import os, django\nos.environ['DJANGO_SETTINGS_MODULE'] = 'appliance.settings'\n"
+        return self._run(["-c", f"{setup}django.setup()\n{code}"], variables)
+
+    def make_administrator(self) -> None:
+        """Create the administrator the tests sign in as."""
+        self.python(
+            "from django.contrib.auth import get_user_model\n"
+            f"get_user_model().objects.create_superuser({ADMINISTRATOR!r}, '', "
+            f"{ADMINISTRATOR_PASSWORD!r})"
+        )
+
+    def publish(self) -> None:
+        """Publish the draft."""
+        self.python("from appliance.publish import services\nservices.publish()")
+
+    def enrol(self, name: str) -> EnrolledNode:
+        """Enrol a node."""
+        token = self.python(
+            f"from appliance.fleet.services import nodes\nprint(nodes.enrol({name!r})[1].reveal())"
+        )
+        return EnrolledNode(name, token.strip())
+
+    def node_runs_the_active_revision(self, name: str) -> bool:
+        """Tell whether a node is seen now and has acknowledged the active revision."""
+        answer = self.python(
+            "from datetime import timedelta\n"
+            "from django.utils import timezone\n"
+            "from appliance.fleet.models import Node\n"
+            "from appliance.publish.models import ConfigRevision\n"
+            f"node = Node.objects.get(name={name!r})\n"
+            "active = ConfigRevision.objects.get(is_active=True)\n"
+            "print(node.applied_revision == active.number\n"
+            "      and node.applied_digest == active.digest\n"
+            "      and timezone.now() - node.last_seen_at < timedelta(seconds=2))"
+        )
+        return answer.strip() == "True"
+
+    def revoke_node(self, name: str) -> None:
+        """Revoke a node's token."""
+        self._with_node(name, "nodes.revoke(node)")
+
+    def forget_node(self, name: str) -> None:
+        """Delete a node."""
+        self._with_node(name, "nodes.delete(node)")
+
+    def _with_node(self, name: str, code: str) -> None:
+        self.python(
+            "from appliance.fleet.models import Node\n"
+            "from appliance.fleet.services import nodes\n"
+            f"node = Node.objects.get(name={name!r})\n{code}"
+        )
+
+    def load_example(self, hosts: Sequence[Dovecot], mta: Postfix) -> None:
+        """Load the policy of listing 15-2, its mail hosts being the given ones."""
+        self.manage("load_example")
+        for host in hosts:
+            self._save_host(host, mta.port)
+
+    def route_everybody_to(self, host: Dovecot) -> None:
+        """Send every login to one mail host."""
+        self._save_host(host, 25)
+        self.python(
+            "from appliance.routing import services\n"
+            "from appliance.routing.models import MailHost, Route\n"
+            f"host = MailHost.objects.get(name={host.name!r})\n"
+            "services.save_route(Route(match='default', mail_host=host))"
+        )
+
+    def add_accounts(self, passwords: Mapping[str, str]) -> None:
+        """Create accounts whose passwords the appliance verifies. Given by environment."""
+        self.python(
+            "import json, os\n"
+            "from appliance.routing import services\n"
+            "from appliance.routing.models import Account\n"
+            "from proxycore.contract.secret import Secret\n"
+            "for login, password in json.loads(os.environ['TEST_PASSWORDS']).items():\n"
+            "    services.save_account(Account(login=login), password=Secret(password))",
+            TEST_PASSWORDS=json.dumps(dict(passwords)),
+        )
+
+    def _save_host(self, host: Dovecot, smtp_port: int) -> None:
+        self.python(
+            "from appliance.routing import services\n"
+            "from appliance.routing.models import MailHost\n"
+            f"host = MailHost.objects.filter(name={host.name!r}).first() or MailHost()\n"
+            f"host.name, host.address = {host.name!r}, '127.0.0.1'\n"
+            f"host.imap_port, host.pop3_port = {host.imap_port}, {host.pop3_port}\n"
+            f"host.smtp_port = {smtp_port}\n"
+            "services.save_mail_host(host)"
+        )
+
+    def database_dump(self) -> str:
+        """Give the whole database as SQL text."""
+        connection = sqlite3.connect(self.state / "db.sqlite3")
+        try:
+            return "\n".join(connection.iterdump())
+        finally:
+            connection.close()
+
+    def log_files(self) -> list[Path]:
+        """Console and whatever the processes write into the state directory."""
+        return [*super().log_files(), *sorted(self.state.rglob("*.log"))]
+
+    def _run(self, arguments: list[str], variables: Mapping[str, str]) -> str:
+        done = subprocess.run(
+            [self._interpreter, *arguments],
+            env={**self.environment, **variables},
+            cwd=self.directory,
+            capture_output=True,
+            check=False,
+            timeout=60,
+        )
+        assert done.returncode == 0, done.stderr.decode()
+        return done.stdout.decode()
+
+
+class WebOnly(Appliance):
+    """Daphne alone, so that it can be stopped and started while a node lives on elsewhere."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.name = "web"
+        self._command = [
+            *(self._interpreter, "-m", "daphne", "-v", "0"),
+            *("-b", "127.0.0.1", "-p", str(self.http_port), "appliance.asgi:application"),
+        ]
+
+    def start(self, *, within_s: float = 60) -> None:
+        """Migrate when that was not done, and run Daphne."""
+        if not (self.state / "db.sqlite3").exists():
+            self.manage("migrate", "--verbosity", "0")
+            self.python("from appliance.servers import services\nservices.create_default_blocks()")
+        self.launch(self._command, env=self.environment, cwd=self.root)
+        self.wait_for_port(self.http_port, within_s=within_s)

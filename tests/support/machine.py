@@ -1,0 +1,169 @@
+"""Plays transcripts against the session machine."""
+
+from collections.abc import Callable
+from types import SimpleNamespace
+
+from proxycore.contract.authhttp import AuthFailed, AuthFault, AuthOk, AuthWait, Verdict
+from proxycore.contract.reasons import CloseReason
+from proxycore.dialogue import commands, events
+from proxycore.dialogue.profile import build
+from proxycore.dialogue.session import Session
+from proxycore.dialogue.states import State
+from tests.support.dialogue import (
+    HOSTNAME,
+    Cut,
+    Dialogue,
+    Happened,
+    Line,
+    Said,
+    Wanted,
+    differences,
+    whole,
+)
+
+_FACTS = {"client_ip": "192.0.2.1", "client_host": "[UNAVAILABLE]"}
+
+
+class Player:
+    """One playing of one transcript."""
+
+    def __init__(self, dialogue: Dialogue, cut: Cut = whole) -> None:
+        self._dialogue = dialogue
+        self._cut = cut
+        facts = SimpleNamespace(client_port=1, local_ip="192.0.2.2", local_port=1)
+        facts.__dict__.update(_FACTS | dialogue.facts)
+        self.session = Session(build(dialogue.server, HOSTNAME), facts)
+        self.done: list[commands.Command] = []
+        """Every command, in order."""
+        self.moves: set[tuple[State, State]] = set()
+        self._since: list[Line] = []
+        self._is_relayed = False
+        self._is_closed = False
+        self._is_timed = False
+
+    def play(self) -> "Player":
+        """Play to the end; an AssertionError shows where the story went another way."""
+        expected: list[Line] = []
+        if self._dialogue.is_accepted:
+            self._tell(events.Accepted())
+        for line in self._dialogue.lines:
+            if isinstance(line, Wanted) or (isinstance(line, Said) and line.party in "SB"):
+                expected.append(line)
+                continue
+            self._check(expected)
+            expected = []
+            self._do(line)
+        self._check(expected)
+        return self
+
+    def _check(self, expected: list[Line]) -> None:
+        difference = differences(expected, self._since, self._dialogue.shown)
+        assert not difference, f"{self._dialogue.path}\n{difference}"
+        self._since = []
+
+    def _do(self, line: Line) -> None:
+        if isinstance(line, Happened):
+            self._tell(_event(line))
+        elif isinstance(line, Said):
+            for piece in self._cut(line.octets):
+                if self._is_relayed:
+                    self._since.append(Said("B" if line.party == "C" else "S", piece))
+                else:
+                    kind = events.FrontBytes if line.party == "C" else events.BackBytes
+                    self._tell(kind(piece))
+
+    def _tell(self, event: events.Event) -> None:
+        if self._is_closed:
+            return
+        if isinstance(event, events.TimerFired):
+            assert self._is_timed, f"{self._dialogue.path}: no timer is armed"
+            self._is_timed = False
+        before = self.session.state
+        done = self.session.handle(event)
+        if self.session.state is not before:
+            self.moves.add((before, self.session.state))
+        for command in done:
+            self.done.append(command)
+            _RENDER[type(command)](self, command)
+
+    def _send_front(self, command: commands.SendFront) -> None:
+        self._since.append(Said("S", command.data))
+
+    def _send_back(self, command: commands.SendBack) -> None:
+        self._since.append(Said("B", command.data))
+
+    def _ask_auth(self, command: commands.AskAuth) -> None:
+        request = command.request
+        wishes = {
+            "user": request.login,
+            "password": request.password,
+            "method": request.method.encode(),
+            "attempt": b"%d" % request.attempt,
+            "protocol": request.protocol.value.encode(),
+            "ip": request.client_ip.encode(),
+            "host": request.client_host.encode(),
+        }
+        self._since.append(Wanted("AskAuth", [], wishes))
+
+    def _connect_back(self, command: commands.ConnectBack) -> None:
+        self._since.append(Wanted("ConnectBack", [command.address, str(command.port)], {}))
+
+    def _set_timer(self, command: commands.SetTimer) -> None:
+        self._is_timed = True
+        self._since.append(Wanted("SetTimer", [f"{command.after_ms / 1000:g}s"], {}))
+
+    def _cancel_timer(self, _command: commands.CancelTimer) -> None:
+        self._is_timed = False
+        self._since.append(Wanted("CancelTimer", [], {}))
+
+    def _relay(self, command: commands.Relay) -> None:
+        assert not self._is_timed, "the machine's timer survives it"
+        self._is_relayed = True
+        self._since += [Said("S", command.to_front), Wanted("Relay", [], {})]
+        if command.to_back:
+            self._since.append(Said("B", command.to_back))
+
+    def _close(self, command: commands.Close) -> None:
+        self._is_closed = True
+        self._since.append(Wanted("Close", [command.reason.value], {}))
+
+    def _note(self, command: commands.Note) -> None:
+        self._since.append(Wanted("Note", [command.level, *command.message.split()], {}))
+
+
+_RENDER: dict[type[commands.Command], Callable[..., None]] = {
+    commands.SendFront: Player._send_front,
+    commands.SendBack: Player._send_back,
+    commands.AskAuth: Player._ask_auth,
+    commands.ConnectBack: Player._connect_back,
+    commands.SetTimer: Player._set_timer,
+    commands.CancelTimer: Player._cancel_timer,
+    commands.Relay: Player._relay,
+    commands.Close: Player._close,
+    commands.Note: Player._note,
+}
+
+
+def _event(line: Happened) -> events.Event:
+    if line.name == "AuthAnswered":
+        return events.AuthAnswered(_verdict(line))
+    if line.words:
+        kind: Callable[[CloseReason], events.Event] = getattr(events, line.name)
+        return kind(CloseReason(line.words[0]))
+    event: events.Event = getattr(events, line.name)()
+    return event
+
+
+def _verdict(line: Happened) -> Verdict:
+    kind, facts = line.words[0], line.facts
+    login = facts.get("login")
+    if kind == "ok":
+        server, port = facts["server"].decode(), int(facts["port"])
+        return AuthOk(server=server, port=port, login=login, password=facts.get("password"))
+    if kind == "failed":
+        code = facts.get("code", b"")
+        wait_s = int(facts.get("wait", 0))
+        return AuthFailed(text=facts["text"], wait_s=wait_s, error_code=code, login=login)
+    if kind == "wait":
+        return AuthWait(wait_s=int(facts.get("wait", 0)), login=login)
+    return AuthFault(CloseReason(line.words[1]), " ".join(line.words[2:]))
