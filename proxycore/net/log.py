@@ -35,7 +35,7 @@ class Log(Protocol):
 
 
 def escaped(text: str) -> str:
-    """Make a text safe for one log line: what is not to be printed becomes ``\\xNN``, ``\\uNNNN``."""
+    """Make a text safe for one log line: controls become ``\\xNN`` or ``\\uNNNN``."""
     if text.isascii() and text.isprintable():
         return text
     return _UNPRINTABLE.sub(_escape, text)
@@ -59,7 +59,7 @@ def line(number: int, message: str, where: str = "", action: str = "") -> str:
     return f"{text}, {where}" if where else text
 
 
-def where(client: str, server: str, login: bytes, upstream: str) -> str:
+def whereabouts(client: str, server: str, login: bytes, upstream: str) -> str:
     """Compose ``client: …, server: …, login: "…", upstream: …``; the last two when known."""
     text = f"client: {client}, server: {server}"
     if login:

@@ -21,7 +21,7 @@ _CHUNK_SIZE = re.compile(rb"([0-9A-Fa-f]{1,8})[ \t]*(?:;.*)?")
 _LENGTH = re.compile(rb"\d{1,9}")
 
 
-class BadReply(Exception):  # noqa: N818  (the auth service's fault)
+class BadReply(Exception):
     """The peer does not speak HTTP as auth_http needs it; the text is in nginx's words."""
 
 
@@ -65,6 +65,8 @@ def read_head(buffer: bytes) -> Head | None:
         head = _read_lines(buffer[start:end], end)
         if not 100 <= head.status < 200:
             return head
+        if end > MAX_REPLY_BYTES:
+            raise BadReply("sent too long response header")
         start = end
 
 
@@ -121,8 +123,8 @@ def _read_framing(head: Head, *, is_1_1: bool) -> None:
     elif codings:
         # a length beside a coding is how replies are smuggled: such a connection is not kept
         head.body = CHUNKED if codings == [b"chunked"] and not lengths else UNTIL_CLOSE
-    elif len(lengths) == 1 and _LENGTH.fullmatch(*lengths):
-        head.body = int(lengths.pop())
+    elif len(lengths) == 1 and _LENGTH.fullmatch(min(lengths)):
+        head.body = int(min(lengths))
     head.keep = is_1_1 and not close and head.body != UNTIL_CLOSE and head.body <= MAX_BODY_BYTES
 
 

@@ -1,0 +1,111 @@
+"""What the parts of a worker share: one reactor, one log, one ledger, one pool of pipes."""
+
+import traceback
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from proxycore.contract.snapshot import Server
+from proxycore.dialogue.profile import Profile
+from proxycore.net.ledger import Ledger, Series
+from proxycore.net.log import LEVELS, Log
+from proxycore.net.pipes import PipePool
+from proxycore.net.reactor import Reactor
+
+if TYPE_CHECKING:
+    from proxycore.net.auth_desk import AuthDesk
+    from proxycore.net.driver import Driver
+
+
+def _nothing() -> None:
+    pass
+
+
+class Context:
+    """The worker as a session sees it."""
+
+    __slots__ = (
+        "_bugs",
+        "_last_number",
+        "drivers",
+        "full",
+        "ledger",
+        "limit",
+        "log",
+        "on_full",
+        "on_room",
+        "pipes",
+        "reactor",
+    )
+
+    def __init__(self, reactor: Reactor, log: Log, ledger: Ledger) -> None:
+        self.reactor = reactor
+        self.log = log
+        self.ledger = ledger
+        self.pipes = PipePool()
+        self.drivers: dict[int, Driver] = {}
+        """Sessions that have not logged in, by number."""
+        self.limit = 0
+        """Sessions taken at the same time (``worker_connections``)."""
+        self.full = False
+        """The limit is reached and nothing is accepted."""
+        self.on_full: Callable[[], None] = _nothing
+        """Told when the limit is reached."""
+        self.on_room: Callable[[], None] = _nothing
+        """Told when a session has ended while ``full``."""
+        self._last_number = 0
+        self._bugs: set[tuple[str, str, int]] = set()
+
+    def next_number(self) -> int:
+        """Number a new session; nginx's connection number in the log."""
+        self._last_number += 1
+        return self._last_number
+
+    def become_full(self) -> None:
+        """The limit is reached: nothing is accepted until a session ends."""
+        self.full = True
+        self.report("warn", f"{self.limit} worker_connections are in use")
+        self.on_full()
+
+    def session_gone(self) -> None:
+        """A client's connection is no more."""
+        self.ledger.open_count -= 1
+        if self.full:
+            self.full = False
+            self.on_room()
+
+    def report(self, level: str, message: str) -> None:
+        """Write a line that concerns no session."""
+        if LEVELS[level] <= self.log.threshold:
+            self.log.write(level, message)
+
+    def report_bug(self, bug: Exception) -> None:
+        """Log a fault of ours: the first time at a place with its traceback, then in short."""
+        frames = traceback.extract_tb(bug.__traceback__)
+        last = frames[-1] if frames else None
+        place = (
+            type(bug).__name__,
+            last.filename if last else "",
+            (last.lineno or 0) if last else 0,
+        )
+        text = f"internal error: {place[0]} at {place[1]}:{place[2]}"
+        if place not in self._bugs:
+            self._bugs.add(place)
+            steps = " < ".join(f"{f.name} ({f.filename}:{f.lineno})" for f in reversed(frames))
+            text = f"{text}: {str(bug)[:200]!r}, traceback: {steps}"
+        self.report("crit", text)
+
+
+class Block:
+    """A server block as it runs; a session keeps the one it was accepted under."""
+
+    __slots__ = ("context", "desk", "idle_s", "names", "profile", "server")
+
+    def __init__(
+        self, context: Context, server: Server, profile: Profile, names: Series, desk: "AuthDesk"
+    ) -> None:
+        self.context = context
+        self.server = server
+        self.profile = profile
+        self.names = names
+        self.desk = desk
+        self.idle_s = server.proxy_timeout_ms / 1000
