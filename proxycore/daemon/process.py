@@ -246,7 +246,7 @@ class WorkerProcess:
 def _spawn(pipe: socket.socket) -> "subprocess.Popen[bytes]":
     """Start the interpreter anew: a fork of a process with a running loop inherits its state."""
     home = str(Path(proxycore.__file__).parents[1])
-    paths = [home, *filter(None, [os.environ.get("PYTHONPATH")])]
+    paths = [*filter(None, [os.environ.get("PYTHONPATH")]), home]
     # blocked until the worker has chosen what to ignore: no Ctrl-C traceback from its start
     before = signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS_OF_OURS)
     try:
