@@ -5,6 +5,7 @@ import hashlib
 import random
 import re
 import socket
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -18,6 +19,9 @@ _MIB = 1 << 20
 _SIZE = 200 * 1000 * 1000
 _MAY_GROW_BYTES = 16 * _MIB
 """Far below the message, far above what an allocator keeps to itself."""
+
+_STALL_S = 1.0
+"""How long the client reads nothing while the mail server has all to send: who buffers, grows."""
 
 
 def _lines(size: int) -> Iterator[bytes]:
@@ -69,18 +73,25 @@ def _download(connection: socket.socket, workers: list[int]) -> tuple[str, int, 
         left = size = int(found.group(1))
         digest = hashlib.sha256()
         peaks = dict.fromkeys(workers, 0)
+        stalled_until = time.monotonic() + _STALL_S
+        while time.monotonic() < stalled_until:
+            _note_peaks(peaks)
         while left:
             data = file.read(min(left, _MIB))
             assert data, f"the session ended {left} octets too early"
             digest.update(data)
             left -= len(data)
-            for pid in workers:
-                peaks[pid] = max(peaks[pid], process.resident_bytes(pid))
+            _note_peaks(peaks)
         assert file.readline() == b")\r\n"
         _skip_to(file, b"c OK")
         return digest.hexdigest(), size, peaks
     finally:
         file.close()
+
+
+def _note_peaks(peaks: dict[int, int]) -> None:
+    for pid in peaks:
+        peaks[pid] = max(peaks[pid], process.resident_bytes(pid))
 
 
 def _skip_to(file: "socket.SocketIO", start: bytes) -> None:

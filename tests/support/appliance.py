@@ -187,6 +187,17 @@ class Appliance(Program):
             TEST_PASSWORDS=json.dumps(dict(passwords)),
         )
 
+    def allow_auth_callers(self, header: str, secret: str) -> None:
+        """Let callers with this header secret use the auth view."""
+        self.python(
+            "import os\n"
+            "from appliance.authhttp.models import CallerSecret\n"
+            f"caller = CallerSecret(name='tests', header={header!r})\n"
+            "caller.secret = os.environ['TEST_SECRET']\n"
+            "caller.save()",
+            TEST_SECRET=secret,
+        )
+
     def _save_host(self, host: Dovecot, smtp_port: int) -> None:
         self.python(
             "from appliance.routing import services\n"

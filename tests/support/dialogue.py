@@ -84,6 +84,8 @@ class Dialogue:
     facts: dict[str, str]
     shown: frozenset[str]
     """What may not be left out: ``timers``, ``notes``."""
+    is_cut_sensitive: bool
+    """The story depends on what comes in one packet (``cut=matters``)."""
     is_accepted: bool
     """False: nobody said Accepted when the story begins."""
     lines: list[Line] = field(default_factory=list)
@@ -130,6 +132,7 @@ def _read_listener(path: Path, text: str) -> Dialogue:
         raise ValueError("the first line must be: listener PROTOCOL setting=value ...")
     settings = dict(word.split("=", 1) for word in words)
     shown = frozenset(filter(None, settings.pop("show", "").split(",")))
+    cut = settings.pop("cut", "") == "matters"
     accepted = settings.pop("accepted", "yes") == "yes"
     facts = {key: settings.pop(key) for key in list(settings) if key.startswith("client_h")}
     if "client_ip" in settings:
@@ -137,7 +140,7 @@ def _read_listener(path: Path, text: str) -> Dialogue:
     plain = {"name": "story", "protocol": protocol, "listens": [{"port": 1}]}
     plain |= {"auth_http": {"host": "auth.example.com"}}
     plain |= {key: _plain_value(key, value) for key, value in settings.items()}
-    return Dialogue(path, decode(Server, plain), facts, shown, accepted)
+    return Dialogue(path, decode(Server, plain), facts, shown, cut, accepted)
 
 
 def _plain_value(key: str, value: str) -> object:
