@@ -1,0 +1,143 @@
+"""The default server blocks, and the ports the environment gives them.
+
+The first start takes the ports from the environment. Later the admin is where they are changed;
+the environment is followed once more when what it says has changed since the last start, so that
+``POSTROAD_IMAP_PORT=2143 make run`` helps against a taken port and never undoes an operator's work.
+"""
+
+import json
+import os
+from dataclasses import replace
+from pathlib import Path
+from typing import Final
+
+from django.conf import settings
+from django.core.exceptions import ValidationError
+
+from appliance.fleet.launcher.ports import Door
+from appliance.publish import draft
+from appliance.publish import queries as publish
+from appliance.publish import services as publishing
+from appliance.servers import services as servers
+from appliance.servers.models import Listener, ServerBlock
+from proxycore.contract.protocol import Protocol
+from proxycore.contract.snapshot import Server, Snapshot
+
+VARIABLES: Final = {
+    servers.DEFAULT_NAMES[protocol]: variable
+    for protocol, variable in (
+        (Protocol.IMAP, "IMAP_PORT"),
+        (Protocol.POP3, "POP3_PORT"),
+        (Protocol.SMTP, "SMTP_PORT"),
+    )
+}
+"""By name of the default block, the setting that holds its port."""
+
+
+def doors() -> list[Door]:
+    """Give every address nodes will be told to listen on."""
+    if not ServerBlock.objects.exists():
+        return [
+            _door(name, settings.LISTEN_ADDRESS, getattr(settings, setting))
+            for name, setting in VARIABLES.items()
+        ]
+    revision = publish.current()
+    wanted = wanted_ports()
+    return [
+        _door(server.name, listen.address, wanted.get(server.name, listen.port))
+        for server in (publish.snapshot(revision).servers if revision else ())
+        for listen in server.listens
+        if not listen.address.startswith("unix:")
+    ]
+
+
+def _door(name: str, address: str, port: int) -> Door:
+    variable = f"POSTROAD_{VARIABLES[name]}" if name in VARIABLES else ""
+    return Door(f"Server block {name}", address, port, variable)
+
+
+def create() -> bool:
+    """Create and publish the default blocks if there is no block yet."""
+    if not servers.create_default_blocks():
+        return False
+    publishing.publish(note="First start")
+    _remember()
+    return True
+
+
+def follow_environment() -> list[str]:
+    """Bring ports and the auth service's address up to the environment; say what was done."""
+    notes = []
+    followed = set()
+    for name, port in wanted_ports().items():
+        listener = Listener.objects.get(block__name=name)
+        listener.port = port
+        try:
+            servers.save_listener(listener)
+        except ValidationError as error:
+            notes.append(f"Server block {name} cannot get port {port}: {' '.join(error.messages)}")
+        else:
+            followed.add(name)
+            notes.append(f"Server block {name} now listens on port {port}.")
+    _remember()
+    revision = publish.current()
+    drafted = draft.build().snapshot
+    if revision is None or drafted is None or revision.digest == drafted.digest():
+        return notes
+    expected = _as_environment_says(publish.snapshot(revision), drafted, followed)
+    if expected.digest() == drafted.digest():
+        publishing.publish(note="Settings of the environment changed")
+    elif followed or expected.digest() != revision.digest:
+        notes.append(
+            "The environment has changed, and so has the unpublished draft:"
+            " look at it in the admin and publish, or nodes go on with the old settings."
+        )
+    return notes
+
+
+def wanted_ports() -> dict[str, int]:
+    """Give the ports by block that the environment asks for now and did not at the last start."""
+    remembered = _read_remembered()
+    wanted = {}
+    for name, setting in VARIABLES.items():
+        port = getattr(settings, setting)
+        if f"POSTROAD_{setting}" not in os.environ or remembered.get(setting) == port:
+            continue
+        ports = list(Listener.objects.filter(block__name=name).values_list("port", flat=True))
+        # with several listeners nobody can say which is meant
+        if len(ports) == 1 and ports[0] != port:
+            wanted[name] = port
+    return wanted
+
+
+def _as_environment_says(old: Snapshot, drafted: Snapshot, followed: set[str]) -> Snapshot:
+    """Give the published snapshot with what comes from the environment as the draft has it."""
+    now = {server.name: server for server in drafted.servers}
+
+    def follow(server: Server) -> Server:
+        other = now.get(server.name)
+        if other is None:
+            return server
+        if server.auth_http.send_node_token and other.auth_http.send_node_token:
+            server = replace(server, auth_http=other.auth_http)
+        return replace(server, listens=other.listens) if server.name in followed else server
+
+    return replace(old, servers=tuple(map(follow, old.servers)))
+
+
+def _file() -> Path:
+    path: Path = settings.STATE_DIR / "environment.json"
+    return path
+
+
+def _remember() -> None:
+    ports = {setting: getattr(settings, setting) for setting in VARIABLES.values()}
+    _file().write_text(json.dumps(ports), encoding="ascii")
+
+
+def _read_remembered() -> dict[str, int]:
+    try:
+        found = json.loads(_file().read_text(encoding="ascii"))
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
