@@ -49,9 +49,9 @@ def parse_listen(text: str) -> Address:
     if not colon:
         if re.fullmatch(r"[0-9]+(-[0-9]+)?", text):
             return Address("*", *_ports(text))
-        return Address(_host(text))
+        return Address(_listen_host(text))
     ports = _ports(port)
-    return Address(_host(host), *ports)
+    return Address(_listen_host(host), *ports)
 
 
 def parse_auth_http(text: str) -> Url:
@@ -107,11 +107,15 @@ def _ipv6(host: str) -> str:
 def _host(host: str) -> str:
     if not host:
         raise Refused("no host")
-    if host in ("*", "0.0.0.0"):  # noqa: S104  (read from the operator's file)
-        return "*"
     if _HOST_NAME.fullmatch(host) is None:
         raise Refused("host not found")
     return host
+
+
+def _listen_host(host: str) -> str:
+    if host in ("*", "0.0.0.0"):  # noqa: S104  (read from the operator's file)
+        return "*"
+    return _host(host)
 
 
 def _port(text: str) -> int:

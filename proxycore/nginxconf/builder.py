@@ -46,13 +46,18 @@ def build(
 ) -> Snapshot | None:
     """Merge and check; None when ``report`` got a problem that prevents a snapshot."""
     merged = [{**mail.values, **scope.values} for scope in scopes]
-    seen: dict[str, Place] = {}
+    taken = {
+        listen.key
+        for values in merged
+        for wish in values.get("listens", ())
+        for listen in sockets(wish)
+    }
     names: set[str] = set()
     servers: list[Server] = []
     heads: list[tuple[Protocol, tuple[Listen, ...]]] = []
     for scope, values in zip(scopes, merged, strict=True):
         protocol = _protocol(values, scope, report)
-        heads.append((protocol, tuple(_listens(values, protocol, seen, report))))
+        heads.append((protocol, tuple(_listens(values, protocol, taken, report))))
     for scope, values, (protocol, listens) in zip(scopes, merged, heads, strict=True):
         if "auth_http" not in {**mail.places, **scope.places}:
             report.error('no "auth_http" is defined for server', scope.place)
@@ -81,31 +86,41 @@ def _protocol(values: dict[str, Any], scope: Scope, report: Report) -> Protocol:
 
 
 def _listens(
-    values: dict[str, Any], protocol: Protocol, seen: dict[str, Place], report: Report
+    values: dict[str, Any], protocol: Protocol, taken: set[str], report: Report
 ) -> Iterator[Listen]:
     for wish in values.get("listens", ()):
-        for listen in _sockets(wish, protocol, report):
-            shown = f"0.0.0.0:{listen.port}" if listen.address == "*" else listen.key
-            if listen.key in seen:
-                report.error(f'duplicate "{shown}" address and port pair', wish.place)
-                continue
-            seen[listen.key] = wish.place
-            yield listen
-
-
-def _sockets(wish: ListenWish, protocol: Protocol, report: Report) -> Iterator[Listen]:
-    known = {"backlog": wish.backlog} if wish.backlog else {}
-    address = wish.address
-    if address.host.startswith("unix:"):
-        yield Listen(address=address.host, **known)
-    elif address.first_port:
-        for port in range(address.first_port, address.last_port + 1):
-            yield Listen(address=address.host, port=port, **known)
-    else:
+        yield from sockets(wish)
+        if wish.address.first_port or wish.address.host.startswith("unix:"):
+            continue
         # nginx binds a port of the kernel's choice here, of use to nobody
         port = DEFAULT_PORTS[protocol]
-        report.warn(f'no port in "{address.host}" of "listen": {port} is used', wish.place)
-        yield Listen(address=address.host, port=port, **known)
+        report.warn(f'no port in "{wish.address.host}" of "listen": {port} is used', wish.place)
+        listen = _socket(wish, port)
+        if listen.key in taken:
+            report.error(duplicate(listen), wish.place)
+        taken.add(listen.key)
+        yield listen
+
+
+def sockets(wish: ListenWish) -> Iterator[Listen]:
+    """Give the sockets of a ``listen`` that does not leave its port to the protocol."""
+    address = wish.address
+    if address.host.startswith("unix:"):
+        yield _socket(wish, 0)
+    elif address.first_port:
+        for port in range(address.first_port, address.last_port + 1):
+            yield _socket(wish, port)
+
+
+def _socket(wish: ListenWish, port: int) -> Listen:
+    known = {"backlog": wish.backlog} if wish.backlog else {}
+    return Listen(address=wish.address.host, port=port, **known)
+
+
+def duplicate(listen: Listen) -> str:
+    """Say that a socket is named twice, showing it as nginx does."""
+    shown = f"0.0.0.0:{listen.port}" if listen.address == "*" else listen.key
+    return f'duplicate "{shown}" address and port pair'
 
 
 def _server(

@@ -96,10 +96,12 @@ def _setting(row: Row, value: Any, default: Any) -> Iterator[str]:
 
 
 def _server_names(names: tuple[str, ...]) -> Iterator[str]:
-    if names:
-        yield _line("server_name", names[0])
-    if len(names) > 1:
-        yield _ours("server_alias", *names[1:])
+    # a first name that `server_name` would not take for one is only told to ourselves
+    said = names[:1] if names and names[0][0] not in "*._" else ()
+    if said:
+        yield _line("server_name", *said)
+    if names[len(said) :]:
+        yield _ours("server_alias", *names[len(said) :])
 
 
 def _auth_http(auth: AuthHttp, *, reveal: bool) -> Iterator[str]:

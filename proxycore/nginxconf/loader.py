@@ -12,7 +12,8 @@ from typing import Any, Final
 
 from proxycore.contract.fields import Setting, settings_of
 from proxycore.contract.snapshot import AuthHttp, Process, Server, Snapshot
-from proxycore.nginxconf.builder import Scope, build
+from proxycore.nginxconf.builder import Scope, build, duplicate, sockets
+from proxycore.nginxconf.kinds import ListenWish
 from proxycore.nginxconf.nginxknowledge import judge
 from proxycore.nginxconf.problems import ConfProblem, Place, Refused, Report
 from proxycore.nginxconf.source import Fault, Node, Statement, parse, read_file
@@ -71,6 +72,7 @@ class _Walk:
         self.main = Scope(Context.MAIN)
         self.mail = Scope(Context.MAIL)
         self.servers: list[Scope] = []
+        self._claimed: set[str] = set()
         self._report = report
         self._depth = 0
 
@@ -130,9 +132,10 @@ class _Walk:
     def _take(self, statement: Statement, scope: Scope) -> None:
         try:
             row = self._find(statement, scope)
-        except Refused:
+        except Refused as refused:
+            self._report.error(str(refused), statement.place)
             self._skip(statement)
-            raise
+            return
         key = row.field or row.name
         if row.repeat is Repeat.REFUSE and key in scope.places:
             raise Refused(f'"{statement.name}" directive is duplicate')
@@ -192,7 +195,8 @@ class _Walk:
             scope = Scope(Context.SERVER, statement.place)
             self.servers.append(scope)
             self._walk(block, scope)
-            if "listens" not in scope.places:
+            is_whole = not any(isinstance(node, Fault) and node.fatal for node in block)
+            if "listens" not in scope.places and is_whole:
                 self._report.error('no "listen" is defined for server', statement.place)
         elif _BLOCKS[row.name] is Context.EVENTS:
             # its settings are the process's; only what may stand in it differs
@@ -205,6 +209,8 @@ class _Walk:
         if not row.field:
             return
         self._check_range(row, value)
+        if row.field == "listens":
+            self._claim(value)
         before = scope.values.get(row.field, ())
         if row.repeat is Repeat.APPEND:
             value = (*before, *value)
@@ -214,6 +220,14 @@ class _Walk:
                     self._report.warn(f'duplicate value "{word}"', statement.place)
             value = tuple(dict.fromkeys((*before, *value)))
         scope.values[row.field] = value
+
+    def _claim(self, wishes: tuple[ListenWish, ...]) -> None:
+        """Refuse a socket that another ``listen`` has; without a port it is not known yet."""
+        for wish in wishes:
+            for listen in sockets(wish):
+                if listen.key in self._claimed:
+                    raise Refused(duplicate(listen))
+                self._claimed.add(listen.key)
 
     def _check_range(self, row: Row, value: Any) -> None:
         declared = _declared(row)

@@ -1,0 +1,130 @@
+"""Snapshots for property tests: every setting varied within what the contract allows."""
+
+from dataclasses import MISSING, fields
+from typing import Any, get_args, get_type_hints
+
+from hypothesis import strategies as st
+
+from proxycore.contract.fields import settings_of
+from proxycore.contract.protocol import Protocol
+from proxycore.contract.secret import Secret
+from proxycore.contract.snapshot import (
+    AuthHttp,
+    AuthHttpHeader,
+    ErrorLog,
+    Listen,
+    Process,
+    Server,
+    Snapshot,
+)
+
+_LINE = st.text(alphabet=st.characters(exclude_categories=["Cc", "Cs"]), max_size=12)
+_NAME = st.text(
+    alphabet=st.characters(exclude_categories=["Cc", "Cs", "Z"]), min_size=1, max_size=9
+)
+_LABEL = st.text(alphabet="abc #*:.[]-é\"'\\;$", min_size=1, max_size=12)
+_HOST = st.sampled_from(["127.0.0.1", "::1", "mail.example.com", "10.0.0.2", "fe80::1"])
+_UNIX = st.from_regex(r"unix:/[a-z0-9 ;{}\"'#$\\]{1,12}", fullmatch=True)
+_PATH = st.from_regex(r"/[a-z0-9 ;{}\"'#$\\]{1,12}", fullmatch=True)
+_USER = st.sampled_from(["nobody", "www-data", "a b"])
+_INT_MAX = 2**40
+
+
+def snapshots() -> st.SearchStrategy[Snapshot]:
+    """Give snapshots the contract accepts."""
+    servers = st.lists(_servers(), max_size=3, unique_by=lambda server: server.name)
+    return st.builds(Snapshot, servers=servers.map(_without_twins), process=_processes())
+
+
+def _without_twins(servers: list[Server]) -> tuple[Server, ...]:
+    """Leave out servers that name a socket again."""
+    taken: set[str] = set()
+    kept = []
+    for server in servers:
+        keys = {listen.key for listen in server.listens}
+        if not keys & taken:
+            kept.append(server)
+        taken |= keys
+    return tuple(kept)
+
+
+def _listens() -> st.SearchStrategy[Listen]:
+    backlog = st.integers(1, 65_535)
+    tcp = st.builds(
+        Listen, address=_HOST | st.just("*"), port=st.integers(1, 65_535), backlog=backlog
+    )
+    return tcp | st.builds(Listen, address=_UNIX, backlog=backlog)
+
+
+def _auths() -> st.SearchStrategy[AuthHttp]:
+    header = st.builds(
+        AuthHttpHeader, name=st.sampled_from(["X-Key", "a", "!#$%&'*"]), value=_LINE.map(Secret)
+    )
+    known: dict[str, Any] = {
+        **_simple(AuthHttp),
+        "uri": st.from_regex(r"/[a-z;{}?\"'\\$é]{0,9}", fullmatch=True),
+        "headers": st.lists(header, max_size=2).map(tuple),
+    }
+    tcp = st.builds(AuthHttp, **{**known, "host": _HOST, "port": st.integers(1, 65_535)})
+    return tcp | st.builds(AuthHttp, **{**known, "host": _UNIX, "port": st.just(0)})
+
+
+def _servers() -> st.SearchStrategy[Server]:
+    names = st.lists(_NAME | st.sampled_from(["_", "*", ".a"]), max_size=3)
+    known: dict[str, Any] = {
+        **_simple(Server),
+        "name": _LABEL,
+        "protocol": st.sampled_from(Protocol),
+        "listens": st.lists(
+            _listens(), min_size=1, max_size=3, unique_by=lambda listen: listen.key
+        ).map(tuple),
+        "auth_http": _auths(),
+        "server_names": names.map(tuple),
+    }
+    return st.builds(Server, **known)
+
+
+def _processes() -> st.SearchStrategy[Process]:
+    log = st.builds(
+        ErrorLog,
+        target=_PATH | st.just("stderr"),
+        level=st.sampled_from(settings_of(ErrorLog)["level"].choices),
+    )
+    return st.builds(
+        Process,
+        **{
+            **_simple(Process),
+            "user": _USER | st.just(""),
+            "group": _USER | st.just(""),
+            "pid": _PATH | st.just(""),
+            "error_logs": st.lists(log, max_size=2).map(tuple),
+        },
+    )
+
+
+def _simple(cls: type) -> dict[str, st.SearchStrategy[Any]]:
+    """Give strategies for numbers, flags and lists of words, from their declarations."""
+    hints, declared = get_type_hints(cls), settings_of(cls)
+    found: dict[str, st.SearchStrategy[Any]] = {}
+    for one in fields(cls):
+        setting, hint = declared[one.name], hints[one.name]
+        default = () if one.default is MISSING else (one.default,)
+        if hint is int:
+            high = _INT_MAX if setting.maximum is None else setting.maximum
+            found[one.name] = st.sampled_from(default or (1,)) | st.integers(
+                setting.minimum or 0, high
+            )
+        elif hint is bool:
+            found[one.name] = st.booleans()
+        elif get_args(hint)[:1] == (str,):
+            found[one.name] = _words(setting.choices)
+    return found
+
+
+def _words(choices: tuple[str, ...]) -> st.SearchStrategy[tuple[str, ...]]:
+    if not choices:
+        return st.lists(_LINE, max_size=3).map(tuple)
+    # mechanisms have no order of their own: nginx's is kept
+    return st.sets(st.sampled_from(choices)).map(
+        lambda chosen: tuple(word for word in choices if word in chosen)
+    )
