@@ -183,13 +183,14 @@ class Session:
                 break
         if type(step) is Farewell:
             said.append(step.reply)
+            if step.message:
+                commands.append(Note("info", step.message))
         if said:
             commands.append(SendFront(b"".join(said)))
         if type(step) is Submission:
             self._submit(step, commands)
         elif type(step) is Farewell:
-            note = Note("info", step.message) if step.message else None
-            commands.extend(self._close(step.reason, note=note))
+            commands.extend(self._close(step.reason))
         return commands
 
     def _read_front(self) -> bytes | Noted | Submission | Farewell | None:

@@ -38,7 +38,7 @@ HOSTNAME = "mx.example.com"
 _NAMED = {"CR": b"\r", "LF": b"\n", "NUL": b"\0", "SP": b" ", "TAB": b"\t"}
 _TOKEN = re.compile(
     r"<(?:(?P<name>CR|LF|NUL|SP|TAB)|x(?P<hex>[0-9A-F]{2})|(?P<unit>[^<>]+)\*(?P<count>\d+)"
-    r"|b64:(?P<b64>[^<>]*(?:<NUL>[^<>]*)*)|plain:(?P<user>[^<>,]*),(?P<password>[^<>,]*))>"
+    r"|b64:(?P<b64>[^<>]*(?:<(?:NUL|CR|LF|x..)>[^<>]*)*)|plain:(?P<user>[^<>,]*),(?P<password>[^<>,]*))>"
 )
 
 
