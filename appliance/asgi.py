@@ -1,6 +1,6 @@
-"""The appliance as one ASGI application: pages, the auth service, and the WebSockets.
+"""The appliance as one ASGI application: the auth service, the pages, the WebSockets.
 
-``POSTROAD`` callers: Daphne (``manage.py run``) and the tests.
+Callers: Daphne (``manage.py run``) and the tests.
 """
 
 import os
@@ -13,6 +13,9 @@ from django.core.asgi import get_asgi_application
 pages = get_asgi_application()
 
 # Django has to be set up before anything that imports models.
+from appliance.authhttp.asgi import AuthHttp  # noqa: E402
 from appliance.fleet.routing import websocket_urlpatterns  # noqa: E402
 
-application = ProtocolTypeRouter({"http": pages, "websocket": URLRouter(websocket_urlpatterns)})
+application = ProtocolTypeRouter(
+    {"http": AuthHttp(pages), "websocket": URLRouter(websocket_urlpatterns)}
+)

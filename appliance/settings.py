@@ -38,6 +38,9 @@ IMAP_PORT = env.integer("IMAP_PORT", 1143, minimum=1, maximum=65535)
 POP3_PORT = env.integer("POP3_PORT", 1110, minimum=1, maximum=65535)
 SMTP_PORT = env.integer("SMTP_PORT", 1587, minimum=1, maximum=65535)
 
+LISTEN_ADDRESS = env.text("LISTEN_ADDRESS", "*")
+"""Address of the mail listeners that a first start creates."""
+
 _WILDCARDS = {"", "0.0.0.0", "::", "*"}  # noqa: S104  (compared with, not bound)
 _LOOPBACK = ["localhost", "127.0.0.1", "[::1]"]
 

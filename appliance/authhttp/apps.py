@@ -1,11 +1,22 @@
-"""Django's entry for the app."""
+"""Django's entry for the app and its place in the sidebar."""
 
 from django.apps import AppConfig
 
+from appliance.lib.sidebar import Item
+
 
 class AuthHttpConfig(AppConfig):
-    """The built-in auth_http service: headers in, routing's decision, headers out."""
+    """The built-in auth_http service."""
 
     name = "appliance.authhttp"
     label = "authhttp"
     verbose_name = "Auth service"
+    sidebar = (
+        Item(
+            "Routing",
+            "Caller secrets",
+            "key",
+            "admin:authhttp_callersecret_changelist",
+            "authhttp.view_callersecret",
+        ),
+    )

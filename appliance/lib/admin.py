@@ -1,18 +1,29 @@
 """What every admin page of ours shares: unfold's looks, and writing through services only."""
 
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Callable, Iterable
+from typing import Any, TypeVar
 
 from django import forms
+from django.core.exceptions import ValidationError
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 from unfold.admin import ModelAdmin, TabularInline
-from unfold.widgets import UnfoldAdminPasswordInput, UnfoldAdminTextInputWidget
+from unfold.decorators import display as unfold_display
+from unfold.widgets import UnfoldAdminPasswordWidget, UnfoldAdminTextInputWidget
 
 from appliance.lib.fields import EncryptedTextField, SecretFormField, WordsField
 
+_Method = TypeVar("_Method", bound=Callable[..., Any])
+
+
+def display(**options: Any) -> Callable[[_Method], _Method]:
+    """Describe a column of a list: unfold's decorator, with types."""
+    decorate: Callable[[_Method], _Method] = unfold_display(**options)
+    return decorate
+
+
 _WIDGETS = {
-    EncryptedTextField: {"widget": UnfoldAdminPasswordInput},
+    EncryptedTextField: {"widget": UnfoldAdminPasswordWidget},
     WordsField: {"widget": UnfoldAdminTextInputWidget},
 }
 
@@ -27,6 +38,13 @@ class SecretModelForm(forms.ModelForm):  # type: ignore[type-arg]
                 field.required = False
                 field.widget.attrs["placeholder"] = "unchanged"
                 field.help_text = f"{field.help_text} Leave blank to keep the present one.".strip()
+
+    def check_with(self, check: Callable[[Any], None]) -> None:
+        """Let a service check the object as the form would make it, errors at their fields."""
+        try:
+            check(self.instance)
+        except ValidationError as fault:
+            self.add_error(None, fault)
 
 
 class PostroadAdmin(ModelAdmin):  # type: ignore[misc]

@@ -1,11 +1,22 @@
-"""Django's entry for the app."""
+"""Django's entry for the app and its place in the sidebar."""
 
 from django.apps import AppConfig
 
+from appliance.lib.sidebar import Item
+
 
 class PublishConfig(AppConfig):
-    """Numbered configuration revisions: validate, diff, publish, roll back. Knows no domain."""
+    """Numbered configuration revisions."""
 
     name = "appliance.publish"
     label = "publish"
     verbose_name = "Publish"
+    sidebar = (
+        Item(
+            "Publish",
+            "Publish",
+            "publish",
+            "admin:publish_configrevision_changelist",
+            "publish.view_configrevision",
+        ),
+    )

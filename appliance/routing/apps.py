@@ -1,11 +1,30 @@
-"""Django's entry for the app."""
+"""Django's entry for the app and its place in the sidebar."""
 
 from django.apps import AppConfig
 
+from appliance.lib.sidebar import Item
+
 
 class RoutingConfig(AppConfig):
-    """Mail hosts, accounts and routes: who goes where, and why."""
+    """Mail hosts, accounts and routes."""
 
     name = "appliance.routing"
     label = "routing"
     verbose_name = "Routing"
+    sidebar = (
+        Item("Routing", "Routes", "route", "admin:routing_route_changelist", "routing.view_route"),
+        Item(
+            "Routing",
+            "Accounts",
+            "account_circle",
+            "admin:routing_account_changelist",
+            "routing.view_account",
+        ),
+        Item(
+            "Routing",
+            "Mail hosts",
+            "storage",
+            "admin:routing_mailhost_changelist",
+            "routing.view_mailhost",
+        ),
+    )

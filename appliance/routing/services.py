@@ -32,7 +32,7 @@ def save_account(
     password: replaces the stored one; None keeps it.
     forget_password: from now on the mail server verifies.
     """
-    account.login = rules.fold(account.login.strip())
+    account.login = normalise_login(account.login)
     if forget_password:
         account.password_hash = ""
     elif password:
@@ -47,6 +47,11 @@ def save_route(route: Route) -> Route:
         last = Route.objects.aggregate(last=Max("position"))["last"] or 0
         route.position = last + POSITION_STEP
     return _save(route)
+
+
+def normalise_login(login: str) -> str:
+    """Bring a login into the form that is stored and compared."""
+    return rules.fold(login.strip())
 
 
 def normalise(route: Route) -> None:

@@ -1,6 +1,8 @@
-"""Django's entry for the app."""
+"""Django's entry for the app: its section of the snapshot and its place in the sidebar."""
 
 from django.apps import AppConfig
+
+from appliance.lib.sidebar import Item
 
 
 class ServersConfig(AppConfig):
@@ -9,3 +11,19 @@ class ServersConfig(AppConfig):
     name = "appliance.servers"
     label = "servers"
     verbose_name = "Mail"
+    sidebar = (
+        Item(
+            "Mail",
+            "Server blocks",
+            "dns",
+            "admin:servers_serverblock_changelist",
+            "servers.view_serverblock",
+        ),
+    )
+
+    def ready(self) -> None:
+        """Contribute to every snapshot."""
+        from appliance.publish import registry
+        from appliance.servers import snapshot
+
+        registry.register_section("servers", snapshot.build)

@@ -1,0 +1,107 @@
+"""Admin pages of mail hosts, accounts and routes."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from django.contrib import admin
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path
+
+from appliance.lib.admin import PostroadAdmin, display
+from appliance.routing import services
+from appliance.routing.forms import AccountForm, RouteForm, TryForm
+from appliance.routing.models import Account, MailHost, Route
+
+
+class RoutingAdmin(PostroadAdmin):
+    """Deletes by the service, which counts the change."""
+
+    def remove(self, objects: Iterable[Any]) -> None:
+        """Delete by the service."""
+        services.delete(objects)
+
+
+@admin.register(MailHost)
+class MailHostAdmin(RoutingAdmin):
+    """The mail servers behind the proxy."""
+
+    list_display = ("name", "address", "imap_port", "pop3_port", "smtp_port")
+    search_fields = ("name", "address")
+
+    def store(self, obj: MailHost, form: Any) -> None:
+        """Write by the service."""
+        services.save_mail_host(obj)
+
+
+@admin.register(Account)
+class AccountAdmin(RoutingAdmin):
+    """Logins of which something is known."""
+
+    form = AccountForm
+    list_display = ("login", "show_verifier", "mail_host", "enabled")
+    list_filter = ("enabled", "mail_host")
+    list_select_related = ("mail_host",)
+    search_fields = ("login",)
+    autocomplete_fields = ("mail_host",)
+    fields = ("login", "enabled", "mail_host", "password", "forget_password")
+
+    @display(description="Password verified by", label={"Postroad": "success"})
+    def show_verifier(self, account: Account) -> str:
+        """Say who verifies the password."""
+        return "Postroad" if account.password_hash else "mail server"
+
+    def get_queryset(self, request: HttpRequest) -> Any:
+        """Leave the date out that no list shows."""
+        return super().get_queryset(request).defer("created_at")
+
+    def store(self, obj: Account, form: Any) -> None:
+        """Write by the service, with what the form says of the password."""
+        services.save_account(
+            obj,
+            password=form.cleaned_data.get("password"),
+            forget_password=form.cleaned_data.get("forget_password", False),
+        )
+
+
+@admin.register(Route)
+class RouteAdmin(RoutingAdmin):
+    """Who goes where, in the order tried."""
+
+    form = RouteForm
+    list_display = ("position", "match", "show_value", "protocol", "mail_host", "enabled")
+    list_display_links = ("match", "show_value")
+    list_filter = ("match", "protocol", "mail_host", "enabled")
+    list_select_related = ("mail_host",)
+    search_fields = ("value", "mail_host__name")
+    list_before_template = "admin/routing/try_login.html"
+    conditional_fields = {"value": "match != 'default'"}  # noqa: RUF012  (unfold's own form)
+
+    def get_urls(self) -> list[URLPattern]:
+        """Add the page that answers who goes where."""
+        view = self.admin_site.admin_view(self.try_view)
+        return [path("try/", view, name="routing_route_try"), *super().get_urls()]
+
+    def try_view(self, request: HttpRequest) -> HttpResponse:
+        """Say where a login would go, and every rule that was tried."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        form = TryForm(request.GET or None)
+        context = {
+            **self.admin_site.each_context(request),
+            "title": "Who goes where?",
+            "opts": self.opts,
+            "form": form,
+            "decision": form.decide() if form.is_valid() else None,
+        }
+        return TemplateResponse(request, "admin/routing/try.html", context)
+
+    @display(description="Value", empty_value="anybody")
+    def show_value(self, route: Route) -> str | None:
+        """Give the value, or what its absence means."""
+        return route.value or None
+
+    def store(self, obj: Route, form: Any) -> None:
+        """Write by the service."""
+        services.save_route(obj)

@@ -1,0 +1,86 @@
+"""The worked example: listing 15-2's policy as data (users a, c, f, g to one host, others to two).
+
+Loading it again changes nothing; a mail host is changed only when an address is given for it.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from django.db import transaction
+
+from appliance.publish import services as publishing
+from appliance.routing import services
+from appliance.routing.choices import MatchKind
+from appliance.routing.models import MailHost, Route
+from appliance.servers import services as servers
+from proxycore.contract.authhttp import is_ip_address
+from proxycore.contract.protocol import DEFAULT_PORTS, Protocol
+
+LETTERS: Final = "acfg"
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Address and ports of a mail host."""
+
+    address: str
+    imap_port: int = DEFAULT_PORTS[Protocol.IMAP]
+    pop3_port: int = DEFAULT_PORTS[Protocol.POP3]
+    smtp_port: int = DEFAULT_PORTS[Protocol.SMTP]
+
+
+ADDRESSES: Final[Mapping[str, Place]] = {
+    "mailhost01": Place("192.168.1.22"),
+    "mailhost02": Place("192.168.1.33"),
+}
+"""The listing's."""
+
+_PLACE: Final = re.compile(r"(?:\[([0-9A-Fa-f:.]+)\]|([0-9.]+))(?::(\d+),(\d+),(\d+))?")
+
+
+def parse_place(text: str) -> Place:
+    """Read ``IP`` or ``IP:imap,pop3,smtp`` (IPv6 in brackets). Raises ValueError."""
+    found = _PLACE.fullmatch(text)
+    address = (found[1] or found[2]) if found else ""
+    if found is None or not is_ip_address(address.encode()):
+        raise ValueError(f"{text}: give IP or IP:imap,pop3,smtp, for instance 192.0.2.1:143,110,25")
+    return Place(address, *map(int, found.groups()[2:])) if found[3] else Place(address)
+
+
+@transaction.atomic
+def load(places: Mapping[str, Place]) -> list[str]:
+    """Create hosts, routes and server blocks as far as they are missing, and publish.
+
+    places: by host name, instead of the listing's addresses. Gives what was done, in words.
+    Raises ValidationError, NotPublishable.
+    """
+    done = [f"mail host {name} created or changed" for name in ADDRESSES if _host(name, places)]
+    if not Route.objects.exists():
+        first, second = (MailHost.objects.get(name=name) for name in ADDRESSES)
+        services.save_route(Route(match=MatchKind.LETTERS, value=LETTERS, mail_host=first))
+        services.save_route(Route(match=MatchKind.DEFAULT, mail_host=second))
+        done.append(f"routes created: first letter {' '.join(LETTERS)} to {first}, others {second}")
+    done.extend(f"server block {block.name} created" for block in servers.create_default_blocks())
+    revision, is_new = publishing.publish(note="Worked example")
+    if is_new:
+        done.append(f"revision {revision.number} published")
+    return done
+
+
+def _host(name: str, places: Mapping[str, Place]) -> bool:
+    host = MailHost.objects.filter(name=name).first()
+    if host is not None and name not in places:
+        return False
+    place = places.get(name, ADDRESSES[name])
+    if host is not None and place == Place(
+        host.address, host.imap_port, host.pop3_port, host.smtp_port
+    ):
+        return False
+    host = host or MailHost(name=name)
+    host.address = place.address
+    host.imap_port, host.pop3_port = place.imap_port, place.pop3_port
+    host.smtp_port = place.smtp_port
+    services.save_mail_host(host)
+    return True

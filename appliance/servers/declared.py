@@ -1,0 +1,106 @@
+"""Model fields made from the contract's declarations: default, limits and help are said once."""
+
+import dataclasses
+from typing import Any
+
+from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
+from django.db import models
+
+from appliance.lib.fields import WordsField
+from proxycore.contract.fields import Setting, settings_of
+
+_UNITS = {"ms": "Milliseconds.", "bytes": "Bytes."}
+_MAX_INTEGER = 2_147_483_647
+
+
+def number(
+    contract: type, name: str, **changed: Any
+) -> "models.PositiveIntegerField[float | int | str, int]":
+    """Make the field of a whole-number setting; ``changed`` goes before what is declared."""
+    declared = settings_of(contract)[name]
+    low = declared.minimum or 0
+    high = _MAX_INTEGER if declared.maximum is None else declared.maximum
+    options: dict[str, Any] = {
+        "default": default_of(contract, name),
+        "help_text": help_of(declared),
+        "validators": [MinValueValidator(low), MaxValueValidator(high)],
+        **changed,
+    }
+    return models.PositiveIntegerField(name, **options)
+
+
+def switch(contract: type, name: str) -> "models.BooleanField[bool, bool]":
+    """Make the field of an on/off setting."""
+    return models.BooleanField(
+        name, default=default_of(contract, name), help_text=help_of(settings_of(contract)[name])
+    )
+
+
+def words(contract: type, name: str, more: str = "") -> WordsField:
+    """Make the field of a setting that is a list of words."""
+    declared = settings_of(contract)[name]
+    help_text = help_of(declared)
+    if declared.choices:
+        help_text += f" Any of: {', '.join(declared.choices)}."
+    return WordsField(
+        name,
+        default=list_default(contract, name),
+        blank=True,
+        help_text=f"{help_text} {more}".strip(),
+    )
+
+
+def line(contract: type, name: str, **options: Any) -> "models.CharField[str, str]":
+    """Make the field of a setting that is one line of text."""
+    declared = settings_of(contract)[name]
+    if declared.pattern:
+        options.setdefault(
+            "validators",
+            [
+                RegexValidator(
+                    rf"\A(?:{declared.pattern})\Z", "This has a form that is not allowed."
+                )
+            ],
+        )
+    if declared.max_length:
+        options.setdefault("max_length", declared.max_length)
+    options.setdefault("help_text", help_of(declared))
+    return models.CharField(**options)
+
+
+def default_of(contract: type, name: str) -> Any:
+    """Give a setting's default."""
+    return next(field.default for field in dataclasses.fields(contract) if field.name == name)
+
+
+def list_default(contract: type, name: str) -> "ListDefault":
+    """Give a callable that makes a new list of the setting's default words."""
+    return ListDefault(list(default_of(contract, name)))
+
+
+def help_of(declared: Setting) -> str:
+    """Give a setting's help with its unit, range and directive."""
+    directive = f"nginx: {declared.directive}." if declared.directive else ""
+    return " ".join(
+        part for part in (declared.help, _UNITS.get(declared.unit, ""), directive) if part
+    )
+
+
+class ListDefault:
+    """A default that is a new list each time, in a form that migrations can write."""
+
+    def __init__(self, items: list[str]) -> None:
+        self.items = items
+
+    def __call__(self) -> list[str]:
+        return list(self.items)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, ListDefault) and other.items == self.items
+
+    def __hash__(self) -> int:
+        return hash(tuple(self.items))
+
+    def deconstruct(self) -> tuple[str, tuple[list[str]], dict[str, Any]]:
+        """Say to a migration how to make this again."""
+        return ("appliance.servers.declared.ListDefault", (self.items,), {})

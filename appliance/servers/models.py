@@ -1,0 +1,149 @@
+"""Server blocks: where the proxy listens and how it treats a session.
+
+Field names are the contract's (proxycore.contract.snapshot), which are nginx's with a unit.
+What is stored here is a draft until it is published.
+"""
+
+from django.core.exceptions import ValidationError
+from django.db import models
+
+from appliance.lib.fields import EncryptedTextField
+from appliance.servers import declared, snapshot
+from appliance.servers.choices import AuthService, MailProtocol
+from proxycore.contract import snapshot as contract
+
+
+class ServerBlock(models.Model):
+    """One server block."""
+
+    name = declared.line(contract.Server, "name", unique=True)
+    enabled = models.BooleanField(default=True, help_text="Off leaves it out of what is published.")
+    protocol = models.CharField(
+        max_length=4, choices=MailProtocol, help_text="Mail protocol spoken. nginx: protocol."
+    )
+    server_names = declared.words(contract.Server, "server_names", "Blanks between names.")
+
+    auth_service = models.CharField(
+        max_length=8,
+        choices=AuthService,
+        default=AuthService.BUILTIN,
+        help_text="Who decides about logins.",
+    )
+    auth_http = models.CharField(
+        max_length=500,
+        blank=True,
+        default="",
+        help_text="For another service: host:port/path or unix:/socket:/path. nginx: auth_http.",
+    )
+    auth_http_timeout_ms = declared.number(contract.AuthHttp, "timeout_ms")
+    auth_http_keepalive = declared.number(contract.AuthHttp, "keepalive")
+    auth_http_cache_ttl_ms = declared.number(contract.AuthHttp, "cache_ttl_ms")
+    auth_http_cache_stale_ms = declared.number(contract.AuthHttp, "cache_stale_ms")
+
+    timeout_ms = declared.number(contract.Server, "timeout_ms")
+    max_errors = declared.number(contract.Server, "max_errors")
+    proxy_timeout_ms = declared.number(contract.Server, "proxy_timeout_ms")
+    proxy_buffer_bytes = declared.number(contract.Server, "proxy_buffer_bytes")
+    proxy_pass_error_message = declared.switch(contract.Server, "proxy_pass_error_message")
+
+    imap_client_buffer_bytes = declared.number(contract.Server, "imap_client_buffer_bytes")
+    imap_auth = declared.words(contract.Server, "imap_auth")
+    pop3_client_buffer_bytes = declared.number(contract.Server, "pop3_client_buffer_bytes")
+    pop3_auth = declared.words(contract.Server, "pop3_auth")
+    smtp_client_buffer_bytes = declared.number(contract.Server, "smtp_client_buffer_bytes")
+    smtp_auth = declared.words(contract.Server, "smtp_auth")
+    smtp_greeting_delay_ms = declared.number(contract.Server, "smtp_greeting_delay_ms")
+    xclient = declared.switch(contract.Server, "xclient")
+    proxy_smtp_auth = declared.switch(contract.Server, "proxy_smtp_auth")
+
+    class Meta:
+        """In the order they were made, which is the order of the snapshot."""
+
+        ordering = ("pk",)
+        verbose_name = "server block"
+
+    def __str__(self) -> str:
+        return self.name
+
+    def clean(self) -> None:
+        """Check every setting as the node will, each error at its field."""
+        problems = snapshot.problems_of_block(self)
+        if problems:
+            raise ValidationError(problems)
+
+
+class Listener(models.Model):
+    """One socket of a server block."""
+
+    block = models.ForeignKey(ServerBlock, on_delete=models.CASCADE, related_name="listeners")
+    address = declared.line(contract.Listen, "address", max_length=110, default="*")
+    port = declared.number(contract.Listen, "port")
+    backlog = declared.number(contract.Listen, "backlog")
+
+    class Meta:
+        """A socket belongs to one block."""
+
+        ordering = ("pk",)
+        constraints = (
+            models.UniqueConstraint(
+                fields=("address", "port"),
+                name="servers_listener_once",
+                violation_error_message="Another listener has this address and port.",
+            ),
+        )
+
+    def __str__(self) -> str:
+        return contract.Listen(address=self.address, port=self.port).key
+
+    def clean(self) -> None:
+        """Check the socket as the node will."""
+        problems = snapshot.problems_of_listener(self)
+        if problems:
+            raise ValidationError(problems)
+
+
+class Capability(models.Model):
+    """One capability announced before login, instead of the protocol's default list."""
+
+    block = models.ForeignKey(ServerBlock, on_delete=models.CASCADE, related_name="capabilities")
+    position = models.PositiveIntegerField(default=0)
+    text = declared.line(
+        contract.Server,
+        "imap_capabilities",
+        max_length=200,
+        help_text="As announced, for instance UIDPLUS or “SIZE 10240000”.",
+    )
+
+    class Meta:
+        """In the order announced."""
+
+        ordering = ("position", "pk")
+        verbose_name_plural = "capabilities"
+
+    def __str__(self) -> str:
+        return self.text
+
+
+class AuthHttpHeader(models.Model):
+    """One header added to every request to another auth service."""
+
+    block = models.ForeignKey(ServerBlock, on_delete=models.CASCADE, related_name="auth_headers")
+    name = declared.line(contract.AuthHttpHeader, "name", max_length=100)
+    value = EncryptedTextField(
+        help_text="Stored encrypted and never shown again. nginx: auth_http_header."
+    )
+
+    class Meta:
+        """In the order sent."""
+
+        ordering = ("pk",)
+        verbose_name = "auth_http_header"
+
+    def __str__(self) -> str:
+        return self.name
+
+    def clean(self) -> None:
+        """Check the header as the node will."""
+        problems = snapshot.problems_of_header(self)
+        if problems:
+            raise ValidationError(problems)

@@ -1,0 +1,198 @@
+"""From server blocks to the ``servers`` section of a snapshot, and from its problems to fields."""
+
+import ipaddress
+import re
+from typing import TYPE_CHECKING, Any, Final
+
+from django.conf import settings
+from django.urls import reverse
+
+from appliance.publish.registry import Origin, Section
+from appliance.servers.choices import AuthService
+from proxycore.contract import snapshot as contract
+from proxycore.contract.codec import Invalid, decode
+from proxycore.contract.secret import Secret
+
+if TYPE_CHECKING:
+    from appliance.servers.models import AuthHttpHeader, Listener, ServerBlock
+
+BUILTIN_URI: Final = "/auth_http"
+BUILTIN_KEEPALIVE: Final = 16
+
+_SAME_NAME: Final = (
+    "timeout_ms",
+    "max_errors",
+    "proxy_timeout_ms",
+    "proxy_buffer_bytes",
+    "proxy_pass_error_message",
+    "imap_client_buffer_bytes",
+    "imap_auth",
+    "pop3_client_buffer_bytes",
+    "pop3_auth",
+    "smtp_client_buffer_bytes",
+    "smtp_auth",
+    "smtp_greeting_delay_ms",
+    "xclient",
+    "proxy_smtp_auth",
+    "server_names",
+)
+"""Settings whose stored form is the contract's."""
+
+_AUTH_HTTP: Final = {
+    "timeout_ms": "auth_http_timeout_ms",
+    "keepalive": "auth_http_keepalive",
+    "cache_ttl_ms": "auth_http_cache_ttl_ms",
+    "cache_stale_ms": "auth_http_cache_stale_ms",
+}
+"""Contract name below ``auth_http``, and the stored one."""
+
+Problems = dict[str, list[str]]
+
+
+def build() -> Section:
+    """Build the section from every enabled block, in four queries."""
+    from appliance.servers.models import ServerBlock
+
+    blocks = ServerBlock.objects.filter(enabled=True).prefetch_related(
+        "listeners", "capabilities", "auth_headers"
+    )
+    servers: list[dict[str, Any]] = []
+    origins: dict[str, Origin] = {}
+    for block in blocks:
+        here = f"servers[{len(servers)}]"
+        origins[here] = Origin(
+            f'server block "{block.name}"',
+            reverse("admin:servers_serverblock_change", args=[block.pk]),
+        )
+        servers.append(block_plain(block))
+    return Section({"servers": servers}, origins)
+
+
+def block_plain(block: "ServerBlock") -> dict[str, Any]:
+    """Give a stored block with its rows as plain data of ``contract.Server``, secrets in clear."""
+    plain = settings_plain(block)
+    plain["listens"] = [listener_plain(listener) for listener in block.listeners.all()]
+    if block.auth_service == AuthService.EXTERNAL:
+        plain["auth_http"]["headers"] = [header_plain(one) for one in block.auth_headers.all()]
+    capabilities = [one.text for one in block.capabilities.all()]
+    if capabilities:
+        plain[f"{block.protocol}_capabilities"] = capabilities
+    return plain
+
+
+def settings_plain(block: "ServerBlock") -> dict[str, Any]:
+    """Give a block's own settings, without the rows that belong to it."""
+    return {
+        "name": block.name,
+        "protocol": block.protocol,
+        "listens": [],
+        "auth_http": _auth_http(block),
+        **{name: getattr(block, name) for name in _SAME_NAME},
+    }
+
+
+def listener_plain(listener: "Listener") -> dict[str, Any]:
+    """Give a listener as plain data of ``contract.Listen``."""
+    return {"address": listener.address, "port": listener.port, "backlog": listener.backlog}
+
+
+def header_plain(header: "AuthHttpHeader") -> dict[str, Any]:
+    """Give a header as plain data of ``contract.AuthHttpHeader``, its value in clear."""
+    value = header.value
+    return {"name": header.name, "value": value.reveal() if isinstance(value, Secret) else value}
+
+
+def _auth_http(block: "ServerBlock") -> dict[str, Any]:
+    if block.auth_service == AuthService.BUILTIN:
+        return {
+            "host": settings.AUTH_HTTP_HOST,
+            "port": settings.AUTH_HTTP_PORT,
+            "uri": BUILTIN_URI,
+            "timeout_ms": settings.AUTH_HTTP_TIMEOUT_MS,
+            "keepalive": BUILTIN_KEEPALIVE,
+            "send_node_token": True,
+            "cache_ttl_ms": settings.AUTH_CACHE_TTL_MS,
+            "cache_stale_ms": settings.AUTH_CACHE_STALE_MS,
+        }
+    host, port, uri = parse_auth_http(block.auth_http)
+    stored = {name: getattr(block, field) for name, field in _AUTH_HTTP.items()}
+    return {"host": host, "port": port, "uri": uri, **stored}
+
+
+_URL: Final = re.compile(
+    r"(?:http://)?(?:(?P<unix>unix:/[^:\s]+)(?::(?P<unix_uri>/\S*))?"
+    r"|(?P<host>\[[0-9A-Fa-f:.]+\]|[^\s:/\[\]]+)(?::(?P<port>\d{1,5}))?(?P<uri>/\S*)?)"
+)
+
+
+def parse_auth_http(text: str) -> tuple[str, int, str]:
+    """Split what nginx's ``auth_http`` takes into host, port and URI. Raises ValueError."""
+    found = _URL.fullmatch(text.strip())
+    if found is None:
+        raise ValueError("Give host:port/path or unix:/socket:/path.")
+    if found["unix"]:
+        return found["unix"], 0, found["unix_uri"] or "/"
+    host = found["host"].strip("[]")
+    return host, int(found["port"] or 80), found["uri"] or "/"
+
+
+# --- problems -----------------------------------------------------------------------------------
+
+
+def problems_of_block(block: "ServerBlock") -> Problems:
+    """Say what the contract does not accept, by stored field."""
+    try:
+        plain = settings_plain(block)
+    except ValueError as fault:
+        return {"auth_http": [str(fault)]}
+    return _problems(contract.Server, plain)
+
+
+def problems_of_listener(listener: "Listener") -> Problems:
+    """Say what is wrong with a socket, by stored field."""
+    problems = _problems(contract.Listen, listener_plain(listener))
+    wrong = _address_problem(listener.address)
+    if wrong:
+        problems.setdefault("address", []).append(wrong)
+    is_unix = listener.address.startswith("unix:")
+    if not is_unix and not listener.port:
+        problems.setdefault("port", []).append("A TCP listener needs a port.")
+    if is_unix and listener.port:
+        problems.setdefault("port", []).append("A unix socket has no port; give 0.")
+    return problems
+
+
+def problems_of_header(header: "AuthHttpHeader") -> Problems:
+    """Say what is wrong with a header, by stored field."""
+    return _problems(contract.AuthHttpHeader, header_plain(header))
+
+
+def field_of(path: str) -> str:
+    """Give the stored field of a path of ``contract.Server``: what a form shows the error at."""
+    head, _, rest = path.partition(".")
+    head = re.sub(r"\[\d+\]$", "", head)
+    return _AUTH_HTTP.get(rest, head) if head == "auth_http" else head
+
+
+def _problems(kind: type, plain: dict[str, Any]) -> Problems:
+    try:
+        decode(kind, plain)
+    except Invalid as invalid:
+        found: Problems = {}
+        for problem in invalid.problems:
+            message = f"{problem.message[:1].upper()}{problem.message[1:]}."
+            found.setdefault(field_of(problem.path), []).append(message)
+        return found
+    return {}
+
+
+def _address_problem(address: str) -> str:
+    if address == "*":
+        return ""
+    if address.startswith("unix:"):
+        return "" if address[5:].startswith("/") else "A unix socket needs an absolute path."
+    try:
+        ipaddress.ip_address(address)
+    except ValueError:
+        return "Give an IP address, * or unix:/path."
+    return ""
