@@ -170,11 +170,13 @@ class WorkerProcess:
         except BlockingIOError:
             return
         except (OSError, BrokenStream, KeyError, TypeError):
-            data = b""
-        if not data:
-            # it ended, or is not to be trusted any more: either way the rest is for _ended
+            # not to be understood any more, so not to be steered
             self._loop.remove_reader(self._pipe)
             self._popen.kill()
+            return
+        if not data:
+            # it is about to end; should it not, it is silent, and the watchdog sees that
+            self._loop.remove_reader(self._pipe)
 
     def _handle(self, message: Message) -> None:
         kind = message["type"]

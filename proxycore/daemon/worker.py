@@ -9,7 +9,6 @@ Everything is imported before rights are dropped: afterwards the code may be unr
 
 import encodings.idna
 import faulthandler
-import gc
 import ipaddress
 import signal
 import socket
@@ -224,9 +223,7 @@ class Worker:
         self._held = {listen.key for server in snapshot.servers for listen in server.listens}
         self._log.threshold = threshold(snapshot.process.error_logs)
         if first:
-            # what exists now stays for good: the collector need not look at it again
-            gc.collect()
-            gc.freeze()
+            self.engine.settle_memory()
 
     def _invalidate(self, message: Message) -> None:
         self.engine.invalidate(message["generation"])
@@ -274,6 +271,7 @@ class Worker:
                 self._outbox.put({"type": "log", "lines": self._log.take()})
                 self._outbox.put(self._state())
                 self._outbox.flush()
+                self._engine.close()
         except OSError:
             pass
         finally:
