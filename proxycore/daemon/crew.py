@@ -125,6 +125,7 @@ class Crew:
             self._boot_failures += 1
             self._young_deaths += 1
             self._schedule_respawn()
+            self._changed.set()
             return
         self._workers[worker.serial] = worker
         identity = self._identity

@@ -1,0 +1,144 @@
+"""The end, in every form: drained, cut, at once, orphaned."""
+
+import os
+import signal
+import time
+from collections.abc import Generator
+
+import pytest
+
+from tests.support import process
+from tests.support.authserver import AuthServer
+from tests.support.ports import free_port
+from tests.support.wait import eventually
+from tests.unit.proxycore.daemon.serve import Backend, Imap, Serve, refuses
+
+CONFIG = """\
+worker_processes 2;
+error_log @DIR@/error.log info;
+{extra}
+events {{ }}
+mail {{
+    auth_http 127.0.0.1:{auth}/auth;
+    server {{ listen 127.0.0.1:{port}; protocol imap; }}
+}}
+"""
+
+
+@pytest.fixture(scope="module")
+def auth_port() -> Generator[int, None, None]:
+    with Backend() as backend:
+        found = {
+            "Auth-Status": "OK",
+            "Auth-Server": "127.0.0.1",
+            "Auth-Port": str(backend.port),
+        }
+        with AuthServer(lambda asked: found) as auth:
+            yield auth.port
+
+
+def log_in(port: int) -> Imap:
+    client = Imap(port)
+    assert client.ask("a LOGIN alice secret").startswith(b"a OK")
+    return client
+
+
+def test_quit_lets_sessions_finish_and_ends_the_rest(auth_port: int) -> None:
+    port = free_port()
+    with (
+        Serve(CONFIG.format(auth=auth_port, port=port, extra="")) as daemon,
+        log_in(port) as session,
+        Imap(port) as before_login,
+    ):
+        daemon.signal(signal.SIGQUIT)
+        eventually(lambda: refuses(port), "nothing new is accepted")
+        assert before_login.rest() == b""
+        assert session.ask("b NOOP") == b"b OK done\r\n"
+        # the worker without a session is gone, the other one waits
+        eventually(lambda: len(daemon.workers()) == 1, "one worker is left")
+        daemon.signal(signal.SIGQUIT)
+        assert session.ask("c NOOP") == b"c OK done\r\n"
+        session.__exit__()
+        assert daemon.ended(5) == 0
+
+
+def test_worker_shutdown_timeout_cuts_what_does_not_finish(auth_port: int) -> None:
+    port = free_port()
+    extra = "worker_shutdown_timeout 300ms;"
+    with (
+        Serve(CONFIG.format(auth=auth_port, port=port, extra=extra)) as daemon,
+        log_in(port) as session,
+    ):
+        asked_at = time.monotonic()
+        daemon.signal(signal.SIGQUIT)
+        assert session.rest() == b""
+        assert time.monotonic() - asked_at >= 0.25
+        assert daemon.ended(5) == 0
+        assert "shutdown timeout" in daemon.log()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_term_ends_sessions_and_all_within_two_seconds(auth_port: int, number) -> None:
+    port = free_port()
+    with (
+        Serve(CONFIG.format(auth=auth_port, port=port, extra="")) as daemon,
+        log_in(port) as session,
+        Imap(port) as before_login,
+    ):
+        workers = daemon.workers()
+        asked_at = time.monotonic()
+        daemon.signal(number)
+        assert daemon.ended(5) == 0
+        assert time.monotonic() - asked_at < 2
+        assert session.rest() == b""
+        assert before_login.rest() == b""
+        assert not any(process.is_alive(pid) for pid in workers)
+        assert "signal 9" not in daemon.log()
+
+
+def test_term_cuts_a_drain_short(auth_port: int) -> None:
+    port = free_port()
+    with (
+        Serve(CONFIG.format(auth=auth_port, port=port, extra="")) as daemon,
+        log_in(port) as session,
+    ):
+        daemon.signal(signal.SIGQUIT)
+        eventually(lambda: refuses(port), "it drains")
+        daemon.signal(signal.SIGTERM)
+        assert daemon.ended(2) == 0
+        assert session.rest() == b""
+
+
+def test_term_kills_a_worker_that_does_not_listen(auth_port: int) -> None:
+    port = free_port()
+    with Serve(CONFIG.format(auth=auth_port, port=port, extra="")) as daemon:
+        stuck = daemon.workers()[0]
+        os.kill(stuck, signal.SIGSTOP)
+        asked_at = time.monotonic()
+        daemon.signal(signal.SIGTERM)
+        assert daemon.ended(5) == 0
+        assert time.monotonic() - asked_at < 2
+        assert not process.is_alive(stuck)
+
+
+def test_ctrl_c_of_a_whole_terminal_is_silent_and_clean(auth_port: int) -> None:
+    port = free_port()
+    with Serve(CONFIG.format(auth=auth_port, port=port, extra="")) as daemon, log_in(port):
+        os.killpg(daemon.pid, signal.SIGINT)
+        assert daemon.ended(2) == 0
+        assert daemon.console.read_text() == ""
+
+
+def test_workers_without_a_supervisor_end_and_free_the_port(auth_port: int) -> None:
+    port = free_port()
+    with (
+        Serve(CONFIG.format(auth=auth_port, port=port, extra="")) as daemon,
+        log_in(port) as session,
+    ):
+        workers = daemon.workers()
+        daemon.signal(signal.SIGKILL)
+        assert session.rest() == b""
+        eventually(lambda: not any(map(process.is_alive, workers)), "the workers end")
+        assert refuses(port)
+        with Serve(CONFIG.format(auth=auth_port, port=port, extra="")):
+            log_in(port).__exit__()
