@@ -7,6 +7,7 @@ and the meaning of every header are nginx's (its mail_auth_http module); deviati
 Values from the wire are ``bytes``: a login or password may hold any octet.
 """
 
+import ipaddress
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -132,11 +133,13 @@ def render_request_headers(request: AuthRequest) -> bytes:
             escape(request.password),
             request.protocol.value.encode(),
             request.attempt,
-            request.client_ip.encode(),
+            escape(request.client_ip.encode()),
         )
     ]
     if request.client_host:
-        lines.append(b"Client-Host: %b\r\n" % request.client_host.encode("latin-1", "replace"))
+        # a reverse name is what some stranger's zone says: it may hold a line break, too
+        host = escape(request.client_host.encode("latin-1", "replace"))
+        lines.append(b"Client-Host: %b\r\n" % host)
     return b"".join(lines)
 
 
@@ -250,10 +253,10 @@ def _read_ok(found: dict[bytes, bytes]) -> AuthOk | AuthFault:
     # five digits are every port; more would only cost an int() of what a peer sent
     if not port.isdigit() or len(port) > 5 or not 1 <= int(port) <= 65535:
         return _invalid(f'sent invalid server port:"{clean_text(port).decode("latin-1")}"')
-    return AuthOk(server=server.decode("ascii"), port=int(port), login=login, password=password)
+    return AuthOk(server=_plain_ip(server), port=int(port), login=login, password=password)
 
 
-_IPV4 = re.compile(rb"(?:25[0-5]|2[0-4]\d|1?\d?\d)(?:\.(?:25[0-5]|2[0-4]\d|1?\d?\d)){3}")
+_IPV4 = re.compile(rb"(?:25[0-5]|2[0-4]\d|[01]?\d?\d)(?:\.(?:25[0-5]|2[0-4]\d|[01]?\d?\d)){3}")
 
 
 def is_ip_address(text: bytes) -> bool:
@@ -262,13 +265,18 @@ def is_ip_address(text: bytes) -> bool:
         return True
     if b":" not in text or len(text) > 45:
         return False
-    import ipaddress
-
     try:
         ipaddress.IPv6Address(text.decode("ascii"))
     except (ValueError, UnicodeDecodeError):
         return False
     return b"%" not in text
+
+
+def _plain_ip(text: bytes) -> str:
+    """Give the address without leading zeros, which the C library would take for octal."""
+    if b":" in text:
+        return text.decode("ascii")
+    return ".".join(str(int(part)) for part in text.split(b"."))
 
 
 def clean_text(text: bytes) -> bytes:

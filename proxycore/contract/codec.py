@@ -9,13 +9,17 @@ from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, fields, is_dataclass
 from enum import Enum
 from functools import lru_cache
+from math import isfinite
 from types import NoneType, UnionType
-from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Any, Final, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from proxycore.contract.fields import Setting, settings_of
 from proxycore.contract.secret import Secret
 
 T = TypeVar("T")
+
+_INT_LIMIT: Final = 2**63
+_SURROGATE: Final = re.compile(r"[\ud800-\udfff]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,9 +163,16 @@ def _decode_dict(hint: Any, plain: Any, path: str, problems: list[Problem]) -> A
 
 def _scalar(hint: Any, plain: Any, path: str, problems: list[Problem]) -> Any:
     # bool is an int in Python and never one in a document
-    if hint is float and type(plain) in (int, float):
+    if type(plain) is int and hint in (int, float) and not -_INT_LIMIT <= plain < _INT_LIMIT:
+        problems.append(Problem(path, "must fit in 64 bits"))
+        return None
+    if hint is float and type(plain) in (int, float) and isfinite(plain):
         return float(plain)
-    if type(plain) is hint:
+    if isinstance(plain, str) and _SURROGATE.search(plain):
+        # JSON can write half a character, which no file, log or hash could hold
+        problems.append(Problem(path, "must be text"))
+        return None
+    if type(plain) is hint and hint is not float:
         return plain
     words = {str: "text", int: "a whole number", bool: "true or false", float: "a number"}
     problems.append(Problem(path, f"must be {words.get(hint, getattr(hint, '__name__', hint))}"))

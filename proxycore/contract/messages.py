@@ -160,8 +160,9 @@ def to_frame(message: Message) -> dict[str, Any]:
 
 def from_frame(plain: Any) -> Message:
     """Read a message. Raises ``Invalid`` for anything that is not one."""
-    if not isinstance(plain, dict) or plain.get("type") not in _TYPES:
+    name = plain.get("type") if isinstance(plain, dict) else None
+    if not isinstance(name, str) or name not in _TYPES:
         raise Invalid([Problem("type", "is not a known message")])
     fields = {key: value for key, value in plain.items() if key != "type"}
-    message: Message = decode(_TYPES[plain["type"]], fields)
+    message: Message = decode(_TYPES[name], fields)
     return message

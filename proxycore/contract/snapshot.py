@@ -24,6 +24,8 @@ FORMAT: Final = 1
 _ONE_PAGE = 4096
 _DAY_MS = 86_400_000
 _LINE_SAFE = r"[^\x00-\x1f\x7f]*"
+_AUTH_HOST = r"[0-9A-Za-z._:-]+|unix:/[^\x00-\x1f\x7f:]+"
+_LISTEN_ADDRESS = r"\*|[0-9A-Za-z._:-]+|unix:/[^\x00-\x1f\x7f]+"
 _TOKEN = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"  # noqa: S105  (RFC 9110 §5.6.2)
 
 
@@ -31,7 +33,12 @@ _TOKEN = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"  # noqa: S105  (RFC 9110 §5.6.2)
 class Listen:
     """One socket a server block accepts connections on."""
 
-    address: str = setting("IP address, `*` for any IPv4 address, or `unix:/path`.", default="*")
+    address: str = setting(
+        "IP address or host name, `*` for any IPv4 address, or `unix:/path`.",
+        default="*",
+        pattern=_LISTEN_ADDRESS,
+        directive="listen",
+    )
     port: int = setting(
         "TCP port; 0 with a unix socket.", default=0, directive="listen", minimum=0, maximum=65535
     )
@@ -69,8 +76,18 @@ class AuthHttpHeader:
 class AuthHttp:
     """The service that decides about logins (auth_http)."""
 
-    host: str = setting("Host name, IP address or `unix:/path`.", directive="auth_http")
-    port: int = setting("TCP port.", default=80, minimum=0, maximum=65535, directive="auth_http")
+    host: str = setting(
+        "Host name, IP address (without brackets) or `unix:/path`.",
+        directive="auth_http",
+        pattern=_AUTH_HOST,
+    )
+    port: int = setting(
+        "TCP port; 0 with a unix socket.",
+        default=80,
+        minimum=0,
+        maximum=65535,
+        directive="auth_http",
+    )
     uri: str = setting(
         "Path and query asked for.", default="/", directive="auth_http", pattern=r"/[^\x00-\x20]*"
     )
@@ -242,7 +259,9 @@ class Server:
 class ErrorLog:
     """Where messages for people go, and from which level on."""
 
-    target: str = setting("File path or `stderr`.", default="stderr", directive="error_log")
+    target: str = setting(
+        "File path or `stderr`.", default="stderr", directive="error_log", pattern=_LINE_SAFE
+    )
     level: str = setting(
         "Least severe level written.",
         default="error",
@@ -278,10 +297,23 @@ class Process:
         minimum=0,
     )
     user: str = setting(
-        "User the workers run as, when started as root.", default="", directive="user"
+        "User the workers run as, when started as root.",
+        default="",
+        directive="user",
+        pattern=_LINE_SAFE,
     )
-    group: str = setting("Group the workers run as.", default="", directive="user")
-    pid: str = setting("File that holds the supervisor's process id.", default="", directive="pid")
+    group: str = setting(
+        "Group the workers run as. Empty: the group named as the user, or else the user's own.",
+        default="",
+        directive="user",
+        pattern=_LINE_SAFE,
+    )
+    pid: str = setting(
+        "File that holds the supervisor's process id.",
+        default="",
+        directive="pid",
+        pattern=_LINE_SAFE,
+    )
     error_logs: tuple[ErrorLog, ...] = setting(
         "Where messages go; none given means stderr.", default=(), directive="error_log"
     )
@@ -319,7 +351,7 @@ def from_plain(plain: Any) -> Snapshot:
 def find_conflicts(snapshot: Snapshot) -> list[Problem]:
     """Find what no single field shows: sockets named twice, server names used twice."""
     problems: list[Problem] = []
-    sockets: set[str] = set()
+    sockets: dict[str, str] = {}
     names: set[str] = set()
     for i, server in enumerate(snapshot.servers):
         here = f"servers[{i}]"
@@ -329,8 +361,23 @@ def find_conflicts(snapshot: Snapshot) -> list[Problem]:
         if not server.listens:
             problems.append(Problem(f"{here}.listens", "needs at least one socket"))
         for j, listen in enumerate(server.listens):
+            path = f"{here}.listens[{j}]"
             if listen.key in sockets:
-                path = f"{here}.listens[{j}]"
                 problems.append(Problem(path, f'duplicate "{listen.key}" address and port pair'))
-            sockets.add(listen.key)
+            sockets.setdefault(listen.key, path)
+    problems.extend(_find_covered(snapshot, sockets))
+    return problems
+
+
+def _find_covered(snapshot: Snapshot, paths: dict[str, str]) -> list[Problem]:
+    """Find sockets that a wildcard on the same port leaves no room for (Linux: EADDRINUSE).
+
+    nginx binds the wildcard only and tells the servers apart by the local address.
+    """
+    problems: list[Problem] = []
+    for listen in (listen for server in snapshot.servers for listen in server.listens):
+        wildcard = Listen(address="::" if ":" in listen.address else "*", port=listen.port)
+        if listen.port and listen.key != wildcard.key and wildcard.key in paths:
+            message = f'"{listen.key}" beside "{wildcard.key}" is not supported yet'
+            problems.append(Problem(paths[listen.key], message))
     return problems

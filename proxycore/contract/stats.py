@@ -81,7 +81,17 @@ def series(stat: Stat, *labels: str) -> str:
 
 
 def parse_series(name: str) -> tuple[Stat, dict[str, str]]:
-    """Split a series name into its stat and labels. Raises KeyError for an undeclared stat."""
-    bare, _, rest = name.partition("{")
-    labels = dict(pair.split("=", 1) for pair in rest.rstrip("}").split(",") if pair)
-    return CATALOGUE[bare], labels
+    """Split a series name into its stat and labels.
+
+    Raises KeyError for a name that ``series`` never gives: names come over the control link.
+    """
+    bare, brace, rest = name.partition("{")
+    stat = CATALOGUE[bare]
+    inside = rest[:-1]
+    if "{" in inside or "}" in inside:
+        raise KeyError(name)
+    pairs = [pair.partition("=") for pair in inside.split(",")] if brace else []
+    labels = {key: value for key, _, value in pairs}
+    if tuple(key for key, _, _ in pairs) != stat.labels or series(stat, *labels.values()) != name:
+        raise KeyError(name)
+    return stat, labels
