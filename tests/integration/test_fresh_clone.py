@@ -45,7 +45,6 @@ def test_make_run_says_where_everything_listens(newcomer: Appliance) -> None:
 
 
 def test_the_first_login_works(newcomer: Appliance, mailhost02: Dovecot) -> None:
-    newcomer.route_everybody_to(mailhost02)
-    newcomer.add_accounts(cast.PASSWORDS)
+    newcomer.load_example([mailhost02])
     with clients.imap(newcomer.front.imap, cast.ZOE, cast.PASSWORDS[cast.ZOE]) as client:
         assert clients.imap_host(client) == cast.MAILHOST02

@@ -97,7 +97,7 @@ class Appliance(Program):
 
     def one_time_password(self) -> str:
         """Give the administrator's password as printed at the first start."""
-        found = re.search(r"[Pp]assword:?\s+(\S+)", self.console.read_text(encoding="utf-8"))
+        found = re.search(r'Sign in as "admin" with the password (\S+)', self.log())
         assert found, self.log()
         return found.group(1)
 
@@ -159,20 +159,15 @@ class Appliance(Program):
             f"node = Node.objects.get(name={name!r})\n{code}"
         )
 
-    def load_example(self, hosts: Sequence[Dovecot], mta: Postfix) -> None:
+    def load_example(self, hosts: Sequence[Dovecot], mta: Postfix | None = None) -> None:
         """Load the policy of listing 15-2, its mail hosts being the given ones."""
-        self.manage("load_example")
-        for host in hosts:
-            self._save_host(host, mta.port)
-
-    def route_everybody_to(self, host: Dovecot) -> None:
-        """Send every login to one mail host."""
-        self._save_host(host, 25)
-        self.python(
-            "from appliance.routing import services\n"
-            "from appliance.routing.models import MailHost, Route\n"
-            f"host = MailHost.objects.get(name={host.name!r})\n"
-            "services.save_route(Route(match='default', mail_host=host))"
+        smtp_port = mta.port if mta else 25
+        self.manage(
+            "load_example",
+            *(
+                f"--{host.name}=127.0.0.1:{host.imap_port},{host.pop3_port},{smtp_port}"
+                for host in hosts
+            ),
         )
 
     def add_accounts(self, passwords: Mapping[str, str]) -> None:
@@ -196,17 +191,6 @@ class Appliance(Program):
             "caller.secret = os.environ['TEST_SECRET']\n"
             "caller.save()",
             TEST_SECRET=secret,
-        )
-
-    def _save_host(self, host: Dovecot, smtp_port: int) -> None:
-        self.python(
-            "from appliance.routing import services\n"
-            "from appliance.routing.models import MailHost\n"
-            f"host = MailHost.objects.filter(name={host.name!r}).first() or MailHost()\n"
-            f"host.name, host.address = {host.name!r}, '127.0.0.1'\n"
-            f"host.imap_port, host.pop3_port = {host.imap_port}, {host.pop3_port}\n"
-            f"host.smtp_port = {smtp_port}\n"
-            "services.save_mail_host(host)"
         )
 
     def database_dump(self) -> str:

@@ -1,7 +1,6 @@
-"""Real mail servers, started once for all integration tests."""
+"""Fixtures of more than one folder: real mail servers and proxies, each started once per run."""
 
 from collections.abc import Generator
-from pathlib import Path
 
 import pytest
 
@@ -9,22 +8,9 @@ from tests.support.appliance import Appliance
 from tests.support.authserver import AuthServer, listing_15_2
 from tests.support.cast import MAILHOST01, MAILHOST02, PASSWORDS
 from tests.support.dovecot import Dovecot
-from tests.support.failure_logs import (
-    pytest_runtest_makereport as pytest_runtest_makereport,
-)
-from tests.support.failure_logs import pytest_runtest_setup as pytest_runtest_setup
 from tests.support.fronts import Front, standalone
 from tests.support.postfix import Postfix
 from tests.support.proxycore import Proxycore
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark everything in this folder; what searches the traces of all others comes last."""
-    here = Path(__file__).parent
-    for item in items:
-        if here in item.path.parents:
-            item.add_marker(pytest.mark.integration)
-    items.sort(key=lambda item: item.path == here / "test_secrets.py")
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,1 @@
+"""Operators' tasks, done in a real browser."""

@@ -1,0 +1,43 @@
+"""One Chromium for the run, a signed-in page for each test, a picture of each failure."""
+
+from collections.abc import Generator
+
+import pytest
+from playwright.sync_api import Browser, Page
+
+from tests.support.appliance import ADMINISTRATOR, ADMINISTRATOR_PASSWORD, Appliance
+from tests.support.browser import chromium, keep_screenshot, sign_in
+
+
+@pytest.fixture(scope="session")
+def browser() -> Generator[Browser, None, None]:
+    with chromium() as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def administrator(appliance: Appliance) -> Appliance:
+    """The appliance, with the administrator whose password the tests know."""
+    appliance.make_administrator()
+    return appliance
+
+
+@pytest.fixture
+def page(
+    browser: Browser, administrator: Appliance, request: pytest.FixtureRequest
+) -> Generator[Page, None, None]:
+    """A signed-in page; an error in its scripts fails the test."""
+    context = browser.new_context(
+        base_url=administrator.url, viewport={"width": 1280, "height": 900}
+    )
+    context.set_default_timeout(15_000)
+    opened = context.new_page()
+    errors: list[str] = []
+    opened.on("pageerror", lambda error: errors.append(str(error)))
+    try:
+        sign_in(opened, administrator.url, ADMINISTRATOR, ADMINISTRATOR_PASSWORD)
+        yield opened
+        keep_screenshot(opened, request.node.name)
+        assert errors == []
+    finally:
+        context.close()
