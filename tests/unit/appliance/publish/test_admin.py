@@ -1,0 +1,133 @@
+"""The Publish page and its buttons."""
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+
+from appliance.publish import registry, services
+from appliance.publish.models import ConfigRevision
+from appliance.publish.registry import StatusLine
+from appliance.servers import services as servers
+from appliance.servers.models import Listener, ServerBlock
+
+PAGE = "/admin/publish/configrevision/"
+BUTTON = f"{PAGE}publish/"
+
+
+def _move_imap(port: int) -> None:
+    listener = Listener.objects.get(block__name="imap")
+    listener.port = port
+    servers.save_listener(listener)
+
+
+def test_what_is_pending_is_shown_and_published_by_the_button(
+    as_administrator: Client, blocks: dict[str, ServerBlock]
+) -> None:
+    page = as_administrator.get(PAGE).text
+    assert "server block &quot;imap&quot; added" in page
+    assert "publish-button" in page
+    answer = as_administrator.post(BUTTON, {"note": "first"}, follow=True)
+    assert "Revision 1 is published." in answer.text
+    assert "Revision 1 is active and nothing is pending." in answer.text
+    revision = ConfigRevision.objects.get()
+    assert (revision.note, revision.author.username) == ("first", "ada")  # type: ignore[union-attr]
+
+
+def test_publishing_again_says_that_nothing_is_new(
+    as_administrator: Client, blocks: dict[str, ServerBlock]
+) -> None:
+    services.publish()
+    assert "is what the draft says already" in as_administrator.post(BUTTON, follow=True).text
+
+
+def test_problems_stand_in_the_place_of_the_button(
+    as_administrator: Client, blocks: dict[str, ServerBlock]
+) -> None:
+    blocks["imap"].listeners.all().delete()
+    page = as_administrator.get(PAGE).text
+    assert "needs at least one socket" in page
+    assert reverse("admin:servers_serverblock_change", args=[blocks["imap"].pk]) in page
+    assert "publish-button" not in page
+    assert "needs at least one socket" in as_administrator.post(BUTTON, follow=True).text
+
+
+def test_a_revision_shows_its_changes_and_can_be_rolled_back_to(
+    as_administrator: Client, blocks: dict[str, ServerBlock]
+) -> None:
+    first, _ = services.publish()
+    _move_imap(2143)
+    second, _ = services.publish()
+    page = as_administrator.get(f"{PAGE}{second.pk}/change/").text
+    assert "listener &quot;*:2143&quot; added" in page
+    assert "roll-back-button" not in page
+    assert "roll-back-button" in as_administrator.get(f"{PAGE}{first.pk}/change/").text
+    answer = as_administrator.post(f"{PAGE}1/roll-back/", follow=True)
+    assert "Revision 3 has the content of revision 1." in answer.text
+
+
+def test_the_document_is_on_no_page(
+    as_administrator: Client, blocks: dict[str, ServerBlock]
+) -> None:
+    revision, _ = services.publish()
+    token = ConfigRevision.objects.raw("SELECT * FROM publish_configrevision")[0]
+    page = as_administrator.get(f"{PAGE}{revision.pk}/change/").text
+    assert "send_node_token" not in page
+    assert token.document.reveal()[:40] not in page
+
+
+def test_the_apps_say_how_the_active_revision_fares(
+    as_administrator: Client, blocks: dict[str, ServerBlock], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    services.publish()
+    lines = [StatusLine("edge-1", "danger", "refused revision 1", ("port 1143 is taken",), "/n/1")]
+    monkeypatch.setattr(registry, "_status_providers", {"test": lambda number: lines})
+    page = as_administrator.get(PAGE).text
+    for words in ("edge-1", "refused revision 1", "port 1143 is taken", "/n/1"):
+        assert words in page
+
+
+def test_a_banner_reminds_on_other_pages(
+    as_administrator: Client, as_newcomer: Client, blocks: dict[str, ServerBlock]
+) -> None:
+    assert "pending-banner" in as_administrator.get("/admin/").text
+    assert "pending-banner" not in as_administrator.get(PAGE).text
+    assert "pending-banner" not in as_newcomer.get("/admin/").text
+    services.publish()
+    assert "pending-banner" not in as_administrator.get("/admin/").text
+
+
+def test_who_may_only_look_cannot_publish(
+    as_viewer: Client, blocks: dict[str, ServerBlock]
+) -> None:
+    page = as_viewer.get(PAGE)
+    assert page.status_code == 200
+    assert "publish-button" not in page.text
+    assert as_viewer.post(BUTTON).status_code == 403
+    assert as_viewer.post(f"{PAGE}1/roll-back/").status_code == 403
+    assert not ConfigRevision.objects.exists()
+
+
+def test_others_see_nothing(as_newcomer: Client, client: Client, db: None) -> None:
+    assert as_newcomer.get(PAGE).status_code == 403
+    assert as_newcomer.post(BUTTON).status_code == 403
+    assert client.get(PAGE).status_code == 302
+    assert client.post(BUTTON).status_code == 302
+
+
+@pytest.mark.parametrize("url", [BUTTON, f"{PAGE}1/roll-back/"])
+def test_buttons_take_no_link(as_administrator: Client, url: str) -> None:
+    assert as_administrator.get(url).status_code == 405
+
+
+def test_revisions_are_never_edited_added_or_deleted(
+    as_administrator: Client, blocks: dict[str, ServerBlock]
+) -> None:
+    revision, _ = services.publish()
+    assert as_administrator.get(f"{PAGE}add/").status_code == 403
+    assert as_administrator.post(f"{PAGE}{revision.pk}/change/", {}).status_code == 403
+    assert as_administrator.post(f"{PAGE}{revision.pk}/delete/").status_code == 403
+
+
+def test_an_unknown_revision_is_not_found(as_administrator: Client) -> None:
+    assert as_administrator.post(f"{PAGE}9/roll-back/").status_code == 404
+    assert as_administrator.get(f"{PAGE}9/change/").status_code == 404
