@@ -1,0 +1,169 @@
+"""The auth cache: nobody gets an answer that was not given for exactly what they submitted."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from proxycore.contract.authhttp import AuthOk, AuthRequest
+from proxycore.contract.protocol import Protocol
+from proxycore.policy.auth_cache import AuthCache, Freshness
+
+KEY = b"k" * 32
+BASE = AuthRequest(
+    protocol=Protocol.IMAP,
+    method="plain",
+    login=b"joe",
+    password=b"secret",
+    attempt=1,
+    client_ip="192.0.2.7",
+)
+VERDICT = AuthOk(server="192.0.2.10", port=143)
+
+
+def stored(cache: AuthCache, server: str = "main", request: AuthRequest = BASE) -> bytes:
+    key = cache.key_of(server, request)
+    cache.store(key, VERDICT, 0.0, ttl_s=10.0, stale_s=100.0)
+    return key
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"login": b"jim"},
+        {"password": b"wrong"},
+        {"password": b""},
+        {"protocol": Protocol.POP3},
+        {"method": "cram-md5"},
+        {"client_ip": "192.0.2.8"},
+        {"client_host": "mx.example.com"},
+        {"login": b"joes", "password": b"ecret"},
+        {"login": b"joe\0secret", "password": b""},
+    ],
+)
+def test_a_submission_that_differs_in_anything_is_not_found(other: dict[str, Any]) -> None:
+    cache = AuthCache(KEY)
+    stored(cache)
+    assert cache.find(cache.key_of("main", replace(BASE, **other)), 1.0) is None
+
+
+def test_the_same_user_on_another_server_block_is_not_found() -> None:
+    cache = AuthCache(KEY)
+    stored(cache)
+    assert cache.find(cache.key_of("other", BASE), 1.0) is None
+
+
+def test_another_challenge_is_not_found() -> None:
+    cache = AuthCache(KEY)
+    key = cache.key_of("main", BASE, b"<1@mx>")
+    cache.store(key, VERDICT, 0.0, ttl_s=10, stale_s=0)
+    assert cache.find(cache.key_of("main", BASE, b"<2@mx>"), 1.0) is None
+
+
+def test_the_attempt_number_does_not_matter() -> None:
+    cache = AuthCache(KEY)
+    stored(cache)
+    assert cache.find(cache.key_of("main", replace(BASE, attempt=3)), 1.0) is not None
+
+
+FIELDS = st.tuples(
+    st.text(max_size=8),
+    st.sampled_from(list(Protocol)),
+    st.sampled_from(["plain", "apop", "external"]),
+    st.binary(max_size=6),
+    st.binary(max_size=6),
+    st.sampled_from(["192.0.2.7", "192.0.2.70", "::1"]),
+    st.binary(max_size=6),
+)
+
+
+def key_of(cache: AuthCache, fields: tuple[Any, ...]) -> bytes:
+    server, protocol, method, login, password, client_ip, salt = fields
+    request = AuthRequest(
+        protocol=protocol,
+        method=method,
+        login=login,
+        password=password,
+        attempt=1,
+        client_ip=client_ip,
+    )
+    return cache.key_of(server, request, salt)
+
+
+@given(FIELDS, FIELDS)
+def test_keys_are_equal_exactly_when_submissions_are(
+    one: tuple[Any, ...], other: tuple[Any, ...]
+) -> None:
+    cache = AuthCache(KEY)
+    assert (key_of(cache, one) == key_of(cache, other)) == (one == other)
+
+
+@given(st.binary(max_size=10), st.binary(max_size=10), st.integers(0, 10))
+def test_moving_octets_between_login_and_password_changes_the_key(
+    login: bytes, password: bytes, cut: int
+) -> None:
+    cache = AuthCache(KEY)
+    both = login + password
+    moved = replace(BASE, login=both[:cut], password=both[cut:])
+    same = (moved.login, moved.password) == (login, password)
+    original = replace(BASE, login=login, password=password)
+    assert (cache.key_of("s", moved) == cache.key_of("s", original)) is same
+
+
+def test_a_key_shows_nothing_and_needs_the_process_key() -> None:
+    key = AuthCache(KEY).key_of("main", BASE)
+    assert b"joe" not in key
+    assert b"secret" not in key
+    assert key != AuthCache(b"x" * 32).key_of("main", BASE)
+
+
+def test_an_answer_is_fresh_then_stale_then_gone() -> None:
+    cache = AuthCache(KEY)
+    key = stored(cache)
+    assert cache.find(key, 9.9) == (VERDICT, Freshness.FRESH)
+    assert cache.find(key, 10.0) == (VERDICT, Freshness.STALE)
+    assert cache.find(key, 109.9) == (VERDICT, Freshness.STALE)
+    assert cache.find(key, 110.0) is None
+    assert len(cache) == 0
+
+
+def test_nothing_is_kept_when_caching_is_off() -> None:
+    cache = AuthCache(KEY)
+    cache.store(cache.key_of("main", BASE), VERDICT, 0.0, ttl_s=0, stale_s=0)
+    assert len(cache) == 0
+
+
+def test_the_least_recently_used_goes_first() -> None:
+    cache = AuthCache(KEY, capacity=2)
+    first = stored(cache, request=replace(BASE, login=b"1"))
+    second = stored(cache, request=replace(BASE, login=b"2"))
+    assert cache.find(first, 1.0) is not None
+    third = stored(cache, request=replace(BASE, login=b"3"))
+    assert len(cache) == 2
+    assert cache.find(second, 1.0) is None
+    assert cache.find(first, 1.0) is not None
+    assert cache.find(third, 1.0) is not None
+
+
+def test_a_new_generation_forgets_everything_and_the_same_one_nothing() -> None:
+    cache = AuthCache(KEY, generation=4)
+    key = stored(cache)
+    assert cache.invalidate(4) is False
+    assert cache.find(key, 1.0) is not None
+    assert cache.invalidate(5) is True
+    assert cache.find(key, 1.0) is None
+    assert cache.generation == 5
+    # a database put back from a backup counts backwards
+    stored(cache)
+    assert cache.invalidate(3) is True
+    assert len(cache) == 0
+
+
+def test_a_refused_submission_is_dropped() -> None:
+    cache = AuthCache(KEY)
+    key = stored(cache)
+    cache.drop(key)
+    cache.drop(key)
+    assert cache.find(key, 1.0) is None
