@@ -1,0 +1,79 @@
+"""Calls that are wrong here more often than right. Each list names who may, and why.
+
+A list may only get shorter: a file that no longer does it has to leave.
+"""
+
+import re
+from pathlib import Path
+
+from tests.checks.tree import ROOT, calls_of, name_of, sources
+
+WALL_CLOCK = {
+    "proxycore/daemon/crew.py": "log lines and session starts carry the time of day",
+    "proxycore/daemon/logs.py": "log lines carry the time of day",
+    "proxycore/daemon/worker.py": "log lines carry the time of day",
+}
+"""Everything else measures with a monotonic clock, or asks Django's ``timezone.now``."""
+
+REVEALING = {
+    "appliance/authhttp/callers.py": "compares an operator's header secret with a caller's",
+    "appliance/authhttp/services.py": "measures an operator's header secret",
+    "appliance/fleet/admin.py": "shows a new node's token, once",
+    "appliance/fleet/launcher/bootstrap.py": "writes the local node's token to its 0600 file",
+    "appliance/fleet/launcher/launch.py": "shows the first administrator's password, once",
+    "appliance/fleet/services/nodes.py": "hashes a new node's token",
+    "appliance/lib/fields.py": "encrypts a secret for the database",
+    "appliance/publish/queries.py": "reads an encrypted revision",
+    "appliance/routing/services.py": "hashes an account's password",
+    "appliance/servers/snapshot.py": "puts header secrets into the snapshot for nodes",
+    "proxycore/contract/codec.py": "encodes for a node's link and state file; checks forms",
+    "proxycore/daemon/crew.py": "hands the node's token to its workers over their own pipe",
+    "proxycore/daemon/link.py": "sends the node's token in the handshake",
+    "proxycore/net/auth_client.py": "sends header secrets to the auth service",
+    "proxycore/nginxconf/kinds.py": "writes header secrets to an nginx.conf that is to work",
+}
+
+PATHS_OF_WORKPLACES = re.compile(r"/(?:work|home|root)/[a-z]")
+UNFINISHED = re.compile(r"\b(?:TODO|FIXME|XXX)\b")
+
+
+def callers(packages: tuple[str, ...], *dotted: str) -> set[str]:
+    return {name_of(path) for path in sources(*packages) if calls_of(path, *dotted)}
+
+
+def test_the_time_of_day_is_asked_only_where_it_is_shown() -> None:
+    used = callers(("proxycore", "appliance"), "time.time", "time.time_ns", "datetime.now")
+    assert used == set(WALL_CLOCK)
+
+
+def test_secrets_are_revealed_only_where_listed() -> None:
+    assert callers(("proxycore", "appliance"), "reveal") == set(REVEALING)
+
+
+def test_wire_data_is_never_split_at_what_python_takes_for_a_line() -> None:
+    # bytes.splitlines() breaks at a lone CR, str.splitlines() at U+2028, too
+    assert callers(("proxycore",), "splitlines") == set()
+
+
+def test_nothing_is_left_for_later_in_a_comment() -> None:
+    assert [name_of(path) for path in _texts() if UNFINISHED.search(_read(path))] == []
+
+
+def test_no_file_names_a_path_of_somebody_s_machine() -> None:
+    assert [name_of(path) for path in _texts() if PATHS_OF_WORKPLACES.search(_read(path))] == []
+
+
+def _texts() -> list[Path]:
+    tops = ("proxycore", "appliance", "templates", "docs", "tests")
+    found = [
+        path
+        for top in tops
+        for path in (ROOT / top).rglob("*")
+        if path.suffix in (".py", ".md", ".html", ".js", ".css", ".sh")
+    ]
+    found += [path for path in ROOT.iterdir() if path.suffix in (".md", ".toml", ".txt")]
+    return sorted(path for path in found if path != Path(__file__))
+
+
+def _read(path: Path) -> str:
+    return path.read_text(encoding="utf-8")
