@@ -1,0 +1,106 @@
+"""A node as a process, and what it needs around it."""
+
+import os
+import signal
+from collections.abc import Generator
+from pathlib import Path
+
+import pytest
+
+from proxycore.contract.protocol import Protocol
+from proxycore.contract.snapshot import AuthHttp, ErrorLog, Listen, Process, Server, Snapshot
+from tests.link.station import TOKEN, Station
+from tests.support.authserver import AuthServer
+from tests.support.ports import free_port
+from tests.support.wait import eventually
+from tests.unit.proxycore.daemon.serve import Backend, Imap, Serve
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    here = Path(__file__).parent
+    for item in items:
+        if here in item.path.parents:
+            item.add_marker(pytest.mark.link)
+
+
+class ManagedNode(Serve):
+    """``serve --control``, with a state directory that outlives a stop."""
+
+    def __init__(self, control: str) -> None:
+        super().__init__()
+        self.state = self.directory / "node"
+        self.token_file = self.directory / "token"
+        self.write_token(TOKEN)
+        self._arguments = [
+            *("--control", control),
+            *("--state-dir", str(self.state)),
+            *("--token-file", str(self.token_file)),
+        ]
+
+    def write_token(self, token: str, mode: int = 0o600) -> None:
+        self.token_file.write_text(token)
+        self.token_file.chmod(mode)
+
+    def start(self) -> None:
+        self.launch_only()
+
+    def kill(self) -> None:
+        """End it without any last word."""
+        workers = self.workers()
+        self.signal(signal.SIGKILL)
+        self.ended(5)
+        self.stop()
+        eventually(lambda: not any(map(_exists, workers)), "its workers end")
+
+
+def _exists(pid: int) -> bool:
+    return os.path.exists(f"/proc/{pid}")
+
+
+@pytest.fixture
+def station() -> Generator[Station, None, None]:
+    with Station(free_port()) as running:
+        yield running
+
+
+@pytest.fixture
+def node(station: Station) -> Generator[ManagedNode, None, None]:
+    with ManagedNode(station.url) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def auth_port() -> Generator[int, None, None]:
+    """An auth service that sends everybody to a mail server that lets everybody in."""
+    with Backend() as backend:
+        found = {
+            "Auth-Status": "OK",
+            "Auth-Server": "127.0.0.1",
+            "Auth-Port": str(backend.port),
+        }
+        with AuthServer(lambda asked: found) as auth:
+            yield auth.port
+
+
+def snapshot(node: Serve, *ports: int, auth_port: int = 9) -> Snapshot:
+    return Snapshot(
+        servers=tuple(
+            Server(
+                name=f"imap{port}",
+                protocol=Protocol.IMAP,
+                listens=(Listen(address="127.0.0.1", port=port),),
+                auth_http=AuthHttp(host="127.0.0.1", port=auth_port),
+            )
+            for port in ports
+        ),
+        process=Process(
+            worker_processes=1,
+            error_logs=(ErrorLog(target=str(node.log_file), level="info"),),
+        ),
+    )
+
+
+def log_in(port: int, login: str = "alice") -> Imap:
+    client = Imap(port)
+    assert client.ask(f"a LOGIN {login} secret").startswith(b"a OK")
+    return client
