@@ -60,22 +60,20 @@ def matches(kind: str, value: str, login: Login) -> bool:
 def normalise(kind: str, value: str) -> str:
     """Give a route's value as it is stored. Raises ValueError that says what is wrong."""
     value = value.strip()
-    if kind == MatchKind.DEFAULT:
-        if value:
-            raise ValueError("Everybody else needs no value.")
-        return ""
-    if not value:
-        raise ValueError("This kind of route needs a value.")
     if kind == MatchKind.USER:
-        return fold(value)
-    if kind == MatchKind.DOMAIN:
-        domain = fold(value.removeprefix("@"))
-        if "@" in domain or " " in domain:
+        value = fold(value)
+    elif kind == MatchKind.DOMAIN:
+        value = fold(value.removeprefix("@"))
+        if "@" in value or " " in value:
             raise ValueError("Give one domain, for instance example.com.")
-        return domain
-    if kind == MatchKind.LETTERS:
-        return "".join(dict.fromkeys(value.replace(",", "").replace(" ", "")))
-    patterns.check(value)
+    elif kind == MatchKind.LETTERS:
+        value = "".join(dict.fromkeys(value.replace(",", "").replace(" ", "")))
+    elif kind == MatchKind.PATTERN:
+        patterns.check(value)
+    if kind == MatchKind.DEFAULT and value:
+        raise ValueError("Everybody else needs no value.")
+    if kind != MatchKind.DEFAULT and not value:
+        raise ValueError("This kind of route needs a value.")
     return value
 
 

@@ -1,0 +1,125 @@
+"""Admin pages of mail hosts, accounts and routes."""
+
+import pytest
+from django.test import Client
+
+from appliance.lib.hashing import verify_password
+from appliance.routing import queries, services
+from appliance.routing.choices import MatchKind
+from appliance.routing.models import Account, MailHost, Route
+from proxycore.contract.secret import Secret
+
+ROUTES = "/admin/routing/route/"
+ACCOUNTS = "/admin/routing/account/"
+HOSTS = "/admin/routing/mailhost/"
+TRY = f"{ROUTES}try/"
+CANARY = "canary-account-31"
+
+
+def _route_data(host: MailHost, **changed: object) -> dict[str, object]:
+    return {"match": "letters", "value": "a c", "mail_host": host.pk, "enabled": "on", **changed}
+
+
+def test_a_route_is_added_and_is_effective_at_once(
+    as_administrator: Client, first_host: MailHost
+) -> None:
+    before = queries.generation()
+    answer = as_administrator.post(f"{ROUTES}add/", _route_data(first_host))
+    assert answer.status_code == 302, answer.text
+    route = Route.objects.get()
+    assert (route.value, route.position) == ("ac", 10)
+    assert queries.generation() == before + 1
+
+
+def test_objections_stand_at_the_field(as_administrator: Client, first_host: MailHost) -> None:
+    data = _route_data(first_host, match="pattern", value="(a+)+")
+    answer = as_administrator.post(f"{ROUTES}add/", data)
+    form = answer.context["adminform"].form
+    assert "inside a repeated group" in form.errors["value"][0]
+    assert not Route.objects.exists()
+
+
+def test_a_route_can_be_changed_and_deleted(
+    as_administrator: Client, first_host: MailHost, second_host: MailHost
+) -> None:
+    route = services.save_route(Route(match=MatchKind.DEFAULT, mail_host=first_host))
+    page = f"{ROUTES}{route.pk}/"
+    data = _route_data(second_host, match="default", value="", position=5)
+    assert as_administrator.post(f"{page}change/", data).status_code == 302
+    route.refresh_from_db()
+    assert (route.mail_host, route.position) == (second_host, 5)
+    before = queries.generation()
+    assert as_administrator.post(f"{page}delete/", {"post": "yes"}).status_code == 302
+    assert queries.generation() == before + 1
+    assert not Route.objects.exists()
+
+
+def test_many_are_deleted_by_the_service(as_administrator: Client, first_host: MailHost) -> None:
+    before = queries.generation()
+    data = {"action": "delete_selected", "_selected_action": [first_host.pk], "post": "yes"}
+    assert as_administrator.post(HOSTS, data).status_code == 302
+    assert not MailHost.objects.exists()
+    assert queries.generation() == before + 1
+
+
+def test_an_accounts_password_is_stored_as_a_hash_and_never_shown(
+    as_administrator: Client,
+) -> None:
+    data = {"login": "Joe@Example.com", "enabled": "on", "password": CANARY}
+    assert as_administrator.post(f"{ACCOUNTS}add/", data).status_code == 302
+    account = Account.objects.get()
+    assert account.login == "joe@example.com"
+    assert verify_password(account.password_hash, CANARY.encode())
+    page = as_administrator.get(f"{ACCOUNTS}{account.pk}/change/").text
+    assert CANARY not in page
+    assert account.password_hash not in page
+    assert "Postroad" in as_administrator.get(ACCOUNTS).text
+
+
+def test_a_blank_password_keeps_and_the_switch_drops(as_administrator: Client) -> None:
+    account = services.save_account(Account(login="joe"), password=Secret(CANARY))
+    page = f"{ACCOUNTS}{account.pk}/change/"
+    as_administrator.post(page, {"login": "joe", "enabled": "on", "password": ""})
+    account.refresh_from_db()
+    assert account.password_hash
+    as_administrator.post(page, {"login": "joe", "enabled": "on", "forget_password": "on"})
+    account.refresh_from_db()
+    assert account.password_hash == ""
+
+
+def test_a_second_spelling_of_a_login_is_refused(as_administrator: Client) -> None:
+    services.save_account(Account(login="joe"))
+    answer = as_administrator.post(f"{ACCOUNTS}add/", {"login": "JOE", "enabled": "on"})
+    assert "login" in answer.context["adminform"].form.errors
+
+
+def test_a_mail_host_needs_an_address(as_administrator: Client) -> None:
+    data = {"name": "m", "address": "mail.example.com", "imap_port": 143}
+    data |= {"pop3_port": 110, "smtp_port": 25}
+    answer = as_administrator.post(f"{HOSTS}add/", data)
+    assert "address" in answer.context["adminform"].form.errors
+    assert as_administrator.post(f"{HOSTS}add/", data | {"address": "::1"}).status_code == 302
+
+
+def test_a_login_can_be_tried(as_viewer: Client, first_host: MailHost) -> None:
+    services.save_route(Route(match=MatchKind.LETTERS, value="a", mail_host=first_host))
+    page = as_viewer.get(TRY, {"login": "alice", "protocol": "imap"}).text
+    assert "mailhost01" in page
+    assert "the first letter is one of a: fits" in page
+    assert "Is refused" in as_viewer.get(TRY, {"login": "<zoe>", "protocol": "imap"}).text
+    assert as_viewer.get(TRY).status_code == 200
+
+
+@pytest.mark.parametrize("page", [ROUTES, ACCOUNTS, HOSTS])
+def test_who_may_what(
+    as_viewer: Client, as_newcomer: Client, client: Client, page: str, first_host: MailHost
+) -> None:
+    assert as_viewer.get(page).status_code == 200
+    assert as_viewer.get(f"{page}add/").status_code == 403
+    assert as_newcomer.get(page).status_code == 403
+    assert client.get(page).status_code == 302
+
+
+def test_trying_needs_the_right_to_see_routes(as_newcomer: Client, client: Client) -> None:
+    assert as_newcomer.get(TRY).status_code == 403
+    assert client.get(TRY).status_code == 302

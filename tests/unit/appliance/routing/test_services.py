@@ -1,0 +1,79 @@
+"""Everything that writes routing, and the generation that nodes compare."""
+
+import pytest
+from asgiref.sync import async_to_sync
+from channels.layers import get_channel_layer
+from django.core.exceptions import ValidationError
+from django.db.models import ProtectedError
+
+from appliance.lib import doorbell
+from appliance.routing import queries, services
+from appliance.routing.choices import MatchKind
+from appliance.routing.models import Account, MailHost, Route
+from proxycore.contract.secret import Secret
+
+
+def test_every_change_raises_the_generation(first_host: MailHost) -> None:
+    before = queries.generation()
+    route = services.save_route(Route(match=MatchKind.DEFAULT, mail_host=first_host))
+    account = services.save_account(Account(login="joe"))
+    services.save_mail_host(first_host)
+    assert queries.generation() == before + 3
+    services.delete([route, account])
+    assert queries.generation() == before + 4
+
+
+def test_the_generation_begins_at_zero(db: None) -> None:
+    assert queries.generation() == 0
+    assert services.bump_generation() == 1
+
+
+def test_what_is_refused_changes_nothing(first_host: MailHost) -> None:
+    before = queries.generation()
+    with pytest.raises(ValidationError):
+        services.save_mail_host(MailHost(name="x", address="mail.example.com"))
+    with pytest.raises(ValidationError):
+        services.save_route(Route(match=MatchKind.PATTERN, value="(", mail_host=first_host))
+    with pytest.raises(ValidationError):
+        services.save_mail_host(MailHost(name="x", address="192.0.2.1", imap_port=70000))
+    assert queries.generation() == before
+
+
+def test_a_mail_host_in_use_is_not_deleted(first_host: MailHost) -> None:
+    services.save_route(Route(match=MatchKind.DEFAULT, mail_host=first_host))
+    with pytest.raises(ProtectedError):
+        services.delete([first_host])
+    assert MailHost.objects.filter(pk=first_host.pk).exists()
+
+
+def test_a_route_without_a_position_goes_to_the_end(first_host: MailHost) -> None:
+    routes = [
+        services.save_route(Route(match=MatchKind.USER, value=name, mail_host=first_host))
+        for name in ("ann", "bob")
+    ]
+    assert [route.position for route in routes] == [10, 20]
+
+
+def test_two_spellings_are_one_account(db: None) -> None:
+    services.save_account(Account(login=" Joe@Example.com "))
+    assert Account.objects.get().login == "joe@example.com"
+    with pytest.raises(ValidationError, match="already exists"):
+        services.save_account(Account(login="JOE@example.com"))
+
+
+def test_a_password_stays_until_replaced_or_dropped(db: None) -> None:
+    account = services.save_account(Account(login="joe"), password=Secret("one"))
+    first = account.password_hash
+    assert services.save_account(account).password_hash == first
+    assert services.save_account(account, password=Secret("two")).password_hash != first
+    assert services.save_account(account, forget_password=True).password_hash == ""
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_change_rings_with_nothing_but_the_generation() -> None:
+    layer = get_channel_layer()
+    channel = async_to_sync(layer.new_channel)()
+    async_to_sync(layer.group_add)(doorbell.NODES_GROUP, channel)
+    services.save_account(Account(login="joe"), password=Secret("one"))
+    heard = async_to_sync(layer.receive)(channel)
+    assert heard == {"type": "routes.changed", "generation": queries.generation()}
