@@ -78,6 +78,9 @@ _CANCEL_TIMER: Final = CancelTimer()
 _LOGGED_IN: Final = Note("info", "client logged in")
 _MAY_FOLLOW: Final = tuple(MOVES[state] for state in State)
 _UNSENDABLE: Final = re.compile(rb"[\x00\r\n]")
+_UNSENDABLE_ANSWER: Final = AuthFault(
+    CloseReason.AUTH_INVALID, "sent a login or password with a line break"
+)
 
 _Handler = Callable[..., Sequence[Command]]
 _HOLDING_BACK: Final = frozenset(
@@ -245,17 +248,21 @@ class Session:
             self.login = verdict.login
         if verdict.password is not None:
             self._password = verdict.password
-        if _UNSENDABLE.search(self.login) or _UNSENDABLE.search(self._password):
-            return self._fault(
-                AuthFault(CloseReason.AUTH_INVALID, "sent a login or password with a line break")
-            )
+        # what the client submitted was looked at when it did
+        if (verdict.login is not None and _UNSENDABLE.search(verdict.login)) or (
+            verdict.password is not None and _UNSENDABLE.search(verdict.password)
+        ):
+            return self._fault(_UNSENDABLE_ANSWER)
         self._request = None
         self._enter(State.CONNECTING)
         return (self._profile.timer, ConnectBack(verdict.server, verdict.port))
 
+    def _rename(self, login: bytes | None) -> None:
+        if login is not None and not _UNSENDABLE.search(login):
+            self.login = login
+
     def _fail(self, verdict: AuthFailed) -> Sequence[Command]:
-        if verdict.login is not None:
-            self.login = verdict.login
+        self._rename(verdict.login)
         text = clean_text(verdict.text)
         note = Note("info", f'client login failed: "{shown(text)}"')
         reply = self._front.refuse(text, verdict.error_code)
@@ -268,8 +275,7 @@ class Session:
         return (note, SetTimer(verdict.wait_s * 1000))
 
     def _ask_later(self, verdict: AuthWait) -> Sequence[Command]:
-        if verdict.login is not None:
-            self.login = verdict.login
+        self._rename(verdict.login)
         wait_s = max(_MIN_WAIT_S, verdict.wait_s)
         self._waited_s += wait_s
         if self._waited_s > MAX_WAIT_S:

@@ -27,6 +27,12 @@ _ARGUMENT = re.compile(
     rb'|([^ "{\r][^ \r]*)'  # 4: atom
     rb")(?= |\Z)"
 )
+_SIMPLE = re.compile(
+    rb"([A-Za-z0-9._-]{0,32}) ([A-Za-z]+)"
+    rb'(?: ([^ "{\r][^ \r]*|"[^"\\\r]*"))?(?: ([^ "{\r][^ \r]*|"[^"\\\r]*"))?'
+)
+"""Nearly every command that is sent: single spaces, no escapes, no literals. A match saves a
+microsecond of the two a login costs below; ``_HEAD`` and ``_ARGUMENT`` read it the same."""
 _ESCAPE = re.compile(rb"\\(.)", re.DOTALL)
 
 
@@ -64,6 +70,24 @@ class GoAhead:
 GO_AHEAD: Final = GoAhead()
 
 
+def parse_simple(line: bytes) -> Command | None:
+    """Read a command of the usual shape; None for every other line, malformed or not."""
+    found = _SIMPLE.fullmatch(line)
+    if found is None:
+        return None
+    tag, verb, first, second = found.groups()
+    verb = verb.upper()
+    if verb not in VERBS:
+        return None
+    if first is None:
+        return Command(tag, verb, [])
+    if first[0] == 34:
+        first = first[1:-1]
+    if second is None:
+        return Command(tag, verb, [first])
+    return Command(tag, verb, [first, second[1:-1] if second[0] == 34 else second])
+
+
 class CommandReader:
     """Read commands off an inbox, remembering one that spans several lines."""
 
@@ -82,17 +106,12 @@ class CommandReader:
         limit_bytes: most octets of one command, all its lines and literals together.
         Raises LineTooLong; for a literal as soon as its announced size cannot fit.
         """
-        if self._used_bytes == 0:
-            line = inbox.take_line(limit_bytes)
-            if line is None:
-                return None
-            head = _HEAD.match(line)
-            if head is None or (verb := head[2].upper()) not in VERBS:
-                tag = _TAG.match(line)
-                return self._refuse(tag[1] if tag else b"", line)
-            self._tag, self._verb, self._arguments = head[1], verb, []
-            return self._read_arguments(line, head.end(), inbox, limit_bytes)
-        return self._read_on(inbox, limit_bytes)
+        if self._used_bytes:
+            return self._read_on(inbox, limit_bytes)
+        line = inbox.take_line(limit_bytes)
+        if line is None:
+            return None
+        return parse_simple(line) or self._read_first(line, inbox, limit_bytes)
 
     def announced_tag(self, inbox: Inbox) -> bytes:
         """Give the tag of the command being read, complete or not; empty if there is none."""
@@ -100,6 +119,16 @@ class CommandReader:
             return self._tag
         found = _TAG.match(inbox.peek(MAX_TAG_BYTES + 1))
         return found[1] if found else b""
+
+    def _read_first(
+        self, line: bytes, inbox: Inbox, limit_bytes: int
+    ) -> Command | Malformed | GoAhead | None:
+        head = _HEAD.match(line)
+        if head is None or (verb := head[2].upper()) not in VERBS:
+            tag = _TAG.match(line)
+            return self._refuse(tag[1] if tag else b"", line)
+        self._tag, self._verb, self._arguments = head[1], verb, []
+        return self._read_arguments(line, head.end(), inbox, limit_bytes)
 
     def _read_on(self, inbox: Inbox, limit_bytes: int) -> Command | Malformed | GoAhead | None:
         if self._literal_bytes >= 0:
@@ -151,8 +180,8 @@ class CommandReader:
         return Malformed(tag, line.rstrip(b" ").endswith(b"+}"))
 
 
-_QUOTED = re.compile(rb"[^\x00\r\n\x80-\xff]*")
-_SPECIAL = re.compile(rb'["\\]')
+_NEEDS_LITERAL = re.compile(rb"[\x00\r\n]")
+_SPECIAL = re.compile(rb'["\\\x00\r\n]')
 
 MAX_QUOTED_BYTES: Final = 400
 """Two of these stay far below the 1,000 octets a command line should have (RFC 2683 §3.2.1.5)."""
@@ -163,6 +192,10 @@ def quote(value: bytes) -> bytes | None:
 
     Source: RFC 3501 §9, ``quoted``: no NUL, CR, LF and nothing above 0x7F.
     """
-    if len(value) > MAX_QUOTED_BYTES or _QUOTED.fullmatch(value) is None:
+    if not value.isascii() or len(value) > MAX_QUOTED_BYTES:
         return None
-    return b'"%b"' % (_SPECIAL.sub(rb"\\\g<0>", value) if _SPECIAL.search(value) else value)
+    if _SPECIAL.search(value) is None:
+        return b'"%b"' % value
+    if _NEEDS_LITERAL.search(value) is not None:
+        return None
+    return b'"%b"' % _SPECIAL.sub(rb"\\\g<0>", value)

@@ -10,20 +10,38 @@ class LineTooLong(Exception):
 
 
 class Inbox:
-    """A compacting buffer."""
+    """A compacting buffer.
 
-    __slots__ = ("_data", "_scanned")
+    Most of what arrives is one whole line: then the octets are kept as they came and nothing is
+    copied but the line. Only octets that pile up go into a bytearray.
+    """
+
+    __slots__ = ("_data", "_scanned", "_start")
 
     def __init__(self) -> None:
-        self._data = bytearray()
+        self._data: bytes | bytearray = b""
+        self._start = 0
+        """Where the octets begin that are not taken yet."""
         self._scanned = 0
+        """Up to here there is no line end."""
 
     def __len__(self) -> int:
-        return len(self._data)
+        return len(self._data) - self._start
 
     def feed(self, data: bytes) -> None:
         """Add octets behind those that wait."""
-        self._data += data
+        waiting = self._data
+        if self._start == len(waiting):
+            self._data = data
+            self._start = self._scanned = 0
+            return
+        if not isinstance(waiting, bytearray):
+            self._data = waiting = bytearray(waiting)
+        if self._start:
+            del waiting[: self._start]
+            self._scanned -= self._start
+            self._start = 0
+        waiting += data
 
     def take_line(self, limit_bytes: int) -> bytes | None:
         """Take one line off, without its LF or CRLF; None while it is incomplete.
@@ -39,34 +57,36 @@ class Inbox:
 
     def take_raw_line(self, limit_bytes: int) -> bytes | None:
         """Take one line off as ``take_line`` does, but with its line end."""
-        data = self._data
-        end = data.find(b"\n", self._scanned, limit_bytes)
-        if end < 0:
-            if len(data) >= limit_bytes:
+        data, start = self._data, self._start
+        end = data.find(b"\n", self._scanned, start + limit_bytes) + 1
+        if end == 0:
+            if len(data) - start >= limit_bytes:
                 raise LineTooLong
-            self._scanned = len(data)
+            if start == len(data):
+                # a session that waits keeps nothing of what it was told
+                self._data = b""
+                self._start = self._scanned = 0
+            else:
+                self._scanned = len(data)
             return None
-        return self._take(end + 1)
+        self._start = self._scanned = end
+        return bytes(data[start:end])
 
     def take(self, count: int) -> bytes | None:
         """Take exactly ``count`` octets off; None while there are fewer."""
-        return None if len(self._data) < count else self._take(count)
+        start, end = self._start, self._start + count
+        if len(self._data) < end:
+            return None
+        self._start = self._scanned = end
+        return bytes(self._data[start:end])
 
     def take_all(self) -> bytes:
         """Take everything off."""
-        return self._take(len(self._data)) if self._data else b""
+        taken = bytes(self._data[self._start :])
+        self._data = b""
+        self._start = self._scanned = 0
+        return taken
 
     def peek(self, count: int) -> bytes:
         """Look at the first octets, at most ``count``."""
-        return bytes(self._data[:count])
-
-    def _take(self, count: int) -> bytes:
-        self._scanned = 0
-        data = self._data
-        if count == len(data):
-            taken = bytes(data)
-            data.clear()
-            return taken
-        taken = bytes(data[:count])
-        del data[:count]
-        return taken
+        return bytes(self._data[self._start : self._start + count])

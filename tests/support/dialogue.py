@@ -137,7 +137,7 @@ def _read_listener(path: Path, text: str) -> Dialogue:
     facts = {key: settings.pop(key) for key in list(settings) if key.startswith("client_h")}
     if "client_ip" in settings:
         facts["client_ip"] = settings.pop("client_ip")
-    plain = {"name": "story", "protocol": protocol, "listens": [{"port": 1}]}
+    plain: dict[str, object] = {"name": "story", "protocol": protocol, "listens": [{"port": 1}]}
     plain |= {"auth_http": {"host": "auth.example.com"}}
     plain |= {key: _plain_value(key, value) for key, value in settings.items()}
     return Dialogue(path, decode(Server, plain), facts, shown, cut, accepted)
@@ -244,9 +244,9 @@ def _without_optional(done: list[Line], wanted: list[Line], shown: frozenset[str
     mentioned = {line.name for line in wanted if isinstance(line, Wanted)}
     kept: list[Line] = []
     for line in done:
-        optional = isinstance(line, Wanted) and _OPTIONAL.get(line.name)
-        if optional and optional not in shown and line.name not in mentioned:
-            continue
+        if isinstance(line, Wanted) and line.name not in mentioned:
+            if _OPTIONAL.get(line.name, "wanted") not in shown | {"wanted"}:
+                continue
         _add(kept, Said(line.party, line.octets) if isinstance(line, Said) else line)
     return kept
 

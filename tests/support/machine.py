@@ -6,7 +6,7 @@ from types import SimpleNamespace
 from proxycore.contract.authhttp import AuthFailed, AuthFault, AuthOk, AuthWait, Verdict
 from proxycore.contract.reasons import CloseReason
 from proxycore.dialogue import commands, events
-from proxycore.dialogue.profile import build
+from proxycore.dialogue.profile import Facts, Profile, build
 from proxycore.dialogue.session import Session
 from proxycore.dialogue.states import State
 from tests.support.dialogue import (
@@ -24,6 +24,21 @@ from tests.support.dialogue import (
 _FACTS = {"client_ip": "192.0.2.1", "client_host": "[UNAVAILABLE]"}
 
 
+class RecordingSession(Session):
+    """A session that remembers its moves."""
+
+    __slots__ = ("moves",)
+
+    def __init__(self, profile: Profile, facts: Facts) -> None:
+        super().__init__(profile, facts)
+        self.moves: list[tuple[State, State]] = []
+
+    def _enter(self, state: State) -> None:
+        before = self.state
+        super()._enter(state)
+        self.moves.append((before, state))
+
+
 class Player:
     """One playing of one transcript."""
 
@@ -32,10 +47,9 @@ class Player:
         self._cut = cut
         facts = SimpleNamespace(client_port=1, local_ip="192.0.2.2", local_port=1)
         facts.__dict__.update(_FACTS | dialogue.facts)
-        self.session = Session(build(dialogue.server, HOSTNAME), facts)
+        self.session = RecordingSession(build(dialogue.server, HOSTNAME), facts)
         self.done: list[commands.Command] = []
         """Every command, in order."""
-        self.moves: set[tuple[State, State]] = set()
         self._since: list[Line] = []
         self._is_relayed = False
         self._is_closed = False
@@ -78,11 +92,7 @@ class Player:
         if isinstance(event, events.TimerFired):
             assert self._is_timed, f"{self._dialogue.path}: no timer is armed"
             self._is_timed = False
-        before = self.session.state
-        done = self.session.handle(event)
-        if self.session.state is not before:
-            self.moves.add((before, self.session.state))
-        for command in done:
+        for command in self.session.handle(event):
             self.done.append(command)
             _RENDER[type(command)](self, command)
 
