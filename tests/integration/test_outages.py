@@ -12,6 +12,7 @@ from tests.support.proxycore import Proxycore, greets
 from tests.support.wait import eventually
 
 _PASSWORD = cast.PASSWORDS[cast.ALICE]
+_NODE = "node under test"
 
 
 @pytest.fixture(scope="module")
@@ -25,11 +26,19 @@ def web(mailhost01: Dovecot, mailhost02: Dovecot, mta: Postfix) -> Generator[Web
 
 @pytest.fixture(scope="module")
 def node(web: WebOnly) -> Generator[Proxycore, None, None]:
-    enrolled = web.enrol("node under test")
+    enrolled = web.enrol(_NODE)
     daemon = Proxycore.managed(web.link_url, enrolled.token, web.front.ports)
     with daemon:
-        eventually(lambda: greets(web.front.imap), "the node greets")
+        _wait_for_node(web)
         yield daemon
+
+
+def _wait_for_node(web: WebOnly) -> None:
+    eventually(
+        lambda: web.node_is_up_to_date(_NODE),
+        "the node is seen with the active revision and routing generation",
+        within_s=20,
+    )
 
 
 @pytest.fixture
@@ -66,11 +75,7 @@ def test_the_node_reconnects_and_its_revision_is_shown_acknowledged(
     with clients.imap(web.front.imap, cast.ZOE, cast.PASSWORDS[cast.ZOE]) as client:
         web.stop()
         web.start()
-        eventually(
-            lambda: web.node_runs_the_active_revision("node under test"),
-            "the node is seen again with the active revision",
-            within_s=20,
-        )
+        _wait_for_node(web)
         assert client.noop()[0] == "OK"
 
 

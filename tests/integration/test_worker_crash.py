@@ -35,7 +35,7 @@ def test_sessions_of_the_other_worker_go_on(auth_service: AuthServer) -> None:
         standalone(front, auth_service, workers=2) as daemon,
         clients.imap(front.imap, cast.ALICE, password) as client,
     ):
-        holder = _session_worker(daemon.workers(), client.socket().getsockname()[1])
+        holder = _session_worker(daemon.workers(), front.imap, client.socket().getsockname()[1])
         other = next(pid for pid in daemon.workers() if pid != holder)
         os.kill(other, signal.SIGKILL)
         eventually(lambda: not is_alive(other), "the other worker is gone")
@@ -44,9 +44,9 @@ def test_sessions_of_the_other_worker_go_on(auth_service: AuthServer) -> None:
         assert client.noop()[0] == "OK"
 
 
-def _session_worker(workers: list[int], client_port: int) -> int:
+def _session_worker(workers: list[int], port: int, client_port: int) -> int:
     """Find the worker that holds the connection from a client's port."""
-    inode = _inode_of(client_port)
+    inode = _inode_of(port, client_port)
     for pid in workers:
         directory = f"/proc/{pid}/fd"
         for name in os.listdir(directory):
@@ -58,10 +58,11 @@ def _session_worker(workers: list[int], client_port: int) -> int:
     raise AssertionError("no worker holds the session")
 
 
-def _inode_of(client_port: int) -> str:
+def _inode_of(port: int, client_port: int) -> str:
     with open("/proc/net/tcp", encoding="ascii") as table:
         for line in list(table)[1:]:
             fields = line.split()
-            if int(fields[2].rpartition(":")[2], 16) == client_port:
+            ports = [int(address.rpartition(":")[2], 16) for address in fields[1:3]]
+            if ports == [port, client_port]:
                 return fields[9]
     raise AssertionError(f"no connection from port {client_port}")

@@ -129,17 +129,19 @@ class Appliance(Program):
         )
         return EnrolledNode(name, token.strip())
 
-    def node_runs_the_active_revision(self, name: str) -> bool:
-        """Tell whether a node is seen now and has acknowledged the active revision."""
+    def node_is_up_to_date(self, name: str) -> bool:
+        """Tell whether a node is seen now, on the active revision and routing generation."""
         answer = self.python(
             "from datetime import timedelta\n"
             "from django.utils import timezone\n"
             "from appliance.fleet.models import Node\n"
             "from appliance.publish.models import ConfigRevision\n"
+            "from appliance.routing import queries\n"
             f"node = Node.objects.get(name={name!r})\n"
             "active = ConfigRevision.objects.get(is_active=True)\n"
             "print(node.applied_revision == active.number\n"
             "      and node.applied_digest == active.digest\n"
+            "      and node.generation == queries.generation()\n"
             "      and timezone.now() - node.last_seen_at < timedelta(seconds=2))"
         )
         return answer.strip() == "True"
