@@ -1,0 +1,121 @@
+"""The admin page of the server blocks."""
+
+from typing import Any
+
+import pytest
+from django.test import Client
+
+from appliance.servers.models import AuthHttpHeader, ServerBlock
+from proxycore.contract.secret import Secret
+
+PAGE = "/admin/servers/serverblock/"
+CANARY = "canary-header-5c"
+
+
+def _form(client: Client, url: str, **changed: Any) -> dict[str, Any]:
+    """Give what a browser would send for the form as it is shown."""
+    page = client.get(url)
+    forms = [page.context["adminform"].form]
+    for inline in page.context["inline_admin_formsets"]:
+        forms += [inline.formset.management_form, *inline.formset.forms]
+    data: dict[str, Any] = {}
+    for form in forms:
+        for bound in form:
+            value = bound.value()
+            if value is not None and value is not False:
+                data[bound.html_name] = value
+    return data | changed
+
+
+def _change(block: ServerBlock) -> str:
+    return f"{PAGE}{block.pk}/change/"
+
+
+def test_a_block_is_added_with_its_listener(as_administrator: Client) -> None:
+    data = _form(as_administrator, f"{PAGE}add/", name="imap", protocol="imap")
+    data |= {"listeners-0-address": "127.0.0.1", "listeners-0-port": 2143}
+    answer = as_administrator.post(f"{PAGE}add/", data)
+    assert answer.status_code == 302, answer.context["errors"]
+    assert str(ServerBlock.objects.get().listeners.get()) == "127.0.0.1:2143"
+
+
+def test_a_listeners_port_is_changed(
+    as_administrator: Client, blocks: dict[str, ServerBlock]
+) -> None:
+    url = _change(blocks["imap"])
+    data = _form(as_administrator, url, **{"listeners-0-port": 2143, "timeout_ms": 5000})
+    answer = as_administrator.post(url, data)
+    assert answer.status_code == 302, answer.context["errors"]
+    block = ServerBlock.objects.get(name="imap")
+    assert (block.listeners.get().port, block.timeout_ms) == (2143, 5000)
+    assert "*:2143" in as_administrator.get(PAGE).text
+
+
+def test_the_contracts_objections_stand_at_the_fields(
+    as_administrator: Client, blocks: dict[str, ServerBlock]
+) -> None:
+    url = _change(blocks["imap"])
+    data = _form(as_administrator, url, imap_auth="plain gssapi", proxy_buffer_bytes=1)
+    data["listeners-0-address"] = "localhost"
+    answer = as_administrator.post(url, data)
+    assert answer.status_code == 200
+    errors = answer.context["adminform"].form.errors
+    assert "Must be one of: plain, login." in errors["imap_auth"]
+    assert "proxy_buffer_bytes" in errors
+    (listeners, *_) = answer.context["inline_admin_formsets"]
+    assert "address" in listeners.formset.errors[0]
+
+
+def test_a_headers_secret_is_kept_and_never_shown(
+    as_administrator: Client, blocks: dict[str, ServerBlock]
+) -> None:
+    url = _change(blocks["imap"])
+    added = {
+        "auth_service": "external",
+        "auth_http": "192.0.2.44/auth",
+        "auth_headers-TOTAL_FORMS": 1,
+        "auth_headers-0-name": "X-Key",
+        "auth_headers-0-value": CANARY,
+    }
+    answer = as_administrator.post(url, _form(as_administrator, url, **added))
+    assert answer.status_code == 302, answer.context["errors"]
+    assert CANARY not in as_administrator.get(url).text
+    renamed = _form(as_administrator, url, **{"auth_headers-0-name": "X-Other"})
+    assert as_administrator.post(url, renamed).status_code == 302
+    header = AuthHttpHeader.objects.get()
+    assert (header.name, header.value) == ("X-Other", Secret(CANARY))
+
+
+def test_capabilities_are_announced_in_their_order(
+    as_administrator: Client, blocks: dict[str, ServerBlock]
+) -> None:
+    url = _change(blocks["imap"])
+    rows = {"capabilities-TOTAL_FORMS": 2}
+    data = _form(as_administrator, url, **rows)
+    data |= {"capabilities-0-text": "UIDPLUS", "capabilities-0-position": 2}
+    data |= {"capabilities-1-text": "IMAP4rev1", "capabilities-1-position": 1}
+    assert as_administrator.post(url, data).status_code == 302
+    assert [str(one) for one in blocks["imap"].capabilities.all()] == ["IMAP4rev1", "UIDPLUS"]
+
+
+def test_blocks_are_deleted_by_the_service(
+    as_administrator: Client, blocks: dict[str, ServerBlock]
+) -> None:
+    url = f"{PAGE}{blocks['pop3'].pk}/delete/"
+    assert as_administrator.post(url, {"post": "yes"}).status_code == 302
+    chosen = [blocks["imap"].pk, blocks["submission"].pk]
+    data = {"action": "delete_selected", "_selected_action": chosen, "post": "yes"}
+    assert as_administrator.post(PAGE, data).status_code == 302
+    assert not ServerBlock.objects.exists()
+
+
+@pytest.mark.parametrize("page", [PAGE, f"{PAGE}add/"])
+def test_others_are_refused(as_newcomer: Client, client: Client, db: None, page: str) -> None:
+    assert as_newcomer.get(page).status_code == 403
+    assert client.get(page).status_code == 302
+
+
+def test_who_may_only_look_cannot_write(as_viewer: Client, blocks: dict[str, ServerBlock]) -> None:
+    assert as_viewer.get(PAGE).status_code == 200
+    assert as_viewer.post(_change(blocks["imap"]), {"name": "x"}).status_code == 403
+    assert as_viewer.get(f"{PAGE}add/").status_code == 403

@@ -1,0 +1,98 @@
+"""Writing server blocks, with the contract's own objections at the fields."""
+
+from typing import Any
+
+import pytest
+from django.core.exceptions import ValidationError
+from django.test import override_settings
+
+from appliance.servers import services
+from appliance.servers.choices import AuthService
+from appliance.servers.models import AuthHttpHeader, Capability, Listener, ServerBlock
+
+
+@pytest.mark.parametrize(
+    ("changed", "field", "words"),
+    [
+        ({"timeout_ms": 0}, "timeout_ms", "greater than or equal to 1"),
+        ({"proxy_buffer_bytes": 100}, "proxy_buffer_bytes", "greater than or equal to 512"),
+        ({"imap_auth": ["plain", "cram-md5"]}, "imap_auth", "Must be one of: plain, login"),
+        ({"server_names": ["a\x00b"]}, "server_names", "form that is not allowed"),
+        ({"name": "a,b"}, "name", "form that is not allowed"),
+        ({"name": "x" * 101}, "name", "at most 100"),
+        ({"protocol": "ftp"}, "protocol", "not a valid choice"),
+        ({"auth_service": AuthService.EXTERNAL}, "auth_http", "Give host:port/path"),
+        (
+            {"auth_service": AuthService.EXTERNAL, "auth_http": "x:70000"},
+            "auth_http",
+            "Must be at most 65535",
+        ),
+        ({"auth_http_keepalive": 2000}, "auth_http_keepalive", "less than or equal to 1024"),
+    ],
+)
+def test_objections_are_at_the_field(
+    db: None, changed: dict[str, Any], field: str, words: str
+) -> None:
+    with pytest.raises(ValidationError) as refused:
+        services.save_block(ServerBlock(**{"name": "imap", "protocol": "imap", **changed}))
+    assert words in " ".join(refused.value.message_dict[field])
+    assert not ServerBlock.objects.exists()
+
+
+def test_a_name_is_used_once(blocks: dict[str, ServerBlock]) -> None:
+    with pytest.raises(ValidationError, match="already exists"):
+        services.save_block(ServerBlock(name="imap", protocol="imap"))
+
+
+@pytest.mark.parametrize("address", ["*", "0.0.0.0", "::", "fe80::1", "192.0.2.1"])
+def test_addresses_that_can_be_listened_on(blocks: dict[str, ServerBlock], address: str) -> None:
+    services.save_listener(Listener(block=blocks["imap"], address=address, port=5143))
+
+
+@pytest.mark.parametrize(
+    ("address", "port", "field"),
+    [
+        ("localhost", 143, "address"),
+        ("", 143, "address"),
+        ("unix:run/x", 0, "address"),
+        ("unix:/run/x", 143, "port"),
+        ("*", 0, "port"),
+        ("*", 65536, "port"),
+    ],
+)
+def test_sockets_that_cannot_be(
+    blocks: dict[str, ServerBlock], address: str, port: int, field: str
+) -> None:
+    with pytest.raises(ValidationError) as refused:
+        services.save_listener(Listener(block=blocks["imap"], address=address, port=port))
+    assert field in refused.value.message_dict
+
+
+def test_a_socket_belongs_to_one_block(blocks: dict[str, ServerBlock]) -> None:
+    taken = blocks["imap"].listeners.get()
+    with pytest.raises(ValidationError, match="Another listener has this address and port"):
+        services.save_listener(
+            Listener(block=blocks["pop3"], address=taken.address, port=taken.port)
+        )
+
+
+def test_rows_are_checked_like_settings(blocks: dict[str, ServerBlock]) -> None:
+    with pytest.raises(ValidationError, match="not allowed"):
+        Capability(block=blocks["imap"], text="A\r\nB").full_clean()
+    with pytest.raises(ValidationError, match="not allowed"):
+        AuthHttpHeader(block=blocks["imap"], name="X Key", value="v").full_clean()
+    with pytest.raises(ValidationError, match="not allowed"):
+        AuthHttpHeader(block=blocks["imap"], name="X-Key", value="v\r\nX: y").full_clean()
+
+
+def test_default_blocks_are_made_once_and_on_the_ports_of_the_environment(db: None) -> None:
+    with override_settings(IMAP_PORT=2143, LISTEN_ADDRESS="127.0.0.1"):
+        created = services.create_default_blocks()
+    assert [str(block.listeners.get()) for block in created] == [
+        "127.0.0.1:2143",
+        "127.0.0.1:1110",
+        "127.0.0.1:1587",
+    ]
+    assert services.create_default_blocks() == []
+    services.delete_blocks(created)
+    assert not Listener.objects.exists()

@@ -1,0 +1,179 @@
+"""From server blocks to the snapshot, and from its problems to fields."""
+
+import dataclasses
+from typing import Any
+
+import pytest
+from django.conf import settings
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from appliance.publish import draft
+from appliance.servers import services, snapshot
+from appliance.servers.choices import AuthService
+from appliance.servers.models import AuthHttpHeader, Capability, Listener, ServerBlock
+from proxycore.contract import snapshot as contract
+from proxycore.contract.codec import decode
+from proxycore.contract.protocol import Protocol
+from proxycore.contract.secret import Secret
+
+
+def _published(name: str) -> contract.Server:
+    built = draft.build()
+    assert built.snapshot is not None, built.problems
+    return next(server for server in built.snapshot.servers if server.name == name)
+
+
+def test_a_first_start_has_the_contracts_defaults(blocks: dict[str, ServerBlock]) -> None:
+    for name, protocol, port in (
+        ("imap", Protocol.IMAP, settings.IMAP_PORT),
+        ("pop3", Protocol.POP3, settings.POP3_PORT),
+        ("submission", Protocol.SMTP, settings.SMTP_PORT),
+    ):
+        server = _published(name)
+        assert server == contract.Server(
+            name=name,
+            protocol=protocol,
+            listens=(contract.Listen(address="*", port=port),),
+            auth_http=server.auth_http,
+        )
+
+
+def test_the_built_in_auth_service_is_asked_with_the_nodes_token(
+    blocks: dict[str, ServerBlock],
+) -> None:
+    assert _published("imap").auth_http == contract.AuthHttp(
+        host=settings.AUTH_HTTP_HOST,
+        port=settings.AUTH_HTTP_PORT,
+        uri="/auth_http",
+        timeout_ms=settings.AUTH_HTTP_TIMEOUT_MS,
+        keepalive=16,
+        send_node_token=True,
+        cache_ttl_ms=settings.AUTH_CACHE_TTL_MS,
+        cache_stale_ms=settings.AUTH_CACHE_STALE_MS,
+    )
+
+
+def test_every_setting_of_the_contract_has_a_field_that_arrives(db: None) -> None:
+    """A setting added to the contract and not to the admin fails here."""
+    plain: dict[str, Any] = {
+        "name": "all",
+        "protocol": "smtp",
+        "server_names": ["mx.example.com"],
+        "timeout_ms": 11,
+        "max_errors": 12,
+        "proxy_timeout_ms": 13,
+        "proxy_buffer_bytes": 1400,
+        "proxy_pass_error_message": True,
+        "imap_client_buffer_bytes": 1500,
+        "imap_auth": ["plain", "login"],
+        "pop3_client_buffer_bytes": 1600,
+        "pop3_auth": [],
+        "smtp_client_buffer_bytes": 1700,
+        "smtp_auth": ["login"],
+        "smtp_greeting_delay_ms": 18,
+        "xclient": False,
+        "proxy_smtp_auth": True,
+    }
+    block = services.save_block(
+        ServerBlock(
+            **plain,
+            auth_service=AuthService.EXTERNAL,
+            auth_http="auth.example:8080/x?y=z",
+            auth_http_timeout_ms=21,
+            auth_http_keepalive=22,
+            auth_http_cache_ttl_ms=23,
+            auth_http_cache_stale_ms=24,
+        )
+    )
+    services.save_listener(Listener(block=block, address="::1", port=25, backlog=26))
+    for position, text in enumerate(("SIZE 1000", "8BITMIME")):
+        Capability.objects.create(block=block, position=10 - position, text=text)
+    AuthHttpHeader.objects.create(block=block, name="X-Key", value="secret")
+    expected = decode(
+        contract.Server,
+        {
+            **plain,
+            "listens": [{"address": "::1", "port": 25, "backlog": 26}],
+            "smtp_capabilities": ["8BITMIME", "SIZE 1000"],
+            "auth_http": {
+                "host": "auth.example",
+                "port": 8080,
+                "uri": "/x?y=z",
+                "headers": [{"name": "X-Key", "value": "secret"}],
+                "timeout_ms": 21,
+                "keepalive": 22,
+                "cache_ttl_ms": 23,
+                "cache_stale_ms": 24,
+            },
+        },
+    )
+    assert _published("all") == expected
+    set_here = {*snapshot.settings_plain(block), "smtp_capabilities"}
+    # capabilities are rows, told apart by the block's protocol
+    declared = {field.name for field in dataclasses.fields(contract.Server)}
+    assert declared - set_here == {"imap_capabilities", "pop3_capabilities"}
+
+
+def test_headers_are_for_another_service_only(blocks: dict[str, ServerBlock]) -> None:
+    AuthHttpHeader.objects.create(block=blocks["imap"], name="X-Key", value="secret")
+    assert _published("imap").auth_http.headers == ()
+
+
+def test_a_block_that_is_off_is_left_out(blocks: dict[str, ServerBlock]) -> None:
+    blocks["pop3"].enabled = False
+    services.save_block(blocks["pop3"])
+    built = draft.build().snapshot
+    assert built is not None
+    assert [server.name for server in built.servers] == ["imap", "submission"]
+
+
+def test_it_takes_four_queries_however_many_there_are(blocks: dict[str, ServerBlock]) -> None:
+    with CaptureQueriesContext(connection) as queries:
+        snapshot.build()
+    assert len(queries) == 4
+
+
+@pytest.mark.parametrize(
+    ("text", "parts"),
+    [
+        ("192.168.1.44:80/mail/auth.php", ("192.168.1.44", 80, "/mail/auth.php")),
+        (
+            "http://localhost:9000/cgi-bin/nginxauth.cgi",
+            ("localhost", 9000, "/cgi-bin/nginxauth.cgi"),
+        ),
+        ("auth.example", ("auth.example", 80, "/")),
+        ("[::1]:8080/auth", ("::1", 8080, "/auth")),
+        ("unix:/run/auth.sock:/auth", ("unix:/run/auth.sock", 0, "/auth")),
+        ("unix:/run/auth.sock", ("unix:/run/auth.sock", 0, "/")),
+    ],
+)
+def test_auth_http_is_read_as_nginx_writes_it(text: str, parts: tuple[str, int, str]) -> None:
+    assert snapshot.parse_auth_http(text) == parts
+
+
+@pytest.mark.parametrize(
+    "text", ["", "https://x/", "a b", "host:port/", "::1/auth", "unix:relative"]
+)
+def test_a_wrong_auth_http_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="Give host:port/path"):
+        snapshot.parse_auth_http(text)
+
+
+@pytest.mark.parametrize(
+    ("path", "field"),
+    [
+        ("timeout_ms", "timeout_ms"),
+        ("server_names[1]", "server_names"),
+        ("imap_auth[0]", "imap_auth"),
+        ("auth_http.timeout_ms", "auth_http_timeout_ms"),
+        ("auth_http.port", "auth_http"),
+        ("auth_http.uri", "auth_http"),
+    ],
+)
+def test_a_path_of_the_contract_is_a_field_of_the_form(path: str, field: str) -> None:
+    assert snapshot.field_of(path) == field
+
+
+def test_a_secret_of_a_row_not_yet_saved_can_be_read() -> None:
+    assert snapshot.header_plain(AuthHttpHeader(name="X", value=Secret("s")))["value"] == "s"
