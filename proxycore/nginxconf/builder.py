@@ -66,7 +66,7 @@ def build(
     if report.problems:
         return None
     snapshot = Snapshot(servers=tuple(servers), process=_process(main.values, prefix))
-    return _check(snapshot, scopes, report)
+    return _check(snapshot, main, scopes, report)
 
 
 # --- server blocks ------------------------------------------------------------------------------
@@ -136,9 +136,7 @@ def _server(
     for name in ("imap_auth", "pop3_auth", "smtp_auth"):
         if name in known:
             known[name] = tuple(word for word in _MECHANISM_ORDER if word in known[name])
-    for name in values.get("empty", ()):
-        if name in _PLAIN_FIELDS:
-            known[name] = ()
+    known |= dict.fromkeys(values.get("empty", ()), ())
     if "server_aliases" in values:
         known["server_names"] = (*known.get("server_names", ()), *values["server_aliases"])
     return Server(
@@ -198,21 +196,20 @@ def _process(values: dict[str, Any], prefix: str) -> Process:
 # --- the contract's own checks ------------------------------------------------------------------
 
 
-def _check(snapshot: Snapshot, scopes: list[Scope], report: Report) -> Snapshot | None:
-    """Let the contract judge what no directive's parser did, and blame the server block."""
+def _check(snapshot: Snapshot, main: Scope, scopes: list[Scope], report: Report) -> Snapshot | None:
+    """Let the contract judge what no directive's parser did, and blame who said it."""
     try:
         return from_plain(to_plain(snapshot, reveal=True))
     except Invalid as invalid:
         for problem in invalid.problems:
-            report.error(str(problem), _blame(problem, scopes))
+            report.error(str(problem), _blame(problem, main, scopes))
         return None
 
 
-def _blame(problem: Problem, scopes: list[Scope]) -> Place:
-    head, _, rest = problem.path.partition("].")
-    number = head.removeprefix("servers[")
-    if not number.isdigit() or not scopes:
-        return Place("", 0)
+def _blame(problem: Problem, main: Scope, scopes: list[Scope]) -> Place:
+    said = problem.path.partition("[")[0]
+    if said in main.places:
+        return main.places[said]
+    number, _, rest = problem.path.removeprefix("servers[").partition("].")
     scope = scopes[int(number)]
-    name = rest.partition("[")[0]
-    return scope.places.get(name, scope.place)
+    return scope.places.get(rest.partition("[")[0], scope.place)

@@ -12,19 +12,11 @@ from proxycore.contract.protocol import Protocol
 from proxycore.contract.secret import Secret
 from proxycore.contract.snapshot import AuthHttp, AuthHttpHeader, Process, Server, Snapshot
 from proxycore.nginxconf.addresses import Url
-from proxycore.nginxconf.kinds import AUTH_HTTP, LISTEN
+from proxycore.nginxconf.kinds import AUTH_HTTP, LISTEN, LISTS
 from proxycore.nginxconf.table import ROWS, Context, Repeat, Row
 
 _BARE: Final = re.compile(r"[0-9A-Za-z_./:*+@%=,~!?&\[\]-]+")
 _WRITTEN_APART: Final = frozenset({"listens", "auth_http", "protocol", "name", "server_names"})
-_LISTS: Final = (
-    "imap_capabilities",
-    "imap_auth",
-    "pop3_capabilities",
-    "pop3_auth",
-    "smtp_capabilities",
-    "smtp_auth",
-)
 
 
 def dump(snapshot: Snapshot, *, reveal: bool = True) -> str:
@@ -75,7 +67,7 @@ def _server(server: Server, *, reveal: bool) -> Iterator[str]:
         yield _line("listen", *LISTEN.write(listen))
     yield from _server_names(server.server_names)
     yield from _auth_http(server.auth_http, reveal=reveal)
-    empty = [name for name in _LISTS if not getattr(server, name) and getattr(_PLAIN, name)]
+    empty = [name for name in LISTS if not getattr(server, name) and getattr(_PLAIN, name)]
     for row in ROWS:
         is_plain = hasattr(server, row.field) and row.field not in (*_WRITTEN_APART, *empty)
         if is_plain and not row.deprecated:

@@ -15,6 +15,16 @@ from proxycore.nginxconf.values import FLAG, Kind, parse_size, whole_number
 
 MAX_BACKLOG: Final = 65_535
 
+LISTS: Final = (
+    "imap_capabilities",
+    "imap_auth",
+    "pop3_capabilities",
+    "pop3_auth",
+    "smtp_capabilities",
+    "smtp_auth",
+)
+"""Lists that nginx cannot leave empty: their directives take one argument at least."""
+
 _TOKEN: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _LEVELS: Final = ("debug", "info", "notice", "warn", "error", "crit", "alert", "emerg")
 _DEBUG_LEVEL: Final = re.compile(r"debug_(core|alloc|mutex|event|http|mail|stream)")
@@ -159,6 +169,13 @@ def _parse_xclient(statement: Statement, report: Report) -> bool:
     return bool(FLAG.parse(statement, report))
 
 
+def _parse_empty(statement: Statement, _: Report) -> tuple[str, ...]:
+    for text in statement.args:
+        if text not in LISTS:
+            raise Refused(f'invalid value "{text}"')
+    return statement.args
+
+
 # --- processes ----------------------------------------------------------------------------------
 
 
@@ -206,6 +223,7 @@ AUTH_HTTP: Final = Kind(_parse_auth_http, _write_auth_http)
 HEADER: Final = Kind(_parse_header, lambda header: (header.name, header.value.reveal()))
 PROTOCOL: Final = Kind(_parse_protocol, lambda protocol: (protocol.value,))
 SERVER_NAME: Final = Kind(_parse_server_name, lambda names: names[:1])
+EMPTY: Final = Kind(_parse_empty, lambda names: names)
 XCLIENT: Final = Kind(_parse_xclient, FLAG.write)
 WORKER_PROCESSES: Final = Kind(
     _parse_worker_processes, lambda count: (str(count) if count else "auto",)

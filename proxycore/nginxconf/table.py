@@ -314,7 +314,7 @@ _OURS: Final = (
         field="server_aliases",
         ours=True,
     ),
-    Row(name="empty", contexts=_SERVER, most=None, kind=WORDS, field="empty", ours=True),
+    Row(name="empty", contexts=_SERVER, most=None, kind=kinds.EMPTY, field="empty", ours=True),
     _ours("group", _MAIN, TEXT, "process.group"),
     _ours("pop3_client_buffer", _BOTH, SIZE, "pop3_client_buffer_bytes"),
     _ours("auth_http_keepalive", _BOTH, NUMBER, "auth_http.keepalive"),

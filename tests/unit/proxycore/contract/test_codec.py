@@ -129,6 +129,11 @@ def test_all_problems_are_told_at_once() -> None:
     ]
 
 
+def test_null_is_a_value_only_where_none_is_one() -> None:
+    assert decode(Outer, {"text": "a", "maybe": None}).maybe is None
+    assert problems_of(Outer, {"text": "a", "on": None}) == ["on: must be true or false"]
+
+
 def test_a_whole_number_does_for_a_fraction() -> None:
     assert decode(Outer, {"text": "a", "share": 2}).share == 2.0
 

@@ -6,8 +6,8 @@ import pytest
 
 from proxycore.contract.protocol import Protocol
 from proxycore.contract.snapshot import AuthHttp, ErrorLog, Listen, Process, Server
-from proxycore.nginxconf import Loaded, format_report, load
-from tests.unit.proxycore.nginxconf.conftest import LoadText
+from proxycore.nginxconf import format_report, load
+from tests.unit.proxycore.nginxconf.conftest import LoadText, mail, remarked, said, the_server
 
 LISTING_15_1 = """\
 user nobody;
@@ -39,25 +39,6 @@ mail {
     }
 }
 """
-
-
-def mail(server: str = "", main: str = "") -> str:
-    """Give a file that loads, with more lines in its server block or in ``mail``."""
-    return f"mail {{ auth_http 127.0.0.1:9000; {main}\nserver {{ listen 143; {server} }} }}"
-
-
-def the_server(loaded: Loaded) -> Server:
-    assert loaded.snapshot is not None, loaded.problems
-    (server,) = loaded.snapshot.servers
-    return server
-
-
-def said(loaded: Loaded) -> list[str]:
-    return [f"{problem.line}: {problem.message}" for problem in loaded.problems]
-
-
-def remarked(loaded: Loaded) -> list[str]:
-    return [f"{one.level} {one.line}: {one.message}" for one in loaded.notices]
 
 
 def test_listing_15_1_loads_unmodified(load_text: LoadText, tmp_path: Path) -> None:
@@ -314,61 +295,9 @@ def test_what_asks_for_nothing_is_not_remarked(load_text: LoadText, line: str) -
     assert (loaded.problems, loaded.notices) == ([], [])
 
 
-# --- refusals that nginx does not have ----------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("server", "message"),
-    [
-        ("starttls on;", '"starttls" directive is not supported yet'),
-        ("ssl_certificate c.pem;", '"ssl_certificate" directive is not supported yet'),
-        ("resolver 127.0.0.1;", '"resolver" directive is not supported yet'),
-        ("set_real_ip_from 10.0.0.0/8;", '"set_real_ip_from" directive is not supported yet'),
-        ("proxy_protocol on;", '"proxy_protocol" directive is not supported yet'),
-        ("so_keepalive on;", '"so_keepalive" directive is not supported yet'),
-        ("error_log x;", '"error_log" directive is not supported yet'),
-        ("xclient legacy;", '"legacy" in "xclient" directive is not supported yet'),
-        ("pop3_auth apop;", 'mechanism "apop" in "pop3_auth" directive is not supported yet'),
-        ("smtp_auth none;", 'mechanism "none" in "smtp_auth" directive is not supported yet'),
-        ("listen 1 ssl;", '"ssl" parameter of "listen" directive is not supported yet'),
-        ("listen [::]:1 ipv6only=off;", '"ipv6only=off" parameter of "listen" directive is not '),
-        ("listen 1 wat;", 'invalid parameter "wat"'),
-        ("listen 1 rcvbuf=x;", 'invalid rcvbuf "rcvbuf=x"'),
-        ("proxy_buffer 256;", '"proxy_buffer" directive invalid value, it must be at least 512'),
-        ("imap_client_buffer 32m;", '"imap_client_buffer" directive invalid value, it must be at '),
-        ("auth_http_header 'a b' c;", '"auth_http_header" directive invalid header name'),
-        (r'auth_http_header a "b\nc";', '"auth_http_header" directive invalid header value'),
-        ("server_name 'a b';", '"server_name" directive invalid value "a b"'),
-        (
-            "imap_capabilities \udcff;",
-            '"imap_capabilities" directive has a value that is not UTF-8',
-        ),
-        ("# postroad: timeout 5;\n", '"timeout" directive is not one for a "# postroad:" comment'),
-        (r'imap_capabilities "A\nB";', "servers[0].imap_capabilities[0]: has a form that is not "),
-    ],
-)
-def test_what_is_not_built_or_not_safe_is_refused_by_name(
-    load_text: LoadText, server: str, message: str
-) -> None:
-    loaded = load_text(mail(server))
-    assert loaded.snapshot is None
-    (found,) = said(loaded)
-    assert found.startswith(f"2: {message}")
-
-
-def test_known_directives_of_other_modules_are_told_from_unknown_ones(load_text: LoadText) -> None:
-    loaded = load_text("env X; events { debug_connection 1; } mail { root /; } wat;")
-    assert said(loaded) == [
-        '1: "env" directive is not supported yet',
-        '1: "debug_connection" directive is not supported yet',
-        '1: "root" directive is not allowed here',
-        '1: unknown directive "wat"',
-    ]
-
-
-def test_syslog_is_refused_by_name(load_text: LoadText) -> None:
-    loaded = load_text("error_log syslog:server=127.0.0.1;")
-    assert said(loaded) == ['1: "syslog" in "error_log" directive is not supported yet']
+def test_a_block_can_have_empty_lists(load_text: LoadText) -> None:
+    server = the_server(load_text(mail("# postroad: empty imap_auth imap_capabilities;\n")))
+    assert (server.imap_auth, server.imap_capabilities) == ((), ())
 
 
 # --- all problems in one run --------------------------------------------------------------------
@@ -466,6 +395,12 @@ def test_the_report_of_a_good_file_ends_in_success(load_text: LoadText) -> None:
         f"postroad: the configuration file {loaded.path} syntax is ok",
         f"postroad: configuration file {loaded.path} test is successful",
     ]
+
+
+def test_our_comments_inside_what_is_left_out_are_left_out(load_text: LoadText) -> None:
+    loaded = load_text("http { # postroad: note\n # postroad: wat;\n }")
+    assert [notice.level for notice in loaded.notices] == ["notice"]
+    assert loaded.problems == []
 
 
 def test_the_report_of_a_bad_file_ends_in_failure(load_text: LoadText) -> None:

@@ -1,0 +1,91 @@
+"""What is refused though nginx takes it: not built yet, or not safe. Always by name."""
+
+import pytest
+
+from tests.unit.proxycore.nginxconf.conftest import LoadText, mail, said
+
+
+@pytest.mark.parametrize(
+    ("server", "message"),
+    [
+        ("starttls on;", '"starttls" directive is not supported yet'),
+        ("ssl_certificate c.pem;", '"ssl_certificate" directive is not supported yet'),
+        ("resolver 127.0.0.1;", '"resolver" directive is not supported yet'),
+        ("set_real_ip_from 10.0.0.0/8;", '"set_real_ip_from" directive is not supported yet'),
+        ("proxy_protocol on;", '"proxy_protocol" directive is not supported yet'),
+        ("so_keepalive on;", '"so_keepalive" directive is not supported yet'),
+        ("error_log x;", '"error_log" directive is not supported yet'),
+        ("xclient legacy;", '"legacy" in "xclient" directive is not supported yet'),
+        ("pop3_auth apop;", 'mechanism "apop" in "pop3_auth" directive is not supported yet'),
+        ("smtp_auth none;", 'mechanism "none" in "smtp_auth" directive is not supported yet'),
+        ("listen 1 ssl;", '"ssl" parameter of "listen" directive is not supported yet'),
+        ("listen [::]:1 ipv6only=off;", '"ipv6only=off" parameter of "listen" directive is not '),
+        ("listen 1 wat;", 'invalid parameter "wat"'),
+        ("listen 1 rcvbuf=x;", 'invalid rcvbuf "rcvbuf=x"'),
+        ("listen 1 rcvbuf=8k;", '"rcvbuf=8k" parameter of "listen" directive is not supported yet'),
+        ("listen 1 multipath;", '"multipath" parameter of "listen" directive is not supported yet'),
+        ("listen 1 so_keepalive=on;", '"so_keepalive=on" parameter of "listen" directive is not '),
+        ("listen [::]:1 ipv6only=of;", 'invalid ipv6only flags "of"'),
+        ("listen [::]:1 ipv6only=maybe;", 'invalid parameter "ipv6only=maybe"'),
+        ("listen 127.0.0.1:143;", 'servers[0].listens[1]: "127.0.0.1:143" beside "*:143" is not '),
+        ("empty imap_auth timeout;", 'invalid value "timeout"'),
+        ("proxy_buffer 256;", '"proxy_buffer" directive invalid value, it must be at least 512'),
+        ("imap_client_buffer 32m;", '"imap_client_buffer" directive invalid value, it must be at '),
+        ("auth_http_header 'a b' c;", '"auth_http_header" directive invalid header name'),
+        (r'auth_http_header a "b\nc";', '"auth_http_header" directive invalid header value'),
+        ("server_name 'a b';", '"server_name" directive invalid value "a b"'),
+        (
+            "imap_capabilities \udcff;",
+            '"imap_capabilities" directive has a value that is not UTF-8',
+        ),
+        ("# postroad: timeout 5;\n", '"timeout" directive is not one for a "# postroad:" comment'),
+        (r'imap_capabilities "A\nB";', "servers[0].imap_capabilities[0]: has a form that is not "),
+    ],
+)
+def test_what_is_not_built_or_not_safe_is_refused_by_name(
+    load_text: LoadText, server: str, message: str
+) -> None:
+    loaded = load_text(mail(server))
+    assert loaded.snapshot is None
+    (found,) = said(loaded)
+    assert found.startswith(f"2: {message}")
+
+
+def test_known_directives_of_other_modules_are_told_from_unknown_ones(load_text: LoadText) -> None:
+    loaded = load_text("env X; events { debug_connection 1; } mail { root /; } wat;")
+    assert said(loaded) == [
+        '1: "env" directive is not supported yet',
+        '1: "debug_connection" directive is not supported yet',
+        '1: "root" directive is not allowed here',
+        '1: unknown directive "wat"',
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("events { worker_connections x; }", 'invalid number "x"'),
+        (
+            "events { worker_connections 0; }",
+            '"worker_connections" directive invalid value, it must',
+        ),
+        ("error_log '';", '"error_log" directive invalid value'),
+        ("error_log memory:32m;", '"memory" in "error_log" directive is not supported yet'),
+        ("user '';", 'getpwnam("") failed'),
+        (r'user "a\nb";', "process.user: has a form that is not allowed"),
+        ("include x { }", 'directive "include" is not terminated by ";"'),
+        (
+            "worker_processes 1000;",
+            '"worker_processes" directive invalid value, it must be at most',
+        ),
+        ("# postroad: group a; group b;", '"group" directive is duplicate'),
+    ],
+)
+def test_a_bad_process_setting_is_refused(load_text: LoadText, text: str, message: str) -> None:
+    (found,) = said(load_text(text))
+    assert found.startswith(f"1: {message}")
+
+
+def test_syslog_is_refused_by_name(load_text: LoadText) -> None:
+    loaded = load_text("error_log syslog:server=127.0.0.1;")
+    assert said(loaded) == ['1: "syslog" in "error_log" directive is not supported yet']
