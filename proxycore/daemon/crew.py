@@ -44,6 +44,16 @@ class Facts:
     node_token: Secret | None = None
 
 
+def respawn_delay_s(young_deaths: int) -> float:
+    """Give the wait before a replacement, after so many workers in a row that died young.
+
+    None for the first, also when it died right after the start.
+    """
+    if young_deaths <= 1:
+        return 0.0
+    return float(min(_FIRST_DELAY_S * 2 ** min(young_deaths - 2, 10), _MAX_DELAY_S))
+
+
 class Crew:
     """The workers of this node."""
 
@@ -198,9 +208,7 @@ class Crew:
     def _schedule_respawn(self) -> None:
         if self._stopping:
             return
-        # the first is immediate, also right after a start
-        exponent = self._young_deaths - 2
-        delay_s = 0.0 if exponent < 0 else min(_FIRST_DELAY_S * 2**exponent, _MAX_DELAY_S)
+        delay_s = respawn_delay_s(self._young_deaths)
         handle: asyncio.TimerHandle
 
         def respawn() -> None:

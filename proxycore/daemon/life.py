@@ -4,12 +4,14 @@
     QUIT  stop accepting, let sessions finish (worker_shutdown_timeout cuts them), end
     TERM  end now (INT too)
     USR1  open the log files again
+    USR2  write a traceback to stderr (not nginx's; workers do the same)
 
 A handler only puts the signal into a queue; the loop of ``_Life`` does the work. What takes time
 runs beside it, so TERM is heard at any moment.
 """
 
 import asyncio
+import faulthandler
 import signal
 from collections.abc import Callable, Coroutine
 from typing import Any, Protocol
@@ -46,6 +48,7 @@ MakeMode = Callable[[ErrorLogs], Mode]
 def run(make_mode: MakeMode) -> int:
     """Run a node to its end; gives the exit code."""
     prepare_process()
+    faulthandler.register(signal.SIGUSR2, chain=False)
     return asyncio.run(_live(make_mode))
 
 

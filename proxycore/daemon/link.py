@@ -6,6 +6,7 @@ this node is never assumed.
 """
 
 import asyncio
+import contextlib
 import json
 import logging
 from collections.abc import Iterator
@@ -51,6 +52,9 @@ _OPEN_TIMEOUT_S = 5.0
 _PING_S = 5.0
 _CLOSE_TIMEOUT_S = 1.0
 _LAST_WORDS_S = 0.4
+_SOUND_S = 5.0
+"""A conversation that lasted so long was sound; one that always breaks early is not hurried."""
+
 _MAX_FRAME_BYTES = 64 * 1024 * 1024
 
 
@@ -164,10 +168,13 @@ class Link:
                 logger=_silent_logger(),
             ) as socket:
                 self._socket = socket
+                began_mono = asyncio.get_running_loop().time()
                 try:
                     await self._converse(socket)
                 finally:
                     self._socket = None
+                if asyncio.get_running_loop().time() - began_mono > _SOUND_S:
+                    self._backoff.reset()
                 if socket.close_code == REFUSED_CODE:
                     return "the appliance has revoked this node's token", True
                 return f"closed ({socket.close_code} {socket.close_reason})".rstrip(), False
@@ -189,13 +196,12 @@ class Link:
             for message in self._node.all_sessions():
                 await self._send(socket, message)
             self._last_values = None
-            self._backoff.reset()
             self._told = ""
             self._logs.write("notice", f"control link: connected to {self._url}")
             async with asyncio.TaskGroup() as group:
                 reporting = group.create_task(self._report(socket), name="link report")
                 async for frame in socket:
-                    await self._hear(socket, frame)
+                    self._hear(socket, frame)
                 reporting.cancel()
         except* ConnectionClosed:
             pass
@@ -214,7 +220,7 @@ class Link:
             self._last_values = totals.values
         await self._send(socket, self._node.heartbeat())
 
-    async def _hear(self, socket: ClientConnection, frame: str | bytes) -> None:
+    def _hear(self, socket: ClientConnection, frame: str | bytes) -> None:
         try:
             message = from_frame(json.loads(frame))
         except Invalid as error:
@@ -223,18 +229,26 @@ class Link:
         except ValueError:
             self._logs.write("error", "control link: message is not JSON")
             return
-        match message:
+        if isinstance(message, Apply | Invalidate | Kick):
+            # beside: a kick does not wait for a slow apply, and what is begun is carried
+            # through, whatever becomes of the connection
+            spawn(self._obey(socket, message), name=f"control link: {type(message).__name__}")
+        else:
+            self._logs.write("error", "control link: message is not for a node")
+
+    async def _obey(self, socket: ClientConnection, order: Apply | Invalidate | Kick) -> None:
+        answer: Message
+        match order:
             case Apply():
-                # once begun it is carried through, whatever becomes of the connection
-                work = spawn(self._node.apply(message), name=f"apply {message.revision}")
-                await self._send(socket, await asyncio.shield(work))
+                answer = await self._node.apply(order)
             case Invalidate():
-                await self._node.invalidate(message)
-                await self._send(socket, self._node.heartbeat())
+                await self._node.invalidate(order)
+                answer = self._node.heartbeat()
             case Kick():
-                await self._send(socket, await self._node.kick(message))
-            case _:
-                self._logs.write("error", "control link: message is not for a node")
+                answer = await self._node.kick(order)
+        # should it be closed by now, the next hello tells
+        with contextlib.suppress(ConnectionClosed):
+            await self._send(socket, answer)
 
     async def _send(self, socket: ClientConnection, message: Message) -> None:
         await socket.send(json.dumps(to_frame(message), separators=(",", ":")))

@@ -126,7 +126,8 @@ def _clear_way(path: str) -> None:
 
 
 def _explain(key: str, error: OSError, ours: set[str]) -> str:
-    text = f"bind() to {key} failed ({error.errno}: {error.strerror})"
+    cause = f"{error.errno}: {error.strerror}" if error.errno else str(error)
+    text = f"bind() to {key} failed ({cause})"
     port = key.rpartition(":")[2]
     overlapping = sorted(
         other

@@ -48,6 +48,7 @@ class Supervisor:
         facts = Facts(boot_id=self.boot_id, hostname=self.hostname, node_token=node_token)
         self._crew = Crew(facts, logs=logs, totals=self.totals, registry=self.registry)
         self._applying = asyncio.Lock()
+        self._invalidating = asyncio.Lock()
         self._load: Load | None = None
         self._identity: privileges.Identity | None = None
         self._pid_file: Path | None = None
@@ -92,11 +93,11 @@ class Supervisor:
         sockets = {key: s for key, s in self._listeners.sockets.items() if key not in gone}
         load = Load(snapshot=to_plain(snapshot, reveal=True), sockets=sockets)
         size = self._size(snapshot.process)
+        if self._watchdog is None:
+            self._watchdog = spawn(self._crew.watch(), name="watchdog")
         messages = await self._crew.apply(load, size=size, identity=identity)
         if not messages:
             self._load, self._identity = load, identity
-            if self._watchdog is None:
-                self._watchdog = spawn(self._crew.watch(), name="watchdog")
             return []
         if self._load is not None and self.snapshot is not None:
             size = self._size(self.snapshot.process)
@@ -158,8 +159,9 @@ class Supervisor:
 
     async def invalidate(self, generation: int) -> None:
         """Have every worker forget cached verdicts; afterwards ``generation`` is in force."""
-        await self._crew.ask_all({"type": "invalidate", "generation": generation})
-        self.generation = generation
+        async with self._invalidating:
+            await self._crew.ask_all({"type": "invalidate", "generation": generation})
+            self.generation = generation
 
     async def kick(self, sessions: tuple[str, ...]) -> int:
         """Disconnect these sessions; gives how many there were."""

@@ -1,7 +1,5 @@
 """A node as a process, and what it needs around it."""
 
-import os
-import signal
 from collections.abc import Generator
 from pathlib import Path
 
@@ -12,7 +10,6 @@ from proxycore.contract.snapshot import AuthHttp, ErrorLog, Listen, Process, Ser
 from tests.link.station import TOKEN, Station
 from tests.support.authserver import AuthServer
 from tests.support.ports import free_port
-from tests.support.wait import eventually
 from tests.unit.proxycore.daemon.serve import Backend, Imap, Serve
 
 
@@ -43,18 +40,6 @@ class ManagedNode(Serve):
 
     def start(self) -> None:
         self.launch_only()
-
-    def kill(self) -> None:
-        """End it without any last word."""
-        workers = self.workers()
-        self.signal(signal.SIGKILL)
-        self.ended(5)
-        self.stop()
-        eventually(lambda: not any(map(_exists, workers)), "its workers end")
-
-
-def _exists(pid: int) -> bool:
-    return os.path.exists(f"/proc/{pid}")
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 """Workers that hang, that never serve, or that cannot take a snapshot. Real processes."""
 
 import asyncio
+import gc
 import os
 import signal
 import socket
@@ -52,6 +53,7 @@ def run(scenario: Callable, tmp_path: Path) -> None:
         assert bugs == []
         assert process.children_of(os.getpid()) == []
 
+    gc.collect()
     before = len(os.listdir("/proc/self/fd"))
     asyncio.run(main())
     assert len(os.listdir("/proc/self/fd")) == before
@@ -183,3 +185,10 @@ def test_totals_survive_a_worker(tmp_path) -> None:
         await until(lambda: supervisor.totals.values()[accepted] == 2)
 
     run(scenario, tmp_path)
+
+
+def test_the_first_replacement_is_immediate_and_later_ones_wait_longer() -> None:
+    waits = [crew.respawn_delay_s(deaths) for deaths in range(12)]
+    assert waits[:4] == [0, 0, 0.25, 0.5]
+    assert waits == sorted(waits)
+    assert max(waits) == 5

@@ -1,0 +1,35 @@
+"""A worker's log lines wait in bounds, and are only composed when somebody wants them."""
+
+from proxycore.daemon import worker
+from proxycore.daemon.worker import WorkerLog
+
+
+def test_only_wanted_levels_are_kept() -> None:
+    log = WorkerLog(lambda: None)
+    log.threshold = 4
+    for level in ("crit", "error", "warn", "info"):
+        log.write(level, "x")
+    assert [level for level, _, _ in log.take()] == ["crit", "error"]
+    assert log.take() == []
+
+
+def test_the_loop_is_asked_once_per_batch() -> None:
+    asked: list[int] = []
+    log = WorkerLog(lambda: asked.append(1))
+    for _ in range(3):
+        log.write("error", "x")
+    assert len(asked) == 1
+    log.take()
+    log.write("error", "x")
+    assert len(asked) == 2
+
+
+def test_lines_nobody_takes_are_counted_not_kept(monkeypatch) -> None:
+    monkeypatch.setattr(worker, "MAX_LINES", 3)
+    log = WorkerLog(lambda: None)
+    for number in range(5):
+        log.write("error", str(number))
+    lines = log.take()
+    assert [message for _, _, message in lines] == ["0", "1", "2", "2 log lines were dropped"]
+    log.write("error", "again")
+    assert [message for _, _, message in log.take()] == ["again"]
