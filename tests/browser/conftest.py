@@ -26,7 +26,7 @@ def administrator(appliance: Appliance) -> Appliance:
 def page(
     browser: Browser, administrator: Appliance, request: pytest.FixtureRequest
 ) -> Generator[Page, None, None]:
-    """A signed-in page; an error in its scripts fails the test."""
+    """A signed-in page; an error in its scripts or a request to anybody else fails the test."""
     context = browser.new_context(
         base_url=administrator.url, viewport={"width": 1280, "height": 900}
     )
@@ -34,6 +34,7 @@ def page(
     opened = context.new_page()
     errors: list[str] = []
     opened.on("pageerror", lambda error: errors.append(str(error)))
+    opened.on("request", lambda asked: _note_stranger(asked.url, administrator.url, errors))
     try:
         sign_in(opened, administrator.url, ADMINISTRATOR, ADMINISTRATOR_PASSWORD)
         yield opened
@@ -41,3 +42,9 @@ def page(
         assert errors == []
     finally:
         context.close()
+
+
+def _note_stranger(url: str, ours: str, errors: list[str]) -> None:
+    allowed = (ours, ours.replace("http:", "ws:"), "data:", "blob:")
+    if not url.startswith(allowed):
+        errors.append(f"request to {url}")

@@ -15,7 +15,7 @@ def _row(page: Page, user: str) -> Locator:
 
 def test_a_session_appears_and_goes_without_reloading(page: Page, administrator: Appliance) -> None:
     page.goto("/admin/fleet/livesession/")
-    expect(page.locator("#live-sessions")).to_have_attribute("data-connection", "here")
+    expect(page.locator("#live-sessions")).to_have_attribute("data-connection", "live")
     with clients.imap(administrator.front.imap, cast.ZOE, cast.PASSWORDS[cast.ZOE]):
         row = _row(page, cast.ZOE)
         expect(row).to_have_count(1, timeout=_SEEN_WITHIN_MS)
