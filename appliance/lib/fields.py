@@ -6,6 +6,7 @@ from django import forms
 from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.models.query_utils import DeferredAttribute
 
 from appliance.lib import vault
 from proxycore.contract.secret import Secret
@@ -33,11 +34,21 @@ class SecretFormField(forms.CharField):
         return bool(data)
 
 
+class SecretAttribute(DeferredAttribute):
+    """Wraps what is assigned, so that a secret is masked from the beginning."""
+
+    def __set__(self, instance: models.Model, value: Any) -> None:
+        name = self.field.attname
+        instance.__dict__[name] = Secret(value) if isinstance(value, str) else value
+
+
 class EncryptedTextField(models.TextField):  # type: ignore[type-arg]
     """Text that is encrypted in the database and a masked ``Secret`` in Python.
 
     It cannot be searched: equal secrets have different tokens.
     """
+
+    descriptor_class = SecretAttribute
 
     def get_prep_value(self, value: Any) -> Any:
         """Encrypt on the way to the database."""

@@ -11,7 +11,6 @@ from appliance.publish.registry import Origin, Section
 from appliance.servers.choices import AuthService
 from proxycore.contract import snapshot as contract
 from proxycore.contract.codec import Invalid, decode
-from proxycore.contract.secret import Secret
 
 if TYPE_CHECKING:
     from appliance.servers.models import AuthHttpHeader, Listener, ServerBlock
@@ -98,8 +97,7 @@ def listener_plain(listener: "Listener") -> dict[str, Any]:
 
 def header_plain(header: "AuthHttpHeader") -> dict[str, Any]:
     """Give a header as plain data of ``contract.AuthHttpHeader``, its value in clear."""
-    value = header.value
-    return {"name": header.name, "value": value.reveal() if isinstance(value, Secret) else value}
+    return {"name": header.name, "value": header.value.reveal()}
 
 
 def _auth_http(block: "ServerBlock") -> dict[str, Any]:

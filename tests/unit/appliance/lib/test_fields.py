@@ -31,6 +31,12 @@ def test_a_secret_comes_back_masked(caller: CallerSecret) -> None:
     assert CANARY not in f"{stored.secret} {stored.secret!r} {stored.__dict__}"
 
 
+def test_a_secret_is_masked_before_it_is_stored() -> None:
+    caller = CallerSecret(secret=CANARY)
+    assert CANARY not in repr(caller.__dict__)
+    assert caller.secret.reveal() == CANARY
+
+
 def test_the_database_holds_no_secret_in_clear(caller: CallerSecret) -> None:
     with connection.cursor() as cursor:
         cursor.execute("SELECT * FROM authhttp_callersecret")
