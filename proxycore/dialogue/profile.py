@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from proxycore.contract.protocol import Protocol
-from proxycore.contract.snapshot import Server
+from proxycore.contract.snapshot import AuthHttp, Server
 from proxycore.dialogue import replies
 from proxycore.dialogue.commands import Command, SendFront, SetTimer
 from proxycore.dialogue.sasl import ALWAYS, MECHANISMS, Start
@@ -68,7 +68,7 @@ def build(server: Server, hostname: str) -> Profile:
     return Profile(
         protocol=protocol,
         name=name,
-        auth_service=f"{server.auth_http.host}:{server.auth_http.port}",
+        auth_service=_auth_service(server.auth_http),
         opening=(SendFront(_greeting(protocol, name)), timer),
         greeting_delay=SetTimer(delay_ms) if delay_ms else None,
         timer=timer,
@@ -85,6 +85,12 @@ def build(server: Server, hostname: str) -> Profile:
         xclient=server.xclient,
         proxy_smtp_auth=server.proxy_smtp_auth,
     )
+
+
+def _auth_service(auth_http: AuthHttp) -> str:
+    if auth_http.host.startswith("unix:"):
+        return auth_http.host
+    return f"{auth_http.host}:{auth_http.port}"
 
 
 def _greeting(protocol: Protocol, name: bytes) -> bytes:
