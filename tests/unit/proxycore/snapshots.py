@@ -50,10 +50,10 @@ def _without_twins(servers: list[Server]) -> tuple[Server, ...]:
 
 def _listens() -> st.SearchStrategy[Listen]:
     backlog = st.integers(1, 65_535)
-    tcp = st.builds(
-        Listen, address=_HOST | st.just("*"), port=st.integers(1, 65_535), backlog=backlog
-    )
-    return tcp | st.builds(Listen, address=_UNIX, backlog=backlog)
+    # a wildcard leaves no room for an address on its port
+    tcp = st.builds(Listen, address=_HOST, port=st.integers(10_000, 65_535), backlog=backlog)
+    any_address = st.builds(Listen, port=st.integers(1, 9_999), backlog=backlog)
+    return tcp | any_address | st.builds(Listen, address=_UNIX, backlog=backlog)
 
 
 def _auths() -> st.SearchStrategy[AuthHttp]:
