@@ -1,4 +1,8 @@
-"""Model fields made from the contract's declarations: default, limits and help are said once."""
+"""Model fields made from the contract's declarations: default, limits and help are said once.
+
+Help and limits are no part of the tables, so migrations see plain fields: a word changed in the
+contract must not need one.
+"""
 
 import dataclasses
 from typing import Any
@@ -11,12 +15,50 @@ from proxycore.contract.fields import Setting, settings_of
 
 _UNITS = {"ms": "Milliseconds.", "bytes": "Bytes."}
 _MAX_INTEGER = 2_147_483_647
+_NOT_STORED = ("help_text", "validators", "verbose_name")
 
 
-def number(
-    contract: type, name: str, **changed: Any
-) -> "models.PositiveIntegerField[float | int | str, int]":
-    """Make the field of a whole-number setting; ``changed`` goes before what is declared."""
+def _as_plain(kind: str, deconstructed: tuple[Any, ...]) -> tuple[str, str, list[Any], Any]:
+    name, _, arguments, options = deconstructed
+    stored = {key: value for key, value in options.items() if key not in _NOT_STORED}
+    return name, f"django.db.models.{kind}", arguments, stored
+
+
+class NumberField(models.PositiveIntegerField):  # type: ignore[type-arg]
+    """A whole-number setting."""
+
+    def deconstruct(self) -> Any:
+        """Look like a plain field to migrations."""
+        return _as_plain("PositiveIntegerField", super().deconstruct())
+
+
+class SwitchField(models.BooleanField):  # type: ignore[type-arg]
+    """An on/off setting."""
+
+    def deconstruct(self) -> Any:
+        """Look like a plain field to migrations."""
+        return _as_plain("BooleanField", super().deconstruct())
+
+
+class LineField(models.CharField):  # type: ignore[type-arg]
+    """A setting of one line."""
+
+    def deconstruct(self) -> Any:
+        """Look like a plain field to migrations."""
+        return _as_plain("CharField", super().deconstruct())
+
+
+class WordListField(WordsField):
+    """A setting that is a list of words."""
+
+    def deconstruct(self) -> Any:
+        """Look like a plain field to migrations."""
+        name, _, arguments, options = _as_plain("", super().deconstruct())
+        return name, "appliance.lib.fields.WordsField", arguments, options
+
+
+def number(contract: type, name: str) -> NumberField:
+    """Make the field of a whole-number setting."""
     declared = settings_of(contract)[name]
     low = declared.minimum or 0
     high = _MAX_INTEGER if declared.maximum is None else declared.maximum
@@ -24,25 +66,24 @@ def number(
         "default": default_of(contract, name),
         "help_text": help_of(declared),
         "validators": [MinValueValidator(low), MaxValueValidator(high)],
-        **changed,
     }
-    return models.PositiveIntegerField(name, **options)
+    return NumberField(name, **options)
 
 
-def switch(contract: type, name: str) -> "models.BooleanField[bool, bool]":
+def switch(contract: type, name: str) -> SwitchField:
     """Make the field of an on/off setting."""
-    return models.BooleanField(
+    return SwitchField(
         name, default=default_of(contract, name), help_text=help_of(settings_of(contract)[name])
     )
 
 
-def words(contract: type, name: str, more: str = "") -> WordsField:
+def words(contract: type, name: str, more: str = "") -> WordListField:
     """Make the field of a setting that is a list of words."""
     declared = settings_of(contract)[name]
     help_text = help_of(declared)
     if declared.choices:
         help_text += f" Any of: {', '.join(declared.choices)}."
-    return WordsField(
+    return WordListField(
         name,
         default=list_default(contract, name),
         blank=True,
@@ -50,7 +91,7 @@ def words(contract: type, name: str, more: str = "") -> WordsField:
     )
 
 
-def line(contract: type, name: str, **options: Any) -> "models.CharField[str, str]":
+def line(contract: type, name: str, **options: Any) -> LineField:
     """Make the field of a setting that is one line of text."""
     declared = settings_of(contract)[name]
     if declared.pattern:
@@ -65,7 +106,7 @@ def line(contract: type, name: str, **options: Any) -> "models.CharField[str, st
     if declared.max_length:
         options.setdefault("max_length", declared.max_length)
     options.setdefault("help_text", help_of(declared))
-    return models.CharField(**options)
+    return LineField(**options)
 
 
 def default_of(contract: type, name: str) -> Any:

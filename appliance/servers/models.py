@@ -63,7 +63,7 @@ class ServerBlock(models.Model):
         verbose_name = "server block"
 
     def __str__(self) -> str:
-        return self.name
+        return str(self.name)
 
     def clean(self) -> None:
         """Check every setting as the node will, each error at its field."""
@@ -121,7 +121,7 @@ class Capability(models.Model):
         verbose_name_plural = "capabilities"
 
     def __str__(self) -> str:
-        return self.text
+        return str(self.text)
 
 
 class AuthHttpHeader(models.Model):
@@ -140,7 +140,7 @@ class AuthHttpHeader(models.Model):
         verbose_name = "auth_http_header"
 
     def __str__(self) -> str:
-        return self.name
+        return str(self.name)
 
     def clean(self) -> None:
         """Check the header as the node will."""

@@ -1,6 +1,5 @@
 """From server blocks to the ``servers`` section of a snapshot, and from its problems to fields."""
 
-import ipaddress
 import re
 from typing import TYPE_CHECKING, Any, Final
 
@@ -149,9 +148,6 @@ def problems_of_block(block: "ServerBlock") -> Problems:
 def problems_of_listener(listener: "Listener") -> Problems:
     """Say what is wrong with a socket, by stored field."""
     problems = _problems(contract.Listen, listener_plain(listener))
-    wrong = _address_problem(listener.address)
-    if wrong:
-        problems.setdefault("address", []).append(wrong)
     is_unix = listener.address.startswith("unix:")
     if not is_unix and not listener.port:
         problems.setdefault("port", []).append("A TCP listener needs a port.")
@@ -182,15 +178,3 @@ def _problems(kind: type, plain: dict[str, Any]) -> Problems:
             found.setdefault(field_of(problem.path), []).append(message)
         return found
     return {}
-
-
-def _address_problem(address: str) -> str:
-    if address == "*":
-        return ""
-    if address.startswith("unix:"):
-        return "" if address[5:].startswith("/") else "A unix socket needs an absolute path."
-    try:
-        ipaddress.ip_address(address)
-    except ValueError:
-        return "Give an IP address, * or unix:/path."
-    return ""

@@ -56,7 +56,7 @@ def test_the_contracts_objections_stand_at_the_fields(
 ) -> None:
     url = _change(blocks["imap"])
     data = _form(as_administrator, url, imap_auth="plain gssapi", proxy_buffer_bytes=1)
-    data["listeners-0-address"] = "localhost"
+    data["listeners-0-address"] = "local/host"
     answer = as_administrator.post(url, data)
     assert answer.status_code == 200
     errors = answer.context["adminform"].form.errors
