@@ -139,10 +139,12 @@ if REDIS_URL:
     CELERY_BROKER_URL = REDIS_URL
 else:
     _messages = str(state.make_private_directory(STATE_DIR / "broker" / "messages"))
-    CELERY_BROKER_URL = "filesystem://"
+    CELERY_BROKER_URL = "filesystem://localhost"
     CELERY_BROKER_TRANSPORT_OPTIONS = {
         "data_folder_in": _messages,
         "data_folder_out": _messages,
+        # a worker looks for its end only between two polls
+        "polling_interval": 0.2,
         "control_folder": str(state.make_private_directory(STATE_DIR / "broker" / "control")),
     }
 
@@ -195,5 +197,8 @@ LOGGING: dict[str, Any] = {
     "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}},
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["stderr"], "level": "INFO"},
-    "loggers": {"django": {"handlers": [], "level": "WARNING", "propagate": True}},
+    "loggers": {
+        "django": {"handlers": [], "level": "WARNING", "propagate": True},
+        "daphne": {"handlers": [], "level": "WARNING", "propagate": True},
+    },
 }

@@ -1,7 +1,7 @@
 """Keep programs running: start them, show their output, replace the dead, stop them all.
 
 Every program has its own session, so a Ctrl-C at the terminal reaches only the launcher, which
-then stops the programs in order: first those that talk to the web server, then that.
+then stops the programs in order: the web server after those that talk to it.
 """
 
 import asyncio
@@ -16,7 +16,7 @@ from typing import Final
 
 from django.conf import settings
 
-from appliance.fleet.launcher.programs import Program, environment
+from appliance.fleet.launcher.programs import WEB, Program, environment
 
 Say = Callable[[str], None]
 
@@ -25,9 +25,10 @@ LONGEST_PAUSE_S: Final = 10.0
 STEADY_S: Final = 30.0
 """A program that ran for so long is started again at once when it ends."""
 
-STOP_FIRST_S: Final = 3.0
-STOP_LAST_S: Final = 1.5
-"""Time to end by itself, for the programs and then the web server: below 5 s together."""
+STOP_S: Final = 4.4
+"""Time that all programs together have to end by themselves; 5 s are promised."""
+STOP_CALLERS_S: Final = 3.0
+"""Of it, what those have that talk to the web server, which goes after them."""
 
 _LINE_LIMIT: Final = 2**20
 _CHILD: Final = Path(__file__).with_name("child.py")
@@ -50,7 +51,7 @@ class Keeper:
     async def keep(self) -> None:
         """Run the program, and again whenever it ends, with growing pauses."""
         pause_s = FIRST_PAUSE_S
-        while True:
+        while not self._stop.is_set():
             started = time.monotonic()
             status = await self._run_once()
             if self._stop.is_set():
@@ -122,12 +123,19 @@ class Keeper:
 
 
 async def stop_all(keepers: Iterable[Keeper]) -> None:
-    """Stop everything within STOP_FIRST_S + STOP_LAST_S."""
+    """Stop everything within STOP_S: the web server after its callers, the others beside them."""
     keepers = list(keepers)
-    for last, within_s in ((False, STOP_FIRST_S), (True, STOP_LAST_S)):
-        await asyncio.gather(
-            *(keeper.stop(within_s) for keeper in keepers if keeper.program.last is last)
-        )
+    deadline = asyncio.get_running_loop().time() + STOP_S
+    callers = [keeper for keeper in keepers if keeper.program.calls_web]
+    web = [keeper for keeper in keepers if keeper.program.name == WEB]
+    others = [keeper for keeper in keepers if keeper not in (*callers, *web)]
+
+    async def callers_then_web() -> None:
+        await asyncio.gather(*(keeper.stop(STOP_CALLERS_S) for keeper in callers))
+        left_s = deadline - asyncio.get_running_loop().time()
+        await asyncio.gather(*(keeper.stop(left_s) for keeper in web))
+
+    await asyncio.gather(callers_then_web(), *(keeper.stop(STOP_S) for keeper in others))
 
 
 def _ending(status: int) -> str:

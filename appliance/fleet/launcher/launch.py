@@ -9,6 +9,7 @@ import asyncio
 import signal
 from collections.abc import Callable
 
+from asgiref.sync import sync_to_async
 from django.conf import settings
 from django.core.management import call_command
 
@@ -74,19 +75,28 @@ async def _run(outcome: bootstrap.Outcome, say: Say) -> None:
     ]
     say("Starting …")
     async with asyncio.TaskGroup() as group:
-        for keeper in keepers:
-            group.create_task(keeper.keep(), name=keeper.program.name)
+        caring = {
+            keeper: group.create_task(_keep(keeper), name=keeper.program.name) for keeper in keepers
+        }
         welcome = group.create_task(_welcome(outcome, say), name="welcome")
         await told.wait()
         say("Stopping …")
         welcome.cancel()
+        for keeper, care in caring.items():
+            if not keeper.pid:  # not started yet, or waiting to be started again
+                care.cancel()
         await stop_all(keepers)
     say("Stopped.")
 
 
-async def _welcome(outcome: bootstrap.Outcome, say: Say) -> None:
-    from asgiref.sync import sync_to_async
+async def _keep(keeper: Keeper) -> None:
+    if keeper.program.calls_web:
+        answers = probes.web_answers(programs.door())
+        await probes.wait_for([("web", answers)], probes.WEB_PATIENCE_S)
+    await keeper.keep()
 
+
+async def _welcome(outcome: bootstrap.Outcome, say: Say) -> None:
     doors = await sync_to_async(blocks.doors)()
     missing = await probes.wait_for(
         [

@@ -12,16 +12,20 @@ from appliance.fleet.choices import NodeState
 from appliance.fleet.launcher.ports import Door
 
 PATIENCE_S: Final = 60.0
+WEB_PATIENCE_S: Final = 10.0
+"""A node waits so long for the web server, then it starts without: it has its last snapshot."""
 _PAUSE_S: Final = 0.1
 _ANSWER_S: Final = 2.0
 
 Probe = Callable[[], Awaitable[bool]]
 
 
-async def wait_for(probes: Sequence[tuple[str, Probe]]) -> list[str]:
-    """Wait until every probe answers; give the names of those that did not in PATIENCE_S."""
+async def wait_for(
+    probes: Sequence[tuple[str, Probe]], patience_s: float = PATIENCE_S
+) -> list[str]:
+    """Wait until every probe answers; give the names of those that did not in time."""
     loop = asyncio.get_running_loop()
-    deadline = loop.time() + PATIENCE_S
+    deadline = loop.time() + patience_s
     missing = list(probes)
     while missing and loop.time() < deadline:
         missing = [(name, probe) for name, probe in missing if not await probe()]

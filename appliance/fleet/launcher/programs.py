@@ -5,10 +5,14 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Final
 
 from django.conf import settings
 
 from appliance.fleet.launcher.ports import Door
+
+WEB: Final = "web"
+"""Name of the web server's program."""
 
 _ROOT_IS_FINE = "ignore:You're running the worker with superuser privileges"
 
@@ -22,8 +26,8 @@ class Program:
     arguments: tuple[str, ...]
     """What Python is given."""
     environment: Mapping[str, str] = field(default_factory=dict)
-    last: bool = False
-    """Stopped after the others, because they talk to it."""
+    calls_web: bool = False
+    """Started once the web server answers, and stopped before it."""
 
     @property
     def argv(self) -> list[str]:
@@ -52,13 +56,12 @@ def all_programs(node_dir: Path, token_file: Path) -> list[Program]:
     celery = ("-m", "celery", "--quiet", "-A", "appliance.celery")
     return [
         Program(
-            "web",
+            WEB,
             (
                 *("-m", "daphne", "-v", "0", "--no-server-name"),
                 *("-b", settings.HTTP_ADDRESS, "-p", str(settings.HTTP_PORT)),
                 "appliance.asgi:application",
             ),
-            last=True,
         ),
         Program(
             "node",
@@ -66,6 +69,7 @@ def all_programs(node_dir: Path, token_file: Path) -> list[Program]:
                 *("-m", "proxycore", "serve", "--control", f"{base_url('ws')}/ws/node/"),
                 *("--state-dir", str(node_dir), "--token-file", str(token_file)),
             ),
+            calls_web=True,
         ),
         Program("worker", (*celery, *worker, *quiet), {"PYTHONWARNINGS": _ROOT_IS_FINE}),
         Program("beat", (*celery, "beat", "--loglevel", "WARNING", "--pidfile=")),

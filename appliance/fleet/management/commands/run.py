@@ -3,7 +3,7 @@
 import contextlib
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import BaseCommand
 
 from appliance.fleet.launcher import launch
 
@@ -19,9 +19,11 @@ class Command(BaseCommand):
         try:
             launch.launch(self._say)
         except launch.CannotStart as reason:
-            raise CommandError(str(reason)) from None
+            self.stderr.write(str(reason))
+            raise SystemExit(1) from None
         except KeyboardInterrupt:
-            raise CommandError("Stopped before anything was started.") from None
+            self.stderr.write("Stopped before anything was started.")
+            raise SystemExit(130) from None
 
     def _say(self, line: str) -> None:
         # the reader of our output may be gone; that is no reason to fall over
