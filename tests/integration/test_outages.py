@@ -6,6 +6,7 @@ import pytest
 
 from tests.support import cast, clients
 from tests.support.appliance import WebOnly
+from tests.support.authserver import AuthServer
 from tests.support.dovecot import Dovecot
 from tests.support.postfix import Postfix
 from tests.support.proxycore import Proxycore, greets
@@ -16,10 +17,14 @@ _NODE = "node under test"
 
 
 @pytest.fixture(scope="module")
-def web(mailhost01: Dovecot, mailhost02: Dovecot, mta: Postfix) -> Generator[WebOnly, None, None]:
+def web(
+    mailhost01: Dovecot, mailhost02: Dovecot, mta: Postfix, auth_service: AuthServer
+) -> Generator[WebOnly, None, None]:
+    """The control plane; somebody else's auth service decides about POP3."""
     with WebOnly() as running:
         running.load_example([mailhost01, mailhost02], mta)
         running.add_accounts(cast.PASSWORDS)
+        running.use_auth_service("pop3", f"127.0.0.1:{auth_service.port}/auth")
         running.publish()
         yield running
 
@@ -57,6 +62,15 @@ def test_open_sessions_and_cached_logins_go_on_without_the_appliance(
         with clients.imap(web.front.imap, cast.ALICE, _PASSWORD) as client:
             assert clients.imap_host(client) == cast.MAILHOST01
         assert before.noop()[0] == "OK"
+
+
+def test_first_logins_go_on_where_another_auth_service_decides(
+    web: WebOnly, node: Proxycore, web_is_back: None
+) -> None:
+    web.stop()
+    for login in (cast.ALICE, cast.ZOE):
+        with clients.pop3(web.front.pop3, login, cast.PASSWORDS[login]) as client:
+            assert clients.pop3_host(client) == cast.HOST_OF[login]
 
 
 def test_a_login_nobody_can_decide_gets_a_retryable_answer_at_once(

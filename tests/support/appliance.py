@@ -85,15 +85,20 @@ class Appliance(Program):
 
     def start(self, *, within_s: float = 60) -> None:
         """Run everything and wait until the local node greets mail clients."""
-        self.launch(self._command, env=self.environment, cwd=self.root)
+        self.launch_only()
         self.wait_for_port(self.http_port, within_s=within_s)
         for port in self.front.ports:
             self.wait_for_port(port, within_s=within_s)
         eventually(lambda: greets(self.front.imap), "the local node greets", within_s=30)
 
-    def interrupt(self) -> int:
-        """Press Ctrl-C and give the exit status."""
-        return self.stop(signal.SIGINT)
+    def launch_only(self) -> None:
+        """Run the command and wait for nothing."""
+        self.launch(self._command, env=self.environment, cwd=self.root)
+
+    def interrupt(self, *, within_s: float) -> int:
+        """Press Ctrl-C, which reaches the whole foreground group, and give the exit status."""
+        os.killpg(self.pid, signal.SIGINT)
+        return self.wait(within_s=within_s)
 
     def one_time_password(self) -> str:
         """Give the administrator's password as printed at the first start."""
@@ -121,6 +126,16 @@ class Appliance(Program):
     def publish(self) -> None:
         """Publish the draft."""
         self.python("from appliance.publish import services\nservices.publish()")
+
+    def use_auth_service(self, block: str, auth_http: str) -> None:
+        """Let another auth_http service decide about a block's logins; takes a publish."""
+        self.python(
+            "from appliance.servers import services\n"
+            "from appliance.servers.models import ServerBlock\n"
+            f"block = ServerBlock.objects.get(name={block!r})\n"
+            f"block.auth_service, block.auth_http = 'external', {auth_http!r}\n"
+            "services.save_block(block)"
+        )
 
     def enrol(self, name: str) -> EnrolledNode:
         """Enrol a node."""

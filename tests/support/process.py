@@ -98,14 +98,18 @@ class Program:
             )
 
     def stop(self, signum: int = signal.SIGTERM, *, within_s: float = STOP_WITHIN_S) -> int:
-        """Ask the process to end, wait, and give its status. Whatever it left behind is killed."""
+        """Ask the process to end, wait, and give its status."""
+        if self.process is not None and self.process.poll() is None:
+            self.process.send_signal(signum)
+        return self.wait(within_s=within_s)
+
+    def wait(self, *, within_s: float) -> int:
+        """Wait for the process to end, and give its status. Whatever it left behind is killed."""
         if self.process is None:
             return 0
         process, self.process = self.process, None
         if self in running:
             running.remove(self)
-        if process.poll() is None:
-            process.send_signal(signum)
         try:
             return process.wait(within_s)
         except subprocess.TimeoutExpired:
