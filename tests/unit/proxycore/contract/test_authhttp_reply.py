@@ -143,7 +143,7 @@ def test_no_verdict_carries_octets_that_end_a_line(headers: list[tuple[bytes, by
         value = getattr(verdict, name)
         assert value is None or not set(value) & set(b"\r\n\0")
     if isinstance(verdict, AuthFault):
-        assert verdict.detail.isprintable()
+        assert verdict.detail.replace("\t", " ").isprintable()
 
 
 # --- addresses and texts ------------------------------------------------------------------------
