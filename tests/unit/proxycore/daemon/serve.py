@@ -133,10 +133,10 @@ class Imap:
         self._socket.close()
 
 
-def serves(port: int) -> bool:
+def serves(port: int, greeting: bytes = b"* OK") -> bool:
     """Tell whether a worker greets on this port."""
     with Imap(port) as client:
-        return client.greeting.startswith(b"* OK")
+        return client.greeting.startswith(greeting)
 
 
 def refuses(port: int) -> bool:
