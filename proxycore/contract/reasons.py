@@ -17,6 +17,7 @@ class CloseReason(StrEnum):
     EARLY_TALKER = "early_talker"
     LINE_TOO_LONG = "line_too_long"
     UNSAFE_LITERAL = "unsafe_literal"
+    FOREIGN_PROTOCOL = "foreign_protocol"
     TOO_MANY_ERRORS = "too_many_errors"
     BAD_PROXY_HEADER = "bad_proxy_header"
     LOGIN_FAILED = "login_failed"
@@ -46,6 +47,7 @@ EXPLANATIONS: Final[dict[CloseReason, str]] = {
     CloseReason.EARLY_TALKER: "The client spoke before the greeting (`smtp_greeting_delay`).",
     CloseReason.LINE_TOO_LONG: "The client sent a command longer than its buffer allows.",
     CloseReason.UNSAFE_LITERAL: "The client announced a literal in a line that is no command.",
+    CloseReason.FOREIGN_PROTOCOL: "The client sent an HTTP request.",
     CloseReason.TOO_MANY_ERRORS: "The client sent `max_errors` commands that are not commands.",
     CloseReason.BAD_PROXY_HEADER: "The connection did not begin with a valid PROXY header.",
     CloseReason.LOGIN_FAILED: "The auth service refused the credentials.",

@@ -9,7 +9,7 @@ from proxycore.dialogue import replies
 from proxycore.dialogue.back_imap import ImapBack
 from proxycore.dialogue.profile import Facts, Profile
 from proxycore.dialogue.sasl import Challenge, Outcome, Take, first_word
-from proxycore.dialogue.steps import Farewell, FrontStep, Mistake, Noted, Submission
+from proxycore.dialogue.steps import Farewell, FrontStep, Mistake, Noted, Submission, mistaken
 from proxycore.wire.imap import Command, CommandReader, Malformed
 from proxycore.wire.inbox import Inbox
 
@@ -63,7 +63,7 @@ class ImapFront:
         reply = self._invalid(line.tag)
         if line.hides_literal:
             return Farewell(reply, CloseReason.UNSAFE_LITERAL)
-        return Mistake(reply)
+        return mistaken(line.line, reply)
 
     # --- commands -------------------------------------------------------------------------------
 

@@ -9,12 +9,11 @@ from proxycore.dialogue import replies
 from proxycore.dialogue.back_pop3 import Pop3Back
 from proxycore.dialogue.profile import Facts, Profile
 from proxycore.dialogue.sasl import Challenge, Outcome, Take, first_word
-from proxycore.dialogue.steps import Farewell, FrontStep, Mistake, Noted, Submission
+from proxycore.dialogue.steps import Farewell, FrontStep, Noted, Submission, mistaken
 from proxycore.wire import pop3
 from proxycore.wire.inbox import Inbox
 
 _INVALID: Final = replies.INVALID[Protocol.POP3]
-_MISTAKE: Final = Mistake(_INVALID)
 _QUIT: Final = Farewell(replies.POP3_OK, CloseReason.CLIENT_QUIT)
 
 
@@ -42,7 +41,7 @@ class Pop3Front:
         parsed = pop3.parse(line)
         if parsed is None:
             self._user = None
-            return _MISTAKE
+            return mistaken(line, _INVALID)
         verb, arguments = parsed
         if self._user is None:
             return self._START[verb](self, arguments)

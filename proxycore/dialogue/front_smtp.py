@@ -11,12 +11,11 @@ from proxycore.dialogue.back_smtp import SmtpBack, login_script
 from proxycore.dialogue.profile import Facts, Profile
 from proxycore.dialogue.sasl import Challenge, Outcome, Take, first_word
 from proxycore.dialogue.shown import shown
-from proxycore.dialogue.steps import Farewell, FrontStep, Mistake, Noted, Submission
+from proxycore.dialogue.steps import Farewell, FrontStep, Noted, Submission, mistaken
 from proxycore.wire import smtp
 from proxycore.wire.inbox import Inbox
 
 _INVALID: Final = replies.INVALID[Protocol.SMTP]
-_MISTAKE: Final = Mistake(_INVALID)
 _QUIT: Final = Farewell(replies.SMTP_BYE, CloseReason.CLIENT_QUIT)
 
 _CONTROLS = re.compile(rb"[\x00-\x20\x7f]")
@@ -49,7 +48,7 @@ class SmtpFront:
             return self._go_on(take(first_word(line)))
         parsed = smtp.parse(line)
         if parsed is None:
-            return _MISTAKE
+            return mistaken(line, _INVALID)
         self._line = line
         verb, arguments = parsed
         return self._COMMANDS[verb](self, arguments)

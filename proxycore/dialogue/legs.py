@@ -29,7 +29,7 @@ class Back:
             try:
                 line = self._inbox.take_raw_line(self._limit_bytes - len(self._answer))
             except LineTooLong:
-                return Refused(CloseReason.BACKEND_INVALID, self._answer + self._inbox.take_all())
+                return Refused(CloseReason.BACKEND_INVALID, b"")
             if line is None:
                 return None
             self._answer += line

@@ -234,6 +234,7 @@ class Session:
             client_host=self._facts.client_host if self._profile.sends_client_host else "",
         )
         self._enter(State.AUTHORISING)
+        self._update_wants_front()
         commands.append(_CANCEL_TIMER)
         commands.append(AskAuth(self._request))
 
@@ -338,6 +339,9 @@ class Session:
                 return commands
 
     def _give_up(self, refused: Refused) -> Sequence[Command]:
+        if not refused.answer:
+            note = Note("error", "upstream sent too long response line")
+            return self._close(refused.reason, self._profile.internal_error, note)
         passed_on = self._profile.proxy_pass_error_message
         answer = without_secrets(refused.answer, self.login, self._password)
         note = Note("info" if passed_on else "error", f'upstream sent invalid response: "{answer}"')

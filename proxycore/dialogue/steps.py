@@ -8,6 +8,7 @@ Legs decide what is said; timers, limits, states and reasons are the spine's.
 from typing import final
 
 from proxycore.contract.reasons import CloseReason
+from proxycore.wire.foreign import is_http_request
 
 
 @final
@@ -55,6 +56,13 @@ class Submission:
         self.password = password
 
 
+def mistaken(line: bytes, reply: bytes) -> Mistake | Farewell:
+    """Give the step for a line that is no command of the protocol."""
+    if is_http_request(line):
+        return Farewell(reply, CloseReason.FOREIGN_PROTOCOL, "client sent an HTTP request")
+    return Mistake(reply)
+
+
 FrontStep = bytes | Submission | Mistake | Noted | Farewell | None
 
 
@@ -77,7 +85,8 @@ class Refused:
     def __init__(self, reason: CloseReason, answer: bytes) -> None:
         self.reason = reason
         self.answer = answer
-        """The whole answer, line ends included, as ``proxy_pass_error_message`` shows it."""
+        """The whole answer, line ends included, as ``proxy_pass_error_message`` shows it. Empty
+        when it was too long to be taken."""
 
 
 BackStep = bytes | LoggedIn | Refused | None

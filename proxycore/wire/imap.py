@@ -52,12 +52,16 @@ class Command:
 class Malformed:
     """A line that is no command. ``tag`` is empty unless it was recognised."""
 
-    __slots__ = ("hides_literal", "tag")
+    __slots__ = ("line", "tag")
 
-    def __init__(self, tag: bytes, hides_literal: bool) -> None:
+    def __init__(self, tag: bytes, line: bytes) -> None:
         self.tag = tag
-        self.hides_literal = hides_literal
+        self.line = line
+
+    @property
+    def hides_literal(self) -> bool:
         """Literal octets follow that nobody can tell from commands."""
+        return self.line.rstrip(b" ").endswith(b"+}")
 
 
 @final
@@ -177,7 +181,7 @@ class CommandReader:
 
     def _refuse(self, tag: bytes, line: bytes) -> Malformed:
         self._used_bytes = 0
-        return Malformed(tag, line.rstrip(b" ").endswith(b"+}"))
+        return Malformed(tag, line)
 
 
 _NEEDS_LITERAL = re.compile(rb"[\x00\r\n]")

@@ -241,12 +241,12 @@ _OPTIONAL = {"SetTimer": "timers", "CancelTimer": "timers", "Note": "notes"}
 
 
 def _without_optional(done: list[Line], wanted: list[Line], shown: frozenset[str]) -> list[Line]:
+    optional = {name for name, kind in _OPTIONAL.items() if kind not in shown}
     mentioned = {line.name for line in wanted if isinstance(line, Wanted)}
     kept: list[Line] = []
     for line in done:
-        if isinstance(line, Wanted) and line.name not in mentioned:
-            if _OPTIONAL.get(line.name, "wanted") not in shown | {"wanted"}:
-                continue
+        if isinstance(line, Wanted) and line.name in optional - mentioned:
+            continue
         _add(kept, Said(line.party, line.octets) if isinstance(line, Said) else line)
     return kept
 

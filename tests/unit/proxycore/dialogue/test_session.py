@@ -111,6 +111,13 @@ def test_held_back_input_is_bounded_and_read_again_later() -> None:
     assert said == b"a1 NO no\r\n" + b"a2 OK completed\r\n" * 21
 
 
+def test_a_burst_behind_a_login_stops_the_reading_at_once() -> None:
+    session = session_in(State.IDENTIFYING, Protocol.IMAP, imap_client_buffer_bytes=128)
+    session.handle(FrontBytes(b"a1 LOGIN joe secret\r\n" + b"a2 NOOP\r\n" * 20))
+    assert session.state is State.AUTHORISING
+    assert not session.wants_front
+
+
 def test_every_submission_has_its_number() -> None:
     session = session_in(State.IDENTIFYING, Protocol.POP3)
     for attempt in (1, 2, 3):
