@@ -90,7 +90,7 @@ class Link:
         await self.say(heartbeat(workers=marker, **said))
         heard = Node.objects.filter(workers=marker).exists
         async with asyncio.timeout(5):
-            while not await database_sync_to_async(heard)():
+            while not await database_sync_to_async(heard)():  # noqa: ASYNC110  (probing the database)
                 await asyncio.sleep(0.01)
 
     async def closed_with(self, within_s: float = 5.0) -> int:

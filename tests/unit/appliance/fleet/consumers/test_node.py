@@ -190,9 +190,7 @@ def test_a_refused_revision_is_kept_with_its_problems_and_not_sent_again(
     play(scene)
     node.refresh_from_db()
     assert node.refused_revision == revision.number
-    assert node.problems == [
-        {"path": "servers[0].listens[0]", "message": "permission denied"}
-    ]
+    assert node.problems == [{"path": "servers[0].listens[0]", "message": "permission denied"}]
 
 
 def test_a_changed_route_is_told(enrolled: tuple[Node, str]) -> None:
@@ -253,7 +251,7 @@ def test_totals_are_kept(enrolled: tuple[Node, str]) -> None:
 def test_a_kick_goes_to_the_node_and_its_answer_ends_the_command(
     enrolled: tuple[Node, str],
 ) -> None:
-    node, token = enrolled
+    _node, token = enrolled
 
     def kick() -> NodeCommand:
         return commands.kick_sessions([LiveSession.objects.get().pk], by=None)[0]
