@@ -264,6 +264,9 @@ class _Connection:
             self.close()
             return
         self._used = True
+        if head.body == 0 and not rest:
+            self._rest()
+            return
         self._body = Body(head.body)
         if not self._body.take(rest):
             self.close()

@@ -8,6 +8,7 @@ wait for room, and then the client is not read either (dialogues §1.5).
 import errno
 import os
 from collections.abc import Callable
+from functools import lru_cache
 from time import time
 from typing import Any, ClassVar, Final, cast
 
@@ -44,7 +45,7 @@ from proxycore.dialogue.states import State
 from proxycore.net import relay
 from proxycore.net.auth_desk import Asking
 from proxycore.net.context import Block
-from proxycore.net.log import INFO, LEVELS, line, whereabouts
+from proxycore.net.log import ACTIONS, INFO, LEVELS, line, whereabouts
 from proxycore.net.reactor import BROKEN, READ, WRITE
 from proxycore.net.sockets import (
     READ_BYTES,
@@ -67,19 +68,10 @@ _TALKING: Final = frozenset(
     {CloseReason.LINE_TOO_LONG, CloseReason.TOO_MANY_ERRORS, CloseReason.EARLY_TALKER}
 )
 
-_TIMED_OUT: Final = frozenset({errno.ETIMEDOUT})
+_shown_upstream = lru_cache(maxsize=1024)(shown_address)
+"""Remembered, because thousands of sessions are of the same few mail servers."""
 
-_ACTIONS: Final[dict[State, str]] = {
-    State.NEW: "sending client greeting line",
-    State.DELAYING: "in delay pipelining state",
-    State.IDENTIFYING: "in auth state",
-    State.AUTHORISING: "in http auth state",
-    State.REFUSING: "in http auth state",
-    State.RETRYING: "in http auth state",
-    State.CONNECTING: "connecting to upstream",
-    State.LOGGING_IN: "reading response from upstream",
-}
-"""nginx's words for where a session stands (dialogues §9)."""
+_TIMED_OUT: Final = frozenset({errno.ETIMEDOUT})
 
 
 class Driver:
@@ -160,18 +152,22 @@ class Driver:
     def deliver(self, event: Event) -> None:
         """Tell the machine, and do what it wants; ends when there is nothing more to do."""
         try:
-            following: Event | None = event
-            while following is not None and (machine := self._machine) is not None:
+            machine = self._machine
+            while machine is not None:
                 self._was = machine.state
-                for command in machine.handle(following):
+                for command in machine.handle(event):
                     _EXECUTE[type(command)](self, command)
-                following, self._following = self._following, None
+                machine = self._machine
+                if self._following is None:
+                    break
+                event, self._following = self._following, None
             if self._front_out and self._front_mask == READ:
                 self._flush_front()
-            if self._machine is not None:
+                machine = self._machine
+            if machine is not None:
                 if self._back_out:
                     self._flush_back()
-                if self._front_mask != READ or not self._machine.wants_front or self._front_out:
+                if self._front_mask != READ or not machine.wants_front or self._front_out:
                     self._remask_front()
         except Exception as bug:  # noqa: BLE001  (the driver's outermost frame)
             self._fail(bug)
@@ -184,17 +180,8 @@ class Driver:
     # --- the client ---
 
     def _on_front(self, fd: int, events: int) -> None:
-        if events & WRITE:
-            self._front_room()
-            if self._front < 0:
-                return
-        if not events & (READ | BROKEN) or self._machine is None:
-            if events & BROKEN and self._machine is None:
-                self._finish()
-            return
-        if not self._front_mask & READ:
-            if events & BROKEN:
-                self.deliver(FrontClosed(CloseReason.CLIENT_ERROR))
+        # a readable client whom we want to hear is the rule
+        if (events != READ or self._front_mask != READ) and not self._prepare_read(events):
             return
         try:
             data = os.read(fd, READ_BYTES)
@@ -204,6 +191,19 @@ class Driver:
             self.deliver(FrontClosed(CloseReason.CLIENT_ERROR))
             return
         self.deliver(FrontBytes(data) if data else FrontClosed())
+
+    def _prepare_read(self, events: int) -> bool:
+        """Handle everything but input; tell whether the client is to be read."""
+        if events & WRITE:
+            self._front_room()
+        if self._machine is None:
+            if events & BROKEN:
+                self._finish()
+            return False
+        if events & BROKEN and not self._front_mask & READ:
+            self.deliver(FrontClosed(CloseReason.CLIENT_ERROR))
+            return False
+        return bool(self._front_mask & READ and events & (READ | BROKEN))
 
     def _front_room(self) -> None:
         """Write what the kernel did not take before."""
@@ -243,12 +243,12 @@ class Driver:
     # --- the mail server ---
 
     def _on_back(self, fd: int, events: int) -> None:
-        if events & WRITE and self._connected:
+        if events & WRITE:
             self._flush_back()
             if not self._back_out and self._back >= 0:
                 self.block.context.reactor.change(fd, READ)
-        if not events & (READ | BROKEN) or self._back < 0:
-            return
+            if events == WRITE or self._back < 0:
+                return
         try:
             data = os.read(fd, READ_BYTES)
         except BlockingIOError:
@@ -271,7 +271,7 @@ class Driver:
 
     def _note_connect_failure(self, problem: OSError) -> None:
         self._was = State.CONNECTING
-        self._log("error", f"connect() failed ({described(problem)})", _ACTIONS[self._was])
+        self._log("error", f"connect() failed ({described(problem)})", ACTIONS[self._was])
 
     def _flush_back(self) -> None:
         try:
@@ -306,7 +306,7 @@ class Driver:
         self.deliver(AuthAnswered(verdict))
 
     def _connect_back(self, command: ConnectBack) -> None:
-        self._upstream = shown_address(command.address, command.port)
+        self._upstream = _shown_upstream(command.address, command.port)
         try:
             self._back = start_connect(address_of(command.address, command.port))
         except OSError as problem:
@@ -334,7 +334,7 @@ class Driver:
     def _note(self, command: Note) -> None:
         if LEVELS[command.level] <= self.block.context.log.threshold:
             relaying = self._machine is not None and self._machine.state is State.RELAYING
-            self._log(command.level, command.message, "" if relaying else _ACTIONS[self._was])
+            self._log(command.level, command.message, "" if relaying else ACTIONS[self._was])
 
     def _log(self, level: str, message: str, action: str) -> None:
         log = self.block.context.log

@@ -6,6 +6,8 @@ A line is only composed when somebody wants it: compare ``LEVELS[level] <= log.t
 import re
 from typing import Final, Protocol
 
+from proxycore.dialogue.states import State
+
 LEVELS: Final[dict[str, int]] = {
     "emerg": 1,
     "alert": 2,
@@ -19,6 +21,18 @@ LEVELS: Final[dict[str, int]] = {
 """Severity by name, nginx's numbers: the smaller the graver."""
 
 INFO: Final = LEVELS["info"]
+
+ACTIONS: Final[dict[State, str]] = {
+    State.NEW: "sending client greeting line",
+    State.DELAYING: "in delay pipelining state",
+    State.IDENTIFYING: "in auth state",
+    State.AUTHORISING: "in http auth state",
+    State.REFUSING: "in http auth state",
+    State.RETRYING: "in http auth state",
+    State.CONNECTING: "connecting to upstream",
+    State.LOGGING_IN: "reading response from upstream",
+}
+"""nginx's words for where a session stands (dialogues §9)."""
 
 # What could end a line, move a cursor or turn the direction of writing.
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]")

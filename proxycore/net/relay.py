@@ -157,7 +157,9 @@ class Relay:
                 self._deliver(self._to_front, to_front)
             if to_back and not self._to_back.ended:
                 self._deliver(self._to_back, to_back)
-            self._remask()
+            if self._to_back.mask != READ or self._to_front.mask != READ:
+                # the driver was waiting for room
+                self._remask()
         except Exception as bug:  # noqa: BLE001  (our bug must end this session only)
             context.report_bug(bug)
             self.end(CloseReason.INTERNAL)
@@ -366,7 +368,8 @@ class Relay:
         if self._timer is not None:
             self._timer.cancel()
         for flow in (self._to_back, self._to_front):
-            self._lose_held(flow)
+            if flow.held is not None:
+                self._lose_held(flow)
             context.reactor.close(flow.source)
             flow.source = flow.sink = -1
             flow.ended = True

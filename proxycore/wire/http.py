@@ -16,8 +16,11 @@ MAX_BODY_BYTES: Final = 65_536
 UNTIL_CLOSE: Final = -1
 CHUNKED: Final = -2
 
-_STATUS = re.compile(rb"HTTP/(\d)\.(\d) +(\d{3})(?: |$)")
+_STATUS = re.compile(rb"HTTP/\d\.\d +(\d{3})(?: |$)")
 _CHUNK_SIZE = re.compile(rb"([0-9A-Fa-f]{1,8})[ \t]*(?:;.*)?")
+_FRAMING = re.compile(
+    rb"\n(content-length|transfer-encoding|connection):[ \t]*([^\n]*)", re.IGNORECASE
+)
 _LENGTH = re.compile(rb"\d{1,9}")
 
 
@@ -72,59 +75,62 @@ def read_head(buffer: bytes) -> Head | None:
 
 def _find_end(buffer: bytes, start: int) -> int:
     """Find where the blank line ends that ends the head, or -1."""
-    if buffer.startswith(b"\r\n", start):
-        return start + 2
-    if buffer.startswith(b"\n", start):
-        return start + 1
-    crlf, lf = buffer.find(b"\n\r\n", start), buffer.find(b"\n\n", start)
-    if crlf >= 0 and (lf < 0 or crlf < lf):
-        return crlf + 3
-    return lf + 2 if lf >= 0 else -1
+    if buffer.startswith((b"\r\n", b"\n"), start):
+        return buffer.index(b"\n", start) + 1
+    crlf = buffer.find(b"\n\r\n", start)
+    lf = buffer.find(b"\n\n", start) if crlf < 0 else buffer.find(b"\n\n", start, crlf)
+    if lf >= 0:
+        return lf + 2
+    return crlf + 3 if crlf >= 0 else -1
 
 
 def _read_lines(text: bytes, end: int) -> Head:
-    if b"\r" in text.replace(b"\r\n", b"\n"):
-        first_line = text.partition(b"\n")[0][:-1]
-        broken_status = text.startswith(b"HTTP/") and b"\r" in first_line
-        raise BadReply(
-            "sent invalid response" if broken_status else "sent invalid header in response"
-        )
-    lines = text.replace(b"\r\n", b"\n").split(b"\n")
+    lines = text.split(b"\r\n")
+    if not text.count(b"\n") == text.count(b"\r") == len(lines) - 1:
+        lines = _split_uneven(text)
     while lines and not lines[-1]:
         lines.pop()
     if not lines or not lines[0].startswith(b"HTTP/"):
         return Head(0, lines, end)
     status = _STATUS.match(lines[0])
-    head = Head(int(status.group(3)) if status else 0, lines[1:], end)
+    head = Head(int(status.group(1)) if status else 0, lines[1:], end)
     if status is not None:
-        _read_framing(head, is_1_1=(status.group(1), status.group(2)) == (b"1", b"1"))
+        _read_framing(head, text, is_1_1=lines[0].startswith(b"HTTP/1.1"))
     return head
 
 
-def _read_framing(head: Head, *, is_1_1: bool) -> None:
-    lengths: set[bytes] = set()
-    codings: list[bytes] = []
-    options = b""
-    for line in head.lines:
-        # two letters tell most headers apart from the three that matter
-        if line[:2].lower() not in (b"co", b"tr"):
-            continue
-        name, _, value = line.partition(b":")
-        name = name.lower()
+def _split_uneven(text: bytes) -> list[bytes]:
+    """Split lines that end in LF, or some of them; a CR anywhere else is a fault."""
+    lines = text.replace(b"\r\n", b"\n").split(b"\n")
+    for i, line in enumerate(lines):
+        if b"\r" in line:
+            status = i == 0 and line.startswith(b"HTTP/")
+            raise BadReply("sent invalid response" if status else "sent invalid header in response")
+    return lines
+
+
+def _read_framing(head: Head, text: bytes, *, is_1_1: bool) -> None:
+    length = coding = b""
+    repeated = close = False
+    for name, value in _FRAMING.findall(text):
+        name, value = name.lower(), value.rstrip(b" \t\r").lower()
         if name == b"content-length":
-            lengths.add(value.strip(b" \t"))
+            repeated = repeated or (bool(length) and value != length)
+            length = value
         elif name == b"transfer-encoding":
-            codings.append(value.strip(b" \t").lower())
-        elif name == b"connection":
-            options += b"," + value.lower()
-    close = b"close" in options.replace(b" ", b"").split(b",")
+            repeated = repeated or bool(coding)
+            coding = value
+        else:
+            close = close or b"close" in value.replace(b" ", b"").split(b",")
     if head.status in (204, 304):
         head.body = 0
-    elif codings:
+    elif repeated or (coding and length):
         # a length beside a coding is how replies are smuggled: such a connection is not kept
-        head.body = CHUNKED if codings == [b"chunked"] and not lengths else UNTIL_CLOSE
-    elif len(lengths) == 1 and _LENGTH.fullmatch(min(lengths)):
-        head.body = int(min(lengths))
+        head.body = UNTIL_CLOSE
+    elif coding == b"chunked":
+        head.body = CHUNKED
+    elif not coding and _LENGTH.fullmatch(length):
+        head.body = int(length)
     head.keep = is_1_1 and not close and head.body != UNTIL_CLOSE and head.body <= MAX_BODY_BYTES
 
 
