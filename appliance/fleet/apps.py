@@ -20,7 +20,7 @@ class FleetConfig(AppConfig):
             "admin:fleet_livesession_changelist",
             "fleet.view_livesession",
         ),
-        Item("Fleet", "Nodes", "dns", "admin:fleet_node_changelist", "fleet.view_node"),
+        Item("Fleet", "Nodes", "hub", "admin:fleet_node_changelist", "fleet.view_node"),
         Item(
             "Fleet",
             "Disconnects",
