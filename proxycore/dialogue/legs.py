@@ -1,6 +1,7 @@
 """What the spine expects of the two legs, and what the legs of all protocols share."""
 
 import typing
+from abc import ABC, abstractmethod
 
 from proxycore.contract.reasons import CloseReason
 from proxycore.dialogue.profile import Facts
@@ -8,7 +9,7 @@ from proxycore.dialogue.steps import BackStep, FrontStep, Refused
 from proxycore.wire.inbox import Inbox, LineTooLong
 
 
-class Back:
+class Back(ABC):
     """The dialogue with the mail server: we are its client. Fed octets, asked for steps."""
 
     __slots__ = ("_answer", "_inbox", "_limit_bytes")
@@ -37,9 +38,9 @@ class Back:
             if step is not None:
                 return step
 
+    @abstractmethod
     def _take(self, line: bytes) -> BackStep:
         """Take one line, its line end included, which ``_answer`` ends with."""
-        raise NotImplementedError
 
     def _send(self, command: bytes) -> bytes:
         """Give a command as the step; its answer begins empty."""
