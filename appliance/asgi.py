@@ -13,8 +13,12 @@ from django.core.asgi import get_asgi_application
 pages = get_asgi_application()
 
 # Django has to be set up before anything that imports models.
+from appliance.authhttp import callers  # noqa: E402
 from appliance.authhttp.asgi import AuthHttp  # noqa: E402
+from appliance.fleet import queries as fleet  # noqa: E402
 from appliance.fleet.routing import websocket_urlpatterns  # noqa: E402
+
+callers.register_node_check(lambda token: fleet.find_by_token(token) is not None)
 
 application = ProtocolTypeRouter(
     {"http": AuthHttp(pages), "websocket": URLRouter(websocket_urlpatterns)}

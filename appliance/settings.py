@@ -8,6 +8,7 @@ import hashlib
 from pathlib import Path
 from typing import Any
 
+from django.templatetags.static import static
 from django.urls import reverse_lazy
 
 from appliance.lib import database, env, state
@@ -45,14 +46,14 @@ _WILDCARDS = {"", "0.0.0.0", "::", "*"}  # noqa: S104  (compared with, not bound
 _LOOPBACK = ["localhost", "127.0.0.1", "[::1]"]
 
 
-def _as_host(address: str) -> str:
-    return f"[{address}]" if ":" in address else address
+def _own_hosts(address: str) -> list[str]:
+    if address in (*_WILDCARDS, "localhost", "127.0.0.1", "::1"):
+        return _LOOPBACK
+    return [*_LOOPBACK, f"[{address}]" if ":" in address else address]
 
 
 DEBUG = env.boolean("DEBUG", False)
-ALLOWED_HOSTS = env.words(
-    "ALLOWED_HOSTS", _LOOPBACK + ([] if HTTP_ADDRESS in _WILDCARDS else [_as_host(HTTP_ADDRESS)])
-)
+ALLOWED_HOSTS = env.words("ALLOWED_HOSTS", _own_hosts(HTTP_ADDRESS))
 CSRF_TRUSTED_ORIGINS = env.words("CSRF_TRUSTED_ORIGINS", [])
 BEHIND_HTTPS = env.boolean("HTTPS", False)
 """The admin is reached through a TLS front end: cookies and redirects insist on it."""
@@ -68,7 +69,6 @@ SECURE_REFERRER_POLICY = "same-origin"
 # --- applications -------------------------------------------------------------------------------
 
 INSTALLED_APPS = [
-    "appliance.lib",
     "unfold",
     "django.contrib.admin",
     "django.contrib.auth",
@@ -77,6 +77,7 @@ INSTALLED_APPS = [
     "django.contrib.messages",
     "django.contrib.staticfiles",
     "channels",
+    "appliance.lib",
     "appliance.publish",
     "appliance.stats",
     "appliance.servers",
@@ -187,6 +188,13 @@ UNFOLD = {
     "SITE_HEADER": "Postroad",
     "SITE_SUBHEADER": "Mail proxy",
     "SITE_SYMBOL": "forward_to_inbox",
+    "SITE_FAVICONS": [
+        {
+            "rel": "icon",
+            "type": "image/svg+xml",
+            "href": lambda request: static("postroad/icon.svg"),
+        }
+    ],
     "SHOW_VIEW_ON_SITE": False,
     "SIDEBAR": {"navigation": "appliance.lib.sidebar.build", "show_search": False},
 }

@@ -11,6 +11,7 @@ from unfold.admin import ModelAdmin, TabularInline
 from unfold.decorators import display as unfold_display
 from unfold.widgets import UnfoldAdminPasswordWidget, UnfoldAdminTextInputWidget
 
+from appliance.lib import staff as staff  # registers the pages of users and groups
 from appliance.lib.fields import EncryptedTextField, SecretFormField, WordsField
 
 _Method = TypeVar("_Method", bound=Callable[..., Any])
