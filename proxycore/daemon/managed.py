@@ -167,7 +167,7 @@ class Managed:
         return []
 
     def _tell(self, revision: int, problems: list[SettingProblem]) -> None:
-        for problem in problems:
+        for problem in () if self.supervisor.ending else problems:
             text = f"revision {revision} was not taken: {problem.message} ({problem.path})"
             self._logs.write("error", text)
 

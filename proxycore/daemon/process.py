@@ -92,7 +92,7 @@ class WorkerProcess:
         self._pipe.setblocking(False)
         self._outbox = Outbox(self._pipe)
         try:
-            self._popen = _spawn(theirs)
+            self._popen, self._pidfd = _spawn(theirs)
         except OSError:
             self._pipe.close()
             raise
@@ -101,7 +101,6 @@ class WorkerProcess:
         assert self._popen.stderr is not None
         self._stderr = self._popen.stderr.fileno()
         os.set_blocking(self._stderr, False)
-        self._pidfd = os.pidfd_open(self._popen.pid)
         self._loop.add_reader(self._pipe, self._readable)
         self._loop.add_reader(self._stderr, self._read_stderr)
         self._loop.add_reader(self._pidfd, self._ended)
@@ -245,14 +244,17 @@ class WorkerProcess:
         self._replies.clear()
 
 
-def _spawn(pipe: socket.socket) -> "subprocess.Popen[bytes]":
-    """Start the interpreter anew: a fork of a process with a running loop inherits its state."""
+def _spawn(pipe: socket.socket) -> "tuple[subprocess.Popen[bytes], int]":
+    """Start the interpreter anew: a fork of a process with a running loop inherits its state.
+
+    Gives the process and its pidfd, which becomes readable at its end. Raises OSError.
+    """
     home = str(Path(proxycore.__file__).parents[1])
     paths = [*filter(None, [os.environ.get("PYTHONPATH")]), home]
     # blocked until the worker has chosen what to ignore: no Ctrl-C traceback from its start
     before = signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS_OF_OURS)
     try:
-        return subprocess.Popen(  # noqa: S603  (our own interpreter and module)
+        popen = subprocess.Popen(  # noqa: S603  (our own interpreter and module)
             [sys.executable, "-P", "-m", "proxycore.daemon.worker", str(pipe.fileno())],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
@@ -263,3 +265,9 @@ def _spawn(pipe: socket.socket) -> "subprocess.Popen[bytes]":
         )
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    try:
+        return popen, os.pidfd_open(popen.pid)
+    except OSError:
+        popen.kill()
+        popen.communicate()
+        raise

@@ -92,7 +92,7 @@ class Standalone:
         if loaded.snapshot is None:
             return False
         problems = await self.supervisor.apply(loaded.snapshot)
-        for problem in problems:
+        for problem in () if self.supervisor.ending else problems:
             place = f" ({problem.path} in {self._path})" if problem.path else ""
             self._logs.write("emerg", f"{problem.message}{place}")
         return not problems

@@ -41,6 +41,8 @@ class Supervisor:
         self.registry = Registry(self.boot_id)
         self.snapshot: Snapshot | None = None
         """What runs now."""
+        self.ending = False
+        """A drain or stop has begun: whatever is refused now is no fault of a configuration."""
         self.generation = 0
         """Routing generation the workers' auth caches are valid for."""
         self._workers_wanted = workers
@@ -176,12 +178,14 @@ class Supervisor:
 
     async def drain(self) -> None:
         """Stop accepting and let sessions finish; returns when the last worker is gone."""
+        self.ending = True
         self._listeners.close_all()
         process = Process() if self.snapshot is None else self.snapshot.process
         await self._crew.drain(shutdown_timeout_ms=process.worker_shutdown_timeout_ms)
 
     async def stop(self) -> None:
         """End everything that is left, sessions included."""
+        self.ending = True
         self._listeners.close_all()
         await self._crew.stop()
         if self._watchdog is not None:

@@ -129,6 +129,22 @@ def test_ctrl_c_of_a_whole_terminal_is_silent_and_clean(auth_port: int) -> None:
         assert daemon.console.read_text() == ""
 
 
+def test_ctrl_c_while_workers_start_is_silent_and_clean(auth_port: int) -> None:
+    with Serve(CONFIG.format(auth=auth_port, port=free_port(), extra="")) as warm:
+        warm.stop()  # so that what follows starts from compiled modules
+        warm.launch_only()
+        eventually(lambda: any(map(_is_worker, process.children_of(warm.pid))), "one starts")
+        os.killpg(warm.pid, signal.SIGINT)
+        assert warm.ended(3) == 0
+        assert "KeyboardInterrupt" not in warm.log()
+        assert "exited on signal" not in warm.log()
+        assert "[emerg]" not in warm.log()
+
+
+def _is_worker(pid: int) -> bool:
+    return "proxycore.daemon.worker" in process.command_line(pid)
+
+
 def test_workers_without_a_supervisor_end_and_free_the_port(auth_port: int) -> None:
     port = free_port()
     with (
