@@ -158,9 +158,8 @@ class NodeAdmin(PostroadAdmin):
             "token": token.reveal(),
             "control_url": request.build_absolute_uri("/ws/node/").replace("http", "ws", 1),
         }
-        response = TemplateResponse(request, "fleet/node_token.html", context)
-        response["Cache-Control"] = "no-store"
-        return response
+        # never cached: admin_view says no-store for every page
+        return TemplateResponse(request, "fleet/node_token.html", context)
 
     def _context(self, request: HttpRequest, node: Node) -> dict[str, Any]:
         return {

@@ -13,7 +13,7 @@ from proxycore.contract.messages import Sessions
 from proxycore.contract.session import SessionBytes, SessionRecord
 
 BATCH = 500
-"""Rows per statement: well below SQLite's 32,766 parameters at 13 columns."""
+"""Rows per statement; Django takes fewer where the database takes fewer parameters (SQLite)."""
 
 MAX_BYTES = 2**63 - 1
 _TOLD = (
