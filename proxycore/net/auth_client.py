@@ -36,12 +36,12 @@ class AuthClient:
     """One auth service as this worker asks it."""
 
     __slots__ = (
-        "_address",
         "_end",
         "_idle",
         "_keepalive",
         "_start",
         "_timeout_s",
+        "address",
         "away_until",
         "context",
         "name",
@@ -56,14 +56,14 @@ class AuthClient:
         address: Address | None,
         node_token: Secret | None,
     ) -> None:
-        """``address``: where to connect to; None when the name could not be resolved."""
         self.context = context
         self.name = shown_address(auth_http.host, auth_http.port)
         self.away_until = 0.0
         """Until then the service is taken to be out of reach (monotonic seconds)."""
         self.retired = False
         self.proves_node = auth_http.send_node_token and node_token is not None
-        self._address = address
+        self.address = address
+        """Where to connect to; None while the name cannot be resolved."""
         self._keepalive = auth_http.keepalive
         self._timeout_s = auth_http.timeout_ms / 1000
         self._idle: list[_Connection] = []
@@ -73,6 +73,10 @@ class AuthClient:
         if auth_http.send_node_token and node_token is not None:
             lines.append(f"{NODE_TOKEN_HEADER}: {node_token.reveal()}\r\n")
         self._end = "".join([*lines, "\r\n"]).encode()
+
+    def move_to(self, address: Address) -> None:
+        """Connect to this address from now on: the name has been resolved at last."""
+        self.address = address
 
     def ask(self, headers: bytes, done: Done) -> "Exchange | AuthFault":
         """Put a question; ``headers`` are those of contract.authhttp.
@@ -95,10 +99,10 @@ class AuthClient:
 
     def send_fresh(self, exchange: "Exchange") -> AuthFault | None:
         """Put the question on a new connection; give the fault that shows at once."""
-        if self._address is None:
+        if self.address is None:
             return AuthFault(CloseReason.AUTH_UNAVAILABLE, "could not be resolved")
         try:
-            connection = _Connection(self, start_connect(self._address))
+            connection = _Connection(self, start_connect(self.address))
         except OSError as problem:
             return _unreachable(problem)
         return connection.begin(exchange)

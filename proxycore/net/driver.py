@@ -139,10 +139,10 @@ class Driver:
     def start(self) -> None:
         """Begin the dialogue."""
         context = self.block.context
+        context.reactor.watch(self._front, READ, self._on_front)
         context.drivers[self.number] = self
         context.ledger.open_count += 1
         context.ledger.counts[self.block.names.accepted] += 1
-        context.reactor.watch(self._front, READ, self._on_front)
         if context.log.threshold >= INFO:
             client = shown_address(self.client_ip, self.client_port)
             text = f"client {client} connected to {self.listen}"

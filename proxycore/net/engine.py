@@ -19,9 +19,9 @@ from proxycore.net.context import Block, Context
 from proxycore.net.ledger import Ledger
 from proxycore.net.listener import Listener
 from proxycore.net.log import Log
+from proxycore.net.names import resolve, resolve_later
 from proxycore.net.reactor import Reactor
 from proxycore.net.relay import Relay
-from proxycore.net.sockets import Address, address_of
 from proxycore.policy.auth_cache import KEY_BYTES, AuthCache
 
 _SWEEP_MOST_S: Final = 5.0
@@ -86,10 +86,10 @@ class Engine:
         ]
         if missing:
             raise ValueError(f"no listening socket for {', '.join(missing)}")
-        clients = {
-            server.auth_http: self._clients.get(server.auth_http) or self._client(server.auth_http)
-            for server in snapshot.servers
-        }
+        clients: dict[AuthHttp, AuthClient] = {}
+        for server in snapshot.servers:
+            if server.auth_http not in clients:
+                clients[server.auth_http] = self._client(server.auth_http)
         blocks = {
             listen.key: block
             for server in snapshot.servers
@@ -98,7 +98,7 @@ class Engine:
         }
         self._context.limit = snapshot.process.worker_connections
         for auth_http, client in self._clients.items():
-            if auth_http not in clients:
+            if clients.get(auth_http) is not client:
                 client.retire()
         self._clients = clients
         self._listen(blocks, sockets)
@@ -112,19 +112,26 @@ class Engine:
         return Block(self._context, server, profile.build(server, self._hostname), names, desk)
 
     def _client(self, auth_http: AuthHttp) -> AuthClient:
-        return AuthClient(self._context, auth_http, self._resolve(auth_http), self._node_token)
-
-    def _resolve(self, auth_http: AuthHttp) -> Address | None:
-        if auth_http.host.startswith("unix:") or _is_ip_address(auth_http.host):
-            return address_of(auth_http.host, auth_http.port)
+        """Give the client of an auth service: the one there is, unless its name has moved."""
+        host, port = auth_http.host, auth_http.port
+        known, address = self._clients.get(auth_http), None
         try:
-            found = socket.getaddrinfo(auth_http.host, auth_http.port, type=socket.SOCK_STREAM)
+            address = resolve(host, port)
         except OSError as problem:
-            text = f'auth http server "{auth_http.host}" could not be resolved ({problem})'
+            text = f'auth http server "{host}" could not be resolved ({problem})'
             self._context.report("error", text)
-            return None
-        where = found[0][4]
-        return address_of(str(where[0]), int(where[1]))
+        if known is not None and address in (None, known.address):
+            return known
+        client = AuthClient(self._context, auth_http, address, self._node_token)
+        if address is None:
+            resolve_later(
+                self._context.reactor,
+                host,
+                port,
+                wanted=lambda: not client.retired,
+                found=client.move_to,
+            )
+        return client
 
     def _listen(self, blocks: Mapping[str, Block], sockets: Mapping[str, socket.socket]) -> None:
         for key in [key for key in self._listeners if key not in blocks]:
@@ -222,13 +229,3 @@ class Engine:
         for client in self._clients.values():
             client.retire()
         self._context.pipes.close()
-
-
-def _is_ip_address(host: str) -> bool:
-    for family in (socket.AF_INET, socket.AF_INET6):
-        try:
-            socket.inet_pton(family, host)
-        except (OSError, ValueError):
-            continue
-        return True
-    return False

@@ -72,10 +72,17 @@ class Listener:
             except OSError as problem:
                 self._on_failure(problem)
                 return
+            self._begin(fd, peer)
+        self._batch = min(self._batch * 2, _MOST_AT_ONCE)
+
+    def _begin(self, fd: int, peer: object) -> None:
+        try:
             os.set_blocking(fd, False)
             client = (peer[0], peer[1]) if isinstance(peer, tuple) else ("unix:", 0)
             Driver(self.block, self.key, fd, client).start()
-        self._batch = min(self._batch * 2, _MOST_AT_ONCE)
+        except Exception as bug:  # noqa: BLE001  (our bug must not end the listening)
+            self.block.context.report_bug(bug)
+            self.block.context.reactor.close(fd)
 
     def _on_failure(self, problem: OSError) -> None:
         context = self.block.context

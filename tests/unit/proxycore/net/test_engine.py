@@ -13,7 +13,11 @@ from proxycore.contract.protocol import Protocol
 from proxycore.contract.reasons import CloseReason
 from proxycore.contract.snapshot import AuthHttp, Listen, Server, Snapshot
 from proxycore.contract.stats import SESSIONS_ACCEPTED, SESSIONS_CLOSED, series
+from proxycore.net import driver as driver_module
+from proxycore.net import engine as engine_module
 from proxycore.net import listener as listener_module
+from proxycore.net import names
+from proxycore.net.sockets import Address, address_of
 from tests.unit.proxycore.net.house import House, listening, open_fds
 
 
@@ -130,6 +134,40 @@ def test_a_name_that_does_not_resolve_fails_logins_and_nothing_else(
     assert client.expect_end() == b"* BAD internal server error\r\n"
 
 
+def test_a_name_is_tried_again_until_it_resolves(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(names, "RETRY_S", 0.02)
+    real, failures = names.resolve, iter([True, True])
+
+    def flaky(host: str, port: int) -> Address:
+        if next(failures, False):
+            raise socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
+        return real(host, port)
+
+    monkeypatch.setattr(names, "resolve", flaky)
+    monkeypatch.setattr(engine_module, "resolve", flaky)
+    house.serve(auth={"host": "localhost"})
+    (client,) = house.engine._clients.values()
+    assert client.address is None
+    house.pump(lambda: client.address, "an address")
+    house.login()
+
+
+def test_a_name_that_moved_is_followed_when_a_snapshot_is_applied(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    house.serve(auth={"host": "localhost"})
+    (before,) = house.engine._clients.values()
+    house.serve(auth={"host": "localhost"})
+    assert list(house.engine._clients.values()) == [before]
+    moved = address_of("127.0.0.2", 25)
+    monkeypatch.setattr(engine_module, "resolve", lambda _host, _port: moved)
+    house.serve(auth={"host": "localhost"})
+    (after,) = house.engine._clients.values()
+    assert (after.address, before.retired) == (moved, True)
+
+
 def test_an_auth_service_on_a_unix_socket(house: House, tmp_path: os.PathLike[str]) -> None:
     path = f"{tmp_path}/auth"
     with socket.socket(socket.AF_UNIX) as service:
@@ -210,6 +248,18 @@ def test_when_descriptors_run_out_the_loop_rests_and_goes_on_when_there_are_some
         os.close(fd)
     resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
     waiting.expect(b"ready\r\n")
+
+
+def test_a_session_that_cannot_begin_does_not_end_the_listening(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    house.serve()
+    with monkeypatch.context() as patch:
+        patch.setattr(driver_module, "Session", lambda _profile, _facts: 1 / 0)
+        house.client(b"").expect_end()
+    assert "internal error: ZeroDivisionError" in house.log.text()
+    assert house.engine.open_count == 0
+    house.client()
 
 
 # --- orders ---

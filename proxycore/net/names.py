@@ -1,0 +1,62 @@
+"""Host names of auth services: resolved when a snapshot is applied, as nginx does at its start.
+
+A name that does not resolve then (the machine boots before its name server) is tried again in a
+thread, for getaddrinfo blocks and the reactor must not.
+"""
+
+import socket
+import threading
+from collections.abc import Callable
+from typing import Final
+
+from proxycore.net.reactor import Reactor
+from proxycore.net.sockets import Address, address_of
+
+RETRY_S: Final = 5.0
+
+
+def is_ip_address(host: str) -> bool:
+    """Tell whether there is nothing to resolve."""
+    for family in (socket.AF_INET, socket.AF_INET6):
+        try:
+            socket.inet_pton(family, host)
+        except (OSError, ValueError):
+            continue
+        return True
+    return False
+
+
+def resolve(host: str, port: int) -> Address:
+    """Give the first address of a host name, an IP address or ``unix:/path``. Raises OSError."""
+    if host.startswith("unix:") or is_ip_address(host):
+        return address_of(host, port)
+    where = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][4]
+    return address_of(str(where[0]), int(where[1]))
+
+
+def resolve_later(
+    reactor: Reactor,
+    host: str,
+    port: int,
+    *,
+    wanted: Callable[[], bool],
+    found: Callable[[Address], None],
+) -> None:
+    """Try again every ``RETRY_S`` while ``wanted()``; ``found`` is told the address in the loop."""
+
+    def look_up() -> None:
+        try:
+            address = resolve(host, port)
+        except OSError:
+            reactor.wake(again)
+        else:
+            reactor.wake(lambda: found(address))
+
+    def start() -> None:
+        if wanted():
+            threading.Thread(target=look_up, name=f"resolve {host}", daemon=True).start()
+
+    def again() -> None:
+        reactor.call_later(RETRY_S, start)
+
+    again()
