@@ -57,8 +57,8 @@ class WordListField(WordsField):
         return name, "appliance.lib.fields.WordsField", arguments, options
 
 
-def number(contract: type, name: str) -> NumberField:
-    """Make the field of a whole-number setting."""
+def number(contract: type, name: str, label: str = "") -> NumberField:
+    """Make the field of a whole-number setting; ``label`` where the bare name says too little."""
     declared = settings_of(contract)[name]
     low = declared.minimum or 0
     high = _MAX_INTEGER if declared.maximum is None else declared.maximum
@@ -67,7 +67,7 @@ def number(contract: type, name: str) -> NumberField:
         "help_text": help_of(declared),
         "validators": [MinValueValidator(low), MaxValueValidator(high)],
     }
-    return NumberField(name, **options)
+    return NumberField(label or name, **options)
 
 
 def switch(contract: type, name: str) -> SwitchField:

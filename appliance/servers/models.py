@@ -30,15 +30,20 @@ class ServerBlock(models.Model):
         help_text="Who decides about logins.",
     )
     auth_http = models.CharField(
+        "auth_http",
         max_length=500,
         blank=True,
         default="",
         help_text="For another service: host:port/path or unix:/socket:/path. nginx: auth_http.",
     )
-    auth_http_timeout_ms = declared.number(contract.AuthHttp, "timeout_ms")
-    auth_http_keepalive = declared.number(contract.AuthHttp, "keepalive")
-    auth_http_cache_ttl_ms = declared.number(contract.AuthHttp, "cache_ttl_ms")
-    auth_http_cache_stale_ms = declared.number(contract.AuthHttp, "cache_stale_ms")
+    auth_http_timeout_ms = declared.number(contract.AuthHttp, "timeout_ms", "auth_http_timeout_ms")
+    auth_http_keepalive = declared.number(contract.AuthHttp, "keepalive", "auth_http_keepalive")
+    auth_http_cache_ttl_ms = declared.number(
+        contract.AuthHttp, "cache_ttl_ms", "auth_http_cache_ttl_ms"
+    )
+    auth_http_cache_stale_ms = declared.number(
+        contract.AuthHttp, "cache_stale_ms", "auth_http_cache_stale_ms"
+    )
 
     timeout_ms = declared.number(contract.Server, "timeout_ms")
     max_errors = declared.number(contract.Server, "max_errors")
