@@ -88,6 +88,8 @@ class Crew:
         When problems are given, some workers may run ``load``: apply the former one again.
         A worker that dies meanwhile is no problem: its replacement starts with ``load``.
         """
+        if self._stopping:
+            return ["the node is stopping"]
         self._load, self._size, self._identity = load, size, identity
         self._boot_failures = 0
         present = [worker for worker in self._workers.values() if not worker.leaving]
@@ -118,7 +120,8 @@ class Crew:
             return
         active = [worker for worker in self._workers.values() if not worker.leaving]
         for worker in active[self._size :]:
-            self._let_go(worker, shutdown_timeout_ms=self._shutdown_timeout_ms())
+            # the node goes on, so nobody who is about to log in may notice
+            self._let_go(worker, self._shutdown_timeout_ms(), finish_logins=True)
         for _ in range(self._size - len(active) - len(self._respawns)):
             self._start_one()
 
@@ -257,7 +260,7 @@ class Crew:
         """Let every worker finish its sessions; returns when all are gone."""
         self._end_care()
         for worker in list(self._workers.values()):
-            self._let_go(worker, shutdown_timeout_ms=shutdown_timeout_ms)
+            self._let_go(worker, shutdown_timeout_ms, finish_logins=False)
         await self._all_gone()
 
     async def stop(self) -> None:
@@ -280,9 +283,17 @@ class Crew:
                 worker.signal(signal.SIGKILL)
             await self._all_gone()
 
-    def _let_go(self, worker: WorkerProcess, *, shutdown_timeout_ms: int) -> None:
+    def _let_go(
+        self, worker: WorkerProcess, shutdown_timeout_ms: int, *, finish_logins: bool
+    ) -> None:
         worker.leaving = True
-        worker.tell({"type": "drain", "shutdown_timeout_ms": shutdown_timeout_ms})
+        worker.tell(
+            {
+                "type": "drain",
+                "shutdown_timeout_ms": shutdown_timeout_ms,
+                "finish_logins": finish_logins,
+            }
+        )
 
     def _end_care(self) -> None:
         self._stopping = True

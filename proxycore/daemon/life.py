@@ -67,6 +67,8 @@ class _Life:
         self._mode = mode
         self._logs = logs
         self._draining = False
+        self._reloading = False
+        self._reload_again = False
         self._happened: asyncio.Queue[signal.Signals | bool] = asyncio.Queue()
         """Signals; or the end: whether it is a good one."""
 
@@ -93,7 +95,10 @@ class _Life:
         if event == signal.SIGUSR1:
             self._mode.supervisor.reopen_logs()
         elif event == signal.SIGHUP and not self._draining:
-            spawn(self._mode.reload(), name="reload")
+            self._reload_again = True
+            if not self._reloading:
+                self._reloading = True
+                spawn(self._reload(), name="reload")
         elif event == signal.SIGQUIT and not self._draining:
             self._draining = True
             self._beside(self._drain(), "drain")
@@ -101,6 +106,15 @@ class _Life:
     async def _start(self) -> None:
         if not await self._mode.start():
             self._happened.put_nowait(False)
+
+    async def _reload(self) -> None:
+        """Reload, and once more for all HUPs that came meanwhile."""
+        try:
+            while self._reload_again and not self._draining:
+                self._reload_again = False
+                await self._mode.reload()
+        finally:
+            self._reloading = False
 
     async def _drain(self) -> None:
         await self._mode.supervisor.drain()

@@ -76,8 +76,8 @@ class Node(Protocol):
     def new_sessions(self) -> Iterator[Sessions]:
         """What changed since the last messages about sessions."""
 
-    async def apply(self, message: Apply) -> Ack | Nack:
-        """Run another revision."""
+    async def apply(self, message: Apply) -> Ack | Nack | None:
+        """Run another revision; None when the node is ending and it does not matter any more."""
 
     async def invalidate(self, message: Invalidate) -> None:
         """Forget cached verdicts."""
@@ -237,7 +237,7 @@ class Link:
             self._logs.write("error", "control link: message is not for a node")
 
     async def _obey(self, socket: ClientConnection, order: Apply | Invalidate | Kick) -> None:
-        answer: Message
+        answer: Message | None
         match order:
             case Apply():
                 answer = await self._node.apply(order)
@@ -246,6 +246,8 @@ class Link:
                 answer = self._node.heartbeat()
             case Kick():
                 answer = await self._node.kick(order)
+        if answer is None:
+            return
         # should it be closed by now, the next hello tells
         with contextlib.suppress(ConnectionClosed):
             await self._send(socket, answer)

@@ -134,13 +134,15 @@ class Managed:
         """Tell what changed."""
         return self.supervisor.registry.take()
 
-    async def apply(self, message: Apply) -> Ack | Nack:
+    async def apply(self, message: Apply) -> Ack | Nack | None:
         """Run this revision and keep it on disk; then, and only then, say so."""
         async with self._applying:
             running = self._running
             if running and (running.number, running.digest) == (message.revision, message.digest):
                 return Ack(revision=message.revision, digest=message.digest)
             problems = await self._run(message)
+        if problems and self.supervisor.ending:
+            return None
         if problems:
             self._tell(message.revision, problems)
             return Nack(revision=message.revision, problems=tuple(problems))

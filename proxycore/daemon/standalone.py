@@ -79,7 +79,7 @@ class Standalone:
         """Read the file again; whatever is wrong with it, what ran before goes on."""
         if await self._apply():
             self._logs.write("notice", f"{self._path} is in force")
-        else:
+        elif not self.supervisor.ending:
             self._logs.write("error", f"{self._path} was not taken, the old one stays in force")
 
     async def finish(self) -> None:

@@ -71,6 +71,8 @@ class Supervisor:
     async def apply(self, snapshot: Snapshot) -> list[SettingProblem]:
         """Run this snapshot. When problems are given, everything is as it was."""
         async with self._applying:
+            if self.ending:
+                return [SettingProblem(path="", message="the node is stopping")]
             identity = privileges.resolve(snapshot.process, is_root=os.geteuid() == 0)
             problems = list(identity.problems) + self.logs.prepare(snapshot.process.error_logs)
             steps = plan(self.snapshot, snapshot)

@@ -238,7 +238,8 @@ class Worker:
             return
         self._ending = True
         self.engine.stop_accepting()
-        self.engine.close_sessions(CloseReason.SHUTDOWN, only_before_login=True)
+        if not message["finish_logins"]:
+            self.engine.close_sessions(CloseReason.SHUTDOWN, only_before_login=True)
         if message["shutdown_timeout_ms"]:
             self._later(message["shutdown_timeout_ms"] / 1000, self._cut)
         self._end_when_idle()

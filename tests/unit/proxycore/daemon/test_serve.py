@@ -1,5 +1,6 @@
 """The daemon from an nginx.conf: reload, workers that die, logs, start and refusal."""
 
+import contextlib
 import os
 import signal
 import socket
@@ -85,10 +86,30 @@ def test_the_number_of_workers_follows_the_configuration() -> None:
         daemon.signal(signal.SIGHUP)
         eventually(lambda: len(daemon.workers()) == 3, "three workers")
         eventually(lambda: "is in force" in daemon.log(), "the reload is over")
-        daemon.configure(config(port, workers=1))
-        daemon.signal(signal.SIGHUP)
+        with contextlib.ExitStack() as stack:
+            about_to_log_in = [stack.enter_context(Imap(port)) for _ in range(20)]
+            daemon.configure(config(port, workers=1))
+            daemon.signal(signal.SIGHUP)
+            eventually(lambda: daemon.log().count("is in force") == 2, "the reload is over")
+            assert all(c.ask("a NOOP") == b"a OK completed\r\n" for c in about_to_log_in)
         eventually(lambda: daemon.workers() == [first], "the oldest is left")
         assert serves(port)
+
+
+def test_a_burst_of_reloads_becomes_few_and_term_is_still_heard() -> None:
+    ports = [free_port(), free_port()]
+    with Serve(config(ports[0])) as daemon:
+        for turn in range(40):
+            daemon.configure(config(ports[turn % 2]))
+            daemon.signal(signal.SIGHUP)
+        eventually(lambda: serves(ports[1]), "the last configuration is the one in force")
+        eventually(lambda: refuses(ports[0]), "and no other")
+        for _ in range(40):
+            daemon.signal(signal.SIGHUP)
+        asked_at = time.monotonic()
+        assert daemon.stop() == 0
+        assert time.monotonic() - asked_at < 2
+        assert "[error]" not in daemon.log()
 
 
 def test_a_killed_worker_is_replaced_within_two_seconds() -> None:
