@@ -291,6 +291,21 @@ def test_a_cancelled_question_leaves_nothing(house: House, desk: Desk) -> None:
     assert house.reactor.timer_count == 1
 
 
+def test_a_reply_is_remembered_as_such_only_when_it_is_nobodys_own(house: House) -> None:
+    desk = Desk(house)
+    own = STATUS + GOOD + b"Auth-Pass: secret\r\n\r\n"
+    renamed = STATUS + GOOD + b"Auth-User: joe\r\n\r\n"
+    refused = STATUS + b"Auth-Status: no\r\n\r\n"
+    for reply in (own, renamed, refused):
+        desk.answered(reply)
+    assert desk.client.known == {}
+    for mail_server in range(200):
+        reply = STATUS + b"Auth-Server: 192.0.2.%d\r\nAuth-Port: 25\r\n\r\n" % mail_server
+        for _ in range(2):
+            assert desk.answered(reply) == AuthOk(server=f"192.0.2.{mail_server}", port=25)
+    assert 0 < len(desk.client.known) <= 64
+
+
 # --- kept connections ---
 
 
