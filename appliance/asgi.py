@@ -20,6 +20,5 @@ from appliance.fleet.routing import websocket_urlpatterns  # noqa: E402
 
 callers.register_node_check(lambda token: fleet.find_by_token(token) is not None)
 
-application = ProtocolTypeRouter(
-    {"http": AuthHttp(pages), "websocket": URLRouter(websocket_urlpatterns)}
-)
+auth_http = AuthHttp(pages)
+application = ProtocolTypeRouter({"http": auth_http, "websocket": URLRouter(websocket_urlpatterns)})

@@ -7,10 +7,11 @@ what an answer costs is its two or three queries.
 import asyncio
 import logging
 from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
 from typing import Any, Final
 
 from asgiref.typing import ASGIReceiveCallable, ASGISendCallable, Scope
-from django.db import DatabaseError, close_old_connections
+from django.db import DatabaseError, close_old_connections, connections
 
 from appliance.authhttp import views
 
@@ -43,6 +44,18 @@ class AuthHttp:
         loop = asyncio.get_running_loop()
         raw = list(scope["headers"])
         await _send(send, await loop.run_in_executor(self.threads, _answer, raw))
+
+    def disconnect(self) -> None:
+        """Close the database connection of every thread; the next request opens a new one."""
+        # the barrier makes each thread take exactly one of these
+        everybody = Barrier(THREADS)
+
+        def leave() -> None:
+            everybody.wait()
+            connections.close_all()
+
+        for leaving in [self.threads.submit(leave) for _ in range(THREADS)]:
+            leaving.result()
 
 
 def _answer(raw: list[tuple[bytes, bytes]]) -> views.Reply:

@@ -1,13 +1,21 @@
 """The appliance put together: who answers what."""
 
+from collections.abc import Iterator
+
 import pytest
 from asgiref.sync import async_to_sync
 from channels.testing import HttpCommunicator
 
-from appliance.asgi import application
+from appliance.asgi import application, auth_http
 from appliance.fleet.services import nodes
 
 pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture(autouse=True)
+def connections_closed() -> Iterator[None]:
+    yield
+    auth_http.disconnect()
 
 
 def _get(path: str, *headers: tuple[bytes, bytes]) -> int:

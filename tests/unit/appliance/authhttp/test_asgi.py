@@ -1,6 +1,7 @@
 """``/auth_http`` as ASGI, in front of Django."""
 
 import logging
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -39,8 +40,10 @@ def _get(app: AuthHttp, raw: Raw, path: str = "/auth_http", method: str = "GET")
 
 
 @pytest.fixture
-def app() -> AuthHttp:
-    return AuthHttp(Asked())
+def app() -> Iterator[AuthHttp]:
+    app = AuthHttp(Asked())
+    yield app
+    app.disconnect()
 
 
 def test_an_answer_is_headers_and_no_body(app: AuthHttp, listing: None) -> None:
