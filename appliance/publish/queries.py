@@ -8,6 +8,7 @@ from appliance.publish import draft, registry
 from appliance.publish.diff import Change, compare
 from appliance.publish.draft import DraftProblem
 from appliance.publish.models import ConfigRevision
+from proxycore.contract.codec import Invalid
 from proxycore.contract.snapshot import Snapshot, from_plain
 
 
@@ -45,8 +46,7 @@ def previous(revision: ConfigRevision) -> ConfigRevision | None:
 
 def changes_of(revision: ConfigRevision) -> list[Change]:
     """Say what a revision changed against the one before it."""
-    before = previous(revision)
-    return compare(snapshot(before) if before else Snapshot(), snapshot(revision))
+    return compare(_readable(previous(revision)), _readable(revision))
 
 
 def is_pending() -> bool:
@@ -65,8 +65,16 @@ def pending() -> Pending:
     if now.snapshot is None:
         return Pending(problems=now.problems)
     active = ConfigRevision.objects.filter(is_active=True).first()
-    before = snapshot(active) if active else Snapshot()
-    return Pending(changes=tuple(compare(before, now.snapshot)))
+    return Pending(changes=tuple(compare(_readable(active), now.snapshot)))
+
+
+def _readable(revision: ConfigRevision | None) -> Snapshot:
+    """Give a revision for comparison. One that an older contract accepted and this one does not
+    counts as empty, so that the page to publish a better one can still be shown."""
+    try:
+        return snapshot(revision) if revision else Snapshot()
+    except Invalid:
+        return Snapshot()
 
 
 def status_lines(number: int) -> list[registry.StatusLine]:

@@ -131,3 +131,16 @@ def test_revisions_are_never_edited_added_or_deleted(
 def test_an_unknown_revision_is_not_found(as_administrator: Client) -> None:
     assert as_administrator.post(f"{PAGE}9/roll-back/").status_code == 404
     assert as_administrator.get(f"{PAGE}9/change/").status_code == 404
+
+
+def test_a_revision_that_is_no_longer_valid_does_not_stand_in_the_way(
+    as_administrator: Client, blocks: dict[str, ServerBlock]
+) -> None:
+    old = ConfigRevision.objects.create(
+        number=1, digest="old", document='{"servers": [{"name": "old"}]}', is_active=True
+    )
+    assert "server block &quot;imap&quot; added" in as_administrator.get(PAGE).text
+    assert as_administrator.get(f"{PAGE}{old.pk}/change/").status_code == 200
+    assert "Revision 2 is published." in as_administrator.post(BUTTON, follow=True).text
+    answer = as_administrator.post(f"{PAGE}1/roll-back/", follow=True)
+    assert "Revision 1 is no longer valid" in answer.text
