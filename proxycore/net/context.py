@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from proxycore.contract.snapshot import Server
 from proxycore.dialogue.profile import Profile
 from proxycore.net.ledger import Ledger, Series
-from proxycore.net.log import LEVELS, Log
+from proxycore.net.log import LEVELS, Log, escaped
 from proxycore.net.pipes import PipePool
 from proxycore.net.reactor import Reactor
 
@@ -82,17 +82,16 @@ class Context:
         """Log a fault of ours: the first time at a place with its traceback, then in short."""
         frames = traceback.extract_tb(bug.__traceback__)
         last = frames[-1] if frames else None
-        place = (
-            type(bug).__name__,
-            last.filename if last else "",
-            (last.lineno or 0) if last else 0,
-        )
-        text = f"internal error: {place[0]} at {place[1]}:{place[2]}"
+        place = (type(bug).__name__, last.filename, last.lineno or 0) if last else ("?", "", 0)
+        text = f"internal error: {type(bug).__name__} at {place[1]}:{place[2]}"
+        if isinstance(bug, AssertionError | OSError):
+            # the message of any other exception may quote what a client sent
+            text = f"{text}: {str(bug)[:200]}"
         if place not in self._bugs:
             self._bugs.add(place)
             steps = " < ".join(f"{f.name} ({f.filename}:{f.lineno})" for f in reversed(frames))
-            text = f"{text}: {str(bug)[:200]!r}, traceback: {steps}"
-        self.report("crit", text)
+            text = f"{text}, traceback: {steps}"
+        self.report("crit", escaped(text))
 
 
 class Block:

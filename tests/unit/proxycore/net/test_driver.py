@@ -203,6 +203,21 @@ def test_our_bug_ends_that_session_only_and_is_logged_once_with_its_place(
     assert "traceback" not in bugs[1]
 
 
+def test_what_a_client_sent_is_not_quoted_in_the_traceback_of_our_bug(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    house.serve()
+    client = house.client()
+    (driver,) = house.engine._context.drivers.values()
+    monkeypatch.setattr(
+        driver._machine.__class__, "handle", lambda _self, event: {}[event.data], raising=True
+    )
+    client.send(b"a1 LOGIN alice canary-password\r\n")
+    client.expect_end()
+    assert "internal error: KeyError at" in house.log.text()
+    assert "canary" not in house.log.text()
+
+
 def test_a_bug_in_the_relay_ends_that_session_only(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
