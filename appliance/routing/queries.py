@@ -1,13 +1,21 @@
 """Read routing: the generation, an account, the routes that can matter for a login."""
 
-from django.db.models import Q
+from typing import Any, Final
+
+from django.db.models import Q, QuerySet
 
 from appliance.routing.choices import MatchKind
-from appliance.routing.models import Account, Generation, Route
+from appliance.routing.models import Account, Generation, MailHost, Route
+from appliance.routing.prepared import Prepared
 from appliance.routing.rules import Login
 from proxycore.contract.protocol import Protocol
 
-GENERATION_ROW = 1
+GENERATION_ROW: Final = 1
+
+_HOST: Final = ("id", "name", "address", "imap_port", "pop3_port", "smtp_port")
+_ACCOUNT: Final = ("id", "login", "enabled", "password_hash", "mail_host_id")
+_ROUTE: Final = ("id", "position", "match", "value", "mail_host_id")
+_HOST_BESIDE: Final = tuple(f"mail_host__{name}" for name in _HOST)
 
 
 def generation() -> int:
@@ -18,7 +26,12 @@ def generation() -> int:
 
 def find_account(login: Login) -> Account | None:
     """Give the account of a login with its fixed mail host, in one query."""
-    return Account.objects.select_related("mail_host").filter(login=login.user).first()
+    for row in _account_of.rows(login=login.user):
+        account = Account.from_db("default", _ACCOUNT, row[: len(_ACCOUNT)])
+        account.enabled = bool(account.enabled)
+        account.mail_host = _host(row[len(_ACCOUNT) :])
+        return account
+    return None
 
 
 def candidates(login: Login, protocol: Protocol) -> list[Route]:
@@ -26,12 +39,33 @@ def candidates(login: Login, protocol: Protocol) -> list[Route]:
 
     Exact users and domains, of which there can be very many, are compared by the database.
     """
-    return list(
-        Route.objects.select_related("mail_host").filter(
-            Q(match=MatchKind.USER, value=login.user)
-            | Q(match=MatchKind.DOMAIN, value=login.domain)
-            | Q(match__in=(MatchKind.LETTERS, MatchKind.PATTERN, MatchKind.DEFAULT)),
-            protocol__in=("", protocol.value),
-            enabled=True,
-        )
-    )
+    routes = []
+    for row in _routes_for.rows(user=login.user, domain=login.domain, protocol=protocol.value):
+        route = Route.from_db("default", _ROUTE, row[: len(_ROUTE)])
+        host = _host(row[len(_ROUTE) :])
+        assert host is not None  # a route always has one
+        route.mail_host = host
+        routes.append(route)
+    return routes
+
+
+def _host(row: tuple[Any, ...]) -> MailHost | None:
+    return MailHost.from_db("default", _HOST, row) if row[0] is not None else None
+
+
+def _select_account(login: str) -> "QuerySet[Account, Any]":
+    return Account.objects.filter(login=login).order_by().values_list(*_ACCOUNT, *_HOST_BESIDE)
+
+
+def _select_routes(user: str, domain: str, protocol: str) -> "QuerySet[Route, Any]":
+    return Route.objects.filter(
+        Q(match=MatchKind.USER, value=user)
+        | Q(match=MatchKind.DOMAIN, value=domain)
+        | Q(match__in=(MatchKind.LETTERS, MatchKind.PATTERN, MatchKind.DEFAULT)),
+        protocol__in=("", protocol),
+        enabled=True,
+    ).values_list(*_ROUTE, *_HOST_BESIDE)
+
+
+_account_of: Final = Prepared(_select_account, "login")
+_routes_for: Final = Prepared(_select_routes, "user", "domain", "protocol")
