@@ -5,9 +5,10 @@ from itertools import islice
 
 from django.db import transaction
 
+from appliance.lib.text import storable
 from appliance.stats.models import NodeTotals
 from proxycore.contract.messages import Stats
-from proxycore.contract.stats import CATALOGUE, parse_series
+from proxycore.contract.stats import parse_series
 
 MAX_SERIES = 20_000
 """Most series kept of one node: about 300 server blocks with every series there is."""
@@ -18,12 +19,14 @@ def ingest(node: int, report: Stats, now: datetime) -> bool:
 
     Series this appliance does not know (a node of a later version) are left out.
     """
+    if report.seq < 0:
+        return False
     known = ((name, value) for name, value in report.values.items() if _is_known(name, value))
     values = dict(islice(known, MAX_SERIES))
     with transaction.atomic():
         row, created = NodeTotals.objects.select_for_update().get_or_create(
             node=node,
-            boot_id=report.boot_id[:64],
+            boot_id=storable(report.boot_id, 64),
             defaults={
                 "seq": report.seq,
                 "values": values,
@@ -49,4 +52,5 @@ def _is_known(name: str, value: int) -> bool:
         stat, labels = parse_series(name)
     except (KeyError, ValueError):
         return False
-    return stat.name in CATALOGUE and tuple(labels) == stat.labels and value >= 0
+    # what cannot be printed may not be storable either (NUL, in PostgreSQL)
+    return tuple(labels) == stat.labels and value >= 0 and name.isprintable()

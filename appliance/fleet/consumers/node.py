@@ -113,7 +113,7 @@ class NodeConsumer(TickingConsumer):
             self._node, self.channel_name, hello, timezone.now()
         )
         log.info(
-            "node connected: node=%s version=%s revision=%d",
+            "node connected: node=%s version=%r revision=%d",
             node.name,
             hello.version,
             hello.revision,

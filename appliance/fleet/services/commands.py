@@ -12,6 +12,7 @@ from django.utils import timezone
 from appliance.fleet import doorbells
 from appliance.fleet.choices import CommandKind, CommandState
 from appliance.fleet.models import LiveSession, NodeCommand
+from appliance.lib.text import storable
 from proxycore.contract.messages import CommandResult
 
 EXPIRES_AFTER = timedelta(seconds=60)
@@ -91,7 +92,7 @@ def finish(node_id: int, result: CommandResult, now: datetime) -> bool:
             return False
         command.state = CommandState.FAILED if result.message else CommandState.DONE
         command.affected = max(0, min(result.affected, len(command.targets)))
-        command.message = result.message.replace("\x00", "?")[:500]
+        command.message = storable(result.message, 500)
         command.finished_at = now
         command.save()
         rows = LiveSession.objects.filter(node_id=node_id, session__in=command.targets)

@@ -12,14 +12,29 @@ from django.utils import timezone
 from appliance.fleet import doorbells
 from appliance.fleet.choices import CloseCode, CommandState
 from appliance.fleet.models import LiveSession, Node, NodeCommand
+from appliance.lib.text import storable
 from appliance.stats import services as stats
+from proxycore.contract.codec import Invalid, Problem
 from proxycore.contract.messages import LINK_VERSION, Ack, Heartbeat, Hello, Nack
 from proxycore.contract.secret import Secret
 
 MAX_PROBLEMS = 50
 """Most problems of one refusal that are kept; nobody reads more."""
 
+MAX_COUNT = 2**31 - 1
+MAX_NUMBER = 2**63 - 1
+"""What an integer column and a big one hold."""
+
 _TOKEN_BYTES = 32
+_HEARD = (
+    "boot_id",
+    "last_seen_at",
+    "applied_revision",
+    "applied_digest",
+    "generation",
+    "workers",
+    "sessions",
+)
 
 
 class Dismissed(Exception):
@@ -102,8 +117,8 @@ def greet(admitted: Node, connection: str, hello: Hello, now: datetime) -> Node:
             # the sessions of another boot ended with its processes
             LiveSession.objects.filter(node=node).delete()
         node.connection = connection
-        node.version = _text(hello.version, 64)
-        node.hostname = _text(hello.hostname, 255)
+        node.version = storable(hello.version, 64)
+        node.hostname = storable(hello.hostname, 255)
         node.connected_at = now
         _note(node, hello, now)
         node.save()
@@ -118,18 +133,9 @@ def hear(node_id: int, connection: str, heartbeat: Heartbeat, now: datetime) -> 
     """Take a heartbeat. Raises Dismissed when this connection no longer speaks for the node."""
     node = check(node_id, connection)
     _note(node, heartbeat, now)
-    node.sessions = heartbeat.sessions
-    node.save(
-        update_fields=(
-            "boot_id",
-            "last_seen_at",
-            "applied_revision",
-            "applied_digest",
-            "generation",
-            "workers",
-            "sessions",
-        )
-    )
+    node.sessions = _number("sessions", heartbeat.sessions, MAX_COUNT)
+    # not save(): the node may be deleted at this very moment
+    Node.objects.filter(pk=node_id).update(**{name: getattr(node, name) for name in _HEARD})
     return node
 
 
@@ -152,8 +158,8 @@ def acknowledge(node_id: int, connection: str, ack: Ack) -> None:
     """Write down that a revision is active in every worker of a node."""
     check(node_id, connection)
     Node.objects.filter(pk=node_id).update(
-        applied_revision=ack.revision,
-        applied_digest=_text(ack.digest, 64),
+        applied_revision=_number("revision", ack.revision),
+        applied_digest=storable(ack.digest, 64),
         refused_revision=0,
         problems=[],
     )
@@ -163,9 +169,9 @@ def refuse(node_id: int, connection: str, nack: Nack) -> None:
     """Write down what a node has against a revision; it goes on with what it runs."""
     check(node_id, connection)
     Node.objects.filter(pk=node_id).update(
-        refused_revision=nack.revision,
+        refused_revision=_number("revision", nack.revision),
         problems=[
-            {"path": _text(p["path"], 300), "message": _text(p["message"], 500)}
+            {"path": storable(p["path"], 300), "message": storable(p["message"], 500)}
             for p in map(asdict, nack.problems[:MAX_PROBLEMS])
         ],
     )
@@ -179,18 +185,20 @@ def _admitted(admitted: Node, rows: QuerySet[Node]) -> Node:
 
 
 def _note(node: Node, said: Hello | Heartbeat, now: datetime) -> None:
-    node.boot_id = _text(said.boot_id, 64)
+    node.boot_id = storable(said.boot_id, 64)
     node.last_seen_at = now
-    node.applied_revision = said.revision
-    node.applied_digest = _text(said.digest, 64)
-    node.generation = said.generation
-    node.workers = said.workers
+    node.applied_revision = _number("revision", said.revision)
+    node.applied_digest = storable(said.digest, 64)
+    node.generation = _number("generation", said.generation)
+    node.workers = _number("workers", said.workers, MAX_COUNT)
+
+
+def _number(name: str, value: int, most: int = MAX_NUMBER) -> int:
+    """Check what the contract leaves open: that a count counts, and fits its column."""
+    if not 0 <= value <= most:
+        raise Invalid([Problem(name, "is not a count")])
+    return value
 
 
 def _new_token() -> Secret:
     return Secret(secrets.token_urlsafe(_TOKEN_BYTES))
-
-
-def _text(value: str, length: int) -> str:
-    # PostgreSQL stores no NUL
-    return value.replace("\x00", "?")[:length]

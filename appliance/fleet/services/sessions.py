@@ -8,6 +8,7 @@ from django.db import transaction
 
 from appliance.fleet.models import LiveSession
 from appliance.fleet.services import nodes
+from appliance.lib.text import storable
 from proxycore.contract.codec import Invalid, Problem
 from proxycore.contract.messages import Sessions
 from proxycore.contract.session import SessionBytes, SessionRecord
@@ -16,6 +17,9 @@ BATCH = 500
 """Rows per statement; Django takes fewer where the database takes fewer parameters (SQLite)."""
 
 MAX_BYTES = 2**63 - 1
+MAX_ID = 100
+"""Longest id of a session: a boot id, a dot and a counter are far below."""
+
 _TOLD = (
     "server",
     "protocol",
@@ -43,7 +47,7 @@ def report(node_id: int, connection: str, frame: Sessions) -> bool:
         if frame.full:
             changed += _keep_only(node_id, {row.session for row in rows})
         changed += _count(node_id, frame.counted)
-        changed += _close(node_id, frame.closed)
+        changed += _close(node_id, [storable(session, MAX_ID) for session in frame.closed])
     return bool(changed)
 
 
@@ -88,7 +92,12 @@ def _count(node_id: int, counted: Sequence[SessionBytes]) -> int:
             f"UPDATE {table} SET bytes_to_front = %s, bytes_to_back = %s"  # noqa: S608  (our own table's name)
             " WHERE node_id = %s AND session = %s",
             [
-                (_octets(each.bytes_to_front), _octets(each.bytes_to_back), node_id, each.session)
+                (
+                    _octets(each.bytes_to_front),
+                    _octets(each.bytes_to_back),
+                    node_id,
+                    storable(each.session, MAX_ID),
+                )
                 for each in counted
             ],
         )
@@ -99,22 +108,22 @@ def _row(node_id: int, index: int, record: SessionRecord) -> LiveSession:
     where = f"opened[{index}]"
     if not 0 <= record.client_port <= 65535:
         raise Invalid([Problem(f"{where}.client_port", "is not a port")])
-    if not record.session or len(record.session) > 100:
-        raise Invalid([Problem(f"{where}.session", "must have 1 to 100 characters")])
+    if not record.session or len(record.session) > MAX_ID:
+        raise Invalid([Problem(f"{where}.session", f"must have 1 to {MAX_ID} characters")])
     try:
         started_at = datetime.fromtimestamp(record.started_at, UTC)
     except (ValueError, OverflowError, OSError):
         raise Invalid([Problem(f"{where}.started_at", "is not a time")]) from None
     return LiveSession(
         node_id=node_id,
-        session=_text(record.session, 100),
-        server=_text(record.server, 100),
-        protocol=_text(record.protocol, 8),
-        user=_text(record.user, 512),
-        client=_text(record.client, 64),
+        session=storable(record.session, MAX_ID),
+        server=storable(record.server, 100),
+        protocol=storable(record.protocol, 8),
+        user=storable(record.user, 512),
+        client=storable(record.client, 64),
         client_port=record.client_port,
-        listen=_text(record.listen, 128),
-        backend=_text(record.backend, 128),
+        listen=storable(record.listen, 128),
+        backend=storable(record.backend, 128),
         started_at=started_at,
         bytes_to_front=_octets(record.bytes_to_front),
         bytes_to_back=_octets(record.bytes_to_back),
@@ -123,8 +132,3 @@ def _row(node_id: int, index: int, record: SessionRecord) -> LiveSession:
 
 def _octets(value: int) -> int:
     return max(0, min(value, MAX_BYTES))
-
-
-def _text(value: str, length: int) -> str:
-    # PostgreSQL stores no NUL
-    return value.replace("\x00", "?")[:length]

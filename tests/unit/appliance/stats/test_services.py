@@ -56,6 +56,7 @@ def test_the_node_page_has_the_latest_boot() -> None:
         "logins{server}",
         "logins{reason=x}",
         "sessions_open{server=imap}",
+        "logins{server=\x00}",
         "{",
         "",
     ],

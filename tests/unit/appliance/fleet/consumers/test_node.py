@@ -23,6 +23,7 @@ from proxycore.contract.messages import (
     Sessions,
     SettingProblem,
     Stats,
+    to_frame,
 )
 from proxycore.contract.session import SessionBytes
 from tests.unit.appliance.fleet.conftest import Publish
@@ -379,6 +380,12 @@ INVALID_FRAMES = [
     '{"type": "stats", "boot_id": "b", "seq": NaN, "values": {}}',
     json.dumps({"type": "hello", "version": 1}),
     "9" * 10_000,
+    json.dumps(to_frame(heartbeat(revision=-1))),
+    json.dumps(to_frame(heartbeat(workers=2**40))),
+    json.dumps(to_frame(heartbeat(generation=-5))),
+    json.dumps(to_frame(Ack(revision=-1, digest=""))),
+    json.dumps(to_frame(Nack(revision=-1, problems=()))),
+    json.dumps(to_frame(hello(revision=-1))),
 ]
 
 
