@@ -44,7 +44,9 @@ def test_a_name_is_used_once(blocks: dict[str, ServerBlock]) -> None:
         services.save_block(ServerBlock(name="imap", protocol="imap"))
 
 
-@pytest.mark.parametrize("address", ["*", "0.0.0.0", "::", "fe80::1", "192.0.2.1", "mx.example.com"])
+@pytest.mark.parametrize(
+    "address", ["*", "0.0.0.0", "::", "fe80::1", "192.0.2.1", "mx.example.com"]
+)
 def test_addresses_that_can_be_listened_on(blocks: dict[str, ServerBlock], address: str) -> None:
     services.save_listener(Listener(block=blocks["imap"], address=address, port=5143))
 
