@@ -7,6 +7,7 @@ import re
 import socket
 import time
 from collections.abc import Iterator
+from typing import BinaryIO
 
 import pytest
 
@@ -94,6 +95,6 @@ def _note_peaks(peaks: dict[int, int]) -> None:
         peaks[pid] = max(peaks[pid], process.resident_bytes(pid))
 
 
-def _skip_to(file: "socket.SocketIO", start: bytes) -> None:
+def _skip_to(file: BinaryIO, start: bytes) -> None:
     while not (line := file.readline()).startswith(start):
         assert line.startswith(b"* "), line

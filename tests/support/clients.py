@@ -63,8 +63,15 @@ def imap_host(client: imaplib.IMAP4) -> str:
     """Give the name of the Dovecot a logged-in client is on, from its welcome message."""
     client.select("INBOX", readonly=True)
     _, found = client.search(None, "SUBJECT", '"Welcome to"')
-    _, parts = client.fetch(found[0].split()[0].decode(), "(BODY.PEEK[HEADER.FIELDS (SUBJECT)])")
-    return _host_in(parts[0][1])
+    first = found[0].split()[0].decode()
+    return _host_in(fetch(client, first, "(BODY.PEEK[HEADER.FIELDS (SUBJECT)])"))
+
+
+def fetch(client: imaplib.IMAP4, number: str, what: str) -> bytes:
+    """Give the literal of a FETCH answer."""
+    _, parts = client.fetch(number, what)
+    assert isinstance(parts[0], tuple), parts
+    return bytes(parts[0][1])
 
 
 def pop3_host(client: poplib.POP3) -> str:
