@@ -2,12 +2,14 @@
 
 import argparse
 import json
+import signal
 import sys
 import time
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from types import FrameType
 
 from tests.bench.machine import REPOSITORY, Unfit, facts
 from tests.bench.measure import FULL, SHORT, Contest, Measure, Scale
@@ -26,6 +28,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         for measure in ALL:
             print(f"{measure.name:<18} {measure.title}")
         return 0
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _end)
     try:
         chosen = _chosen(options.only)
         if options.control:
@@ -37,6 +41,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (LoadFailed, AssertionError) as error:
         print(f"bench: failed: {error}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        return 128 + signal.SIGINT
+
+
+def _end(number: int, _frame: FrameType | None) -> None:
+    """End by an exception: the proxies are stopped on the way out."""
+    raise SystemExit(128 + number)
 
 
 def _options(argv: Sequence[str] | None) -> argparse.Namespace:
