@@ -6,7 +6,12 @@ from crossplane.analyzer import CONTEXTS, DIRECTIVES
 
 from proxycore.nginxconf.table import Context
 
-_MASKS: Final = {context: CONTEXTS[context.value] for context in Context}
+_MASKS: Final = {
+    Context.MAIN: CONTEXTS[()],
+    Context.EVENTS: CONTEXTS[("events",)],
+    Context.MAIL: CONTEXTS[("mail",)],
+    Context.SERVER: CONTEXTS[("mail", "server")],
+}
 
 
 def judge(name: str, context: Context) -> str:

@@ -27,10 +27,10 @@ from proxycore.nginxconf.values import (
 class Context(Enum):
     """Where a directive may stand."""
 
-    MAIN = ()
-    EVENTS = ("events",)
-    MAIL = ("mail",)
-    SERVER = ("mail", "server")
+    MAIN = "main"
+    EVENTS = "events"
+    MAIL = "mail"
+    SERVER = "server"
 
 
 class Repeat(Enum):
