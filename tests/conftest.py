@@ -13,6 +13,7 @@ from tests.support.fixtures import (
     mailhost02,
     managed_front,
     mta,
+    mta_port,
     standalone_front,
 )
 
@@ -24,6 +25,7 @@ __all__ = [
     "mailhost02",
     "managed_front",
     "mta",
+    "mta_port",
     "pytest_runtest_makereport",
     "pytest_runtest_setup",
     "standalone_front",

@@ -17,6 +17,7 @@ from tests.support.authserver import Asked, AuthServer
 from tests.support.fronts import Front
 from tests.support.process import command_line, descendants_of
 from tests.support.proxycore import Proxycore, environment
+from tests.support.wait import eventually
 
 _LISTING = """\
 user nobody;
@@ -164,7 +165,8 @@ def test_a_refusal_with_auth_wait_leaves_the_session_usable(
 
 
 def test_the_pid_file_names_the_supervisor(daemon: Proxycore) -> None:
-    pid = Path(daemon.directory / "logs" / "nginx.pid").read_text(encoding="ascii")
+    path = daemon.directory / "logs" / "nginx.pid"
+    pid = eventually(lambda: path.read_text(encoding="ascii"), "the pid file is written")
     assert int(pid) == daemon.pid
 
 

@@ -8,7 +8,6 @@ from tests.support import cast, clients
 from tests.support.appliance import WebOnly
 from tests.support.authserver import AuthServer
 from tests.support.dovecot import Dovecot
-from tests.support.postfix import Postfix
 from tests.support.proxycore import Proxycore, greets
 from tests.support.wait import eventually
 
@@ -18,11 +17,11 @@ _NODE = "node under test"
 
 @pytest.fixture(scope="module")
 def web(
-    mailhost01: Dovecot, mailhost02: Dovecot, mta: Postfix, auth_service: AuthServer
+    mailhost01: Dovecot, mailhost02: Dovecot, mta_port: int, auth_service: AuthServer
 ) -> Generator[WebOnly, None, None]:
     """The control plane; somebody else's auth service decides about POP3."""
     with WebOnly() as running:
-        running.load_example([mailhost01, mailhost02], mta)
+        running.load_example([mailhost01, mailhost02], smtp_port=mta_port)
         running.add_accounts(cast.PASSWORDS)
         running.use_auth_service("pop3", f"127.0.0.1:{auth_service.port}/auth")
         running.publish()

@@ -6,7 +6,9 @@ of all other integration tests, wrong passwords and refused sessions included.
 
 import base64
 import binascii
+import contextlib
 import imaplib
+import smtplib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,6 +17,7 @@ import pytest
 from proxycore.contract.authhttp import escape
 from tests.support import cast, clients
 from tests.support.appliance import Appliance
+from tests.support.dovecot import Dovecot
 from tests.support.fronts import Front
 from tests.support.process import descendants_of
 from tests.support.proxycore import Proxycore
@@ -49,7 +52,8 @@ def _findings(files: Iterator[Path]) -> list[str]:
 
 @pytest.fixture(scope="module", autouse=True)
 def logins_of_every_kind(
-    standalone_front: tuple[Front, Proxycore], managed_front: tuple[Front, Appliance]
+    standalone_front: tuple[Front, Proxycore],
+    managed_front: tuple[Front, Appliance],
 ) -> None:
     """Log in rightly and wrongly by every protocol, so that this file also works alone."""
     for front in (standalone_front[0], managed_front[0]):
@@ -58,10 +62,15 @@ def logins_of_every_kind(
                 pass
             with clients.pop3(front.pop3, login, cast.PASSWORDS[login]):
                 pass
-            with clients.smtp(front.smtp, login, cast.PASSWORDS[login]):
-                pass
+            with clients.smtp(front.smtp) as client, contextlib.suppress(smtplib.SMTPException):
+                client.login(login, cast.PASSWORDS[login])  # refused where no Postfix runs
         with clients.imap(front.imap) as client, pytest.raises(imaplib.IMAP4.error):
             client.login(cast.ALICE, _WRONG)
+
+
+def test_the_search_finds_what_is_there(mailhost01: Dovecot) -> None:
+    found = _findings(iter([mailhost01.directory / "users"]))
+    assert "plain in users" in found
 
 
 def test_the_daemon_alone_writes_no_password_even_at_debug(

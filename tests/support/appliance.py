@@ -14,7 +14,6 @@ from pathlib import Path
 from tests.support.dovecot import Dovecot
 from tests.support.fronts import Front
 from tests.support.ports import free_port
-from tests.support.postfix import Postfix
 from tests.support.process import Program
 from tests.support.proxycore import ROOT, environment, greets
 from tests.support.wait import eventually
@@ -176,9 +175,8 @@ class Appliance(Program):
             f"node = Node.objects.get(name={name!r})\n{code}"
         )
 
-    def load_example(self, hosts: Sequence[Dovecot], mta: Postfix | None = None) -> None:
+    def load_example(self, hosts: Sequence[Dovecot], *, smtp_port: int = 25) -> None:
         """Load the policy of listing 15-2, its mail hosts being the given ones."""
-        smtp_port = mta.port if mta else 25
         self.manage(
             "load_example",
             *(

@@ -1,5 +1,6 @@
 """Fixtures of more than one folder: real mail servers and proxies, each started once per run."""
 
+import os
 from collections.abc import Generator
 
 import pytest
@@ -32,14 +33,20 @@ def mta() -> Generator[Postfix, None, None]:
 
 
 @pytest.fixture(scope="session")
+def mta_port(request: pytest.FixtureRequest) -> int:
+    """Where SMTP goes. Only root can start a Postfix; for others SMTP goes nowhere."""
+    return request.getfixturevalue("mta").port if os.getuid() == 0 else 25
+
+
+@pytest.fixture(scope="session")
 def auth_service(
-    mailhost01: Dovecot, mailhost02: Dovecot, mta: Postfix
+    mailhost01: Dovecot, mailhost02: Dovecot, mta_port: int
 ) -> Generator[AuthServer, None, None]:
     """Somebody's auth_http service with the policy of listing 15-2, and no Django."""
     hosts = {
         dovecot.name: (
             "127.0.0.1",
-            {"imap": dovecot.imap_port, "pop3": dovecot.pop3_port, "smtp": mta.port},
+            {"imap": dovecot.imap_port, "pop3": dovecot.pop3_port, "smtp": mta_port},
         )
         for dovecot in (mailhost01, mailhost02)
     }
@@ -57,11 +64,11 @@ def standalone_front(auth_service: AuthServer) -> Generator[tuple[Front, Proxyco
 
 @pytest.fixture(scope="session")
 def appliance(
-    mailhost01: Dovecot, mailhost02: Dovecot, mta: Postfix
+    mailhost01: Dovecot, mailhost02: Dovecot, mta_port: int
 ) -> Generator[Appliance, None, None]:
     """Everything ``make run`` starts, with the example of listing 15-2 loaded."""
     with Appliance(variables={"POSTROAD_AUTH_WAIT_S": "1"}) as running:
-        running.load_example([mailhost01, mailhost02], mta)
+        running.load_example([mailhost01, mailhost02], smtp_port=mta_port)
         running.add_accounts(PASSWORDS)
         yield running
 

@@ -5,6 +5,7 @@ lives (pgbouncer's tests do it this way). Ports below the kernel's ephemeral ran
 that no outgoing connection takes one between the choice and the bind.
 """
 
+import contextlib
 import fcntl
 import os
 import random
@@ -22,7 +23,9 @@ _held: dict[int, IO[bytes]] = {}
 def free_port() -> int:
     """Reserve a port that nobody listens on, until ``release`` or the end of this process."""
     directory = Path(tempfile.gettempdir()) / "postroad-test-ports"
-    directory.mkdir(mode=0o1777, exist_ok=True)
+    directory.mkdir(exist_ok=True)
+    with contextlib.suppress(PermissionError):  # another user made it, and did this
+        directory.chmod(0o1777)
     highest = _first_ephemeral_port() - 1
     for _ in range(_ATTEMPTS):
         port = random.randint(_LOWEST, highest)
