@@ -67,6 +67,12 @@ def test_the_readme_lists_every_environment_variable() -> None:
     assert sorted(listed) == sorted(read)
 
 
+@pytest.mark.parametrize("name", ["ARCHITECTURE.md", "CONTRIBUTING.md", "README.md"])
+def test_every_path_a_document_names_exists(name: str) -> None:
+    named = re.findall(r"`((?:proxycore|appliance|tests|docs|templates)/[\w/.-]*)`", _read(name))
+    assert [path for path in named if not (ROOT / path).exists()] == []
+
+
 @pytest.mark.parametrize("path", sorted(ROOT.glob("docs/**/*.md")) + sorted(ROOT.glob("*.md")))
 def test_relative_links_of_a_document_lead_somewhere(path: Path) -> None:
     links = re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", path.read_text(encoding="utf-8"))
