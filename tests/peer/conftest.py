@@ -1,0 +1,66 @@
+"""Every test here runs once for each proxy: nginx proves the test, the test proves ours."""
+
+from collections.abc import Generator
+from typing import Final
+
+import pytest
+
+from tests.support import proxies
+from tests.support.stub_backends import ImapStub, Pop3Stub, SmtpStub
+
+PENDING: Final[tuple[str, ...]] = (
+    "mail_capability: CRAM-MD5 and APOP",
+    "mail_error_log: syslog, error_log in mail and server",
+    "mail_imap: CRAM-MD5 and EXTERNAL",
+    "mail_pop3: APOP, CRAM-MD5 and EXTERNAL",
+    "mail_proxy_protocol: PROXY protocol, set_real_ip_from",
+    "mail_proxy_smtp_auth: EXTERNAL",
+    "mail_resolver: resolver, SMTP without a login",
+    "mail_smtp: CRAM-MD5, EXTERNAL, SMTP without a login",
+    "mail_smtp_xclient: SMTP without a login",
+    "worker_shutdown_timeout_mail: worker_shutdown_timeout at a reload",
+)
+"""Modules whose tests do not run against ours yet, each with the feature it waits for."""
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Say what the markers mean."""
+    config.addinivalue_line("markers", "nginx_since(version): behaviour nginx has since a version")
+    config.addinivalue_line("markers", "ours(why): behaviour in which ours is meant to differ")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run a test for each proxy that has the behaviour."""
+    if "kind" in metafunc.fixturenames:
+        metafunc.parametrize("kind", _kinds(metafunc.definition), scope="module")
+
+
+def _kinds(item: pytest.Item) -> list[str]:
+    kinds = []
+    module = item.path.stem.removeprefix("test_")
+    if not any(module == pending.partition(":")[0] for pending in PENDING):
+        kinds.append(proxies.OURS)
+    since = item.get_closest_marker("nginx_since")
+    if item.get_closest_marker("ours") is None and (
+        since is None or proxies.nginx_version() >= tuple(map(int, since.args[0].split(".")))
+    ):
+        kinds.append(proxies.NGINX)
+    return kinds
+
+
+@pytest.fixture(scope="module")
+def imap_backend() -> Generator[ImapStub, None, None]:
+    with ImapStub() as backend:
+        yield backend
+
+
+@pytest.fixture(scope="module")
+def pop3_backend() -> Generator[Pop3Stub, None, None]:
+    with Pop3Stub() as backend:
+        yield backend
+
+
+@pytest.fixture(scope="module")
+def smtp_backend() -> Generator[SmtpStub, None, None]:
+    with SmtpStub() as backend:
+        yield backend
