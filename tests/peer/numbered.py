@@ -23,7 +23,7 @@ def ok(number: int, talk: Talk) -> None:
     like(number, talk.line(), talk.ok)
 
 
-def holds(number: int, condition: object, what: str = "") -> None:
+def holds(number: int, condition: object, what: object = "") -> None:
     """Assert something that is no line."""
     assert condition, f"assertion {number}: {what}"
 

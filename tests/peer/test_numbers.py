@@ -37,12 +37,12 @@ def test_every_number_is_asserted(name: str) -> None:
 def _numbers(path: Path) -> set[int]:
     """Give the first arguments of all assertions; of a parameter, the first of each tuple."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
-    found = set()
+    found: set[int] = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.Call) and _name(node.func) in _ASSERTIONS:
             first = node.args[0]
             if isinstance(first, ast.Constant):
-                found.add(first.value)
+                found.add(int(ast.literal_eval(first)))
         if isinstance(node, ast.Call) and _name(node.func) == "parametrize":
             names, values = node.args
             if isinstance(names, ast.Tuple) and ast.literal_eval(names.elts[0]) == "number":

@@ -10,9 +10,30 @@ import socket
 import threading
 from collections.abc import Callable
 from types import TracebackType
-from typing import IO, Self
+from typing import Protocol, Self
 
 from tests.support.wait import eventually
+
+
+class File(Protocol):
+    """The file of a connection."""
+
+    def readline(self) -> bytes:
+        """Read one line."""
+        ...
+
+    def read(self, size: int) -> bytes:
+        """Read so many octets."""
+        ...
+
+    def write(self, octets: bytes) -> object:
+        """Write."""
+        ...
+
+    def flush(self) -> object:
+        """Send what was written."""
+        ...
+
 
 Reply = str | None
 """What to say, without the line end; None says nothing."""
@@ -79,17 +100,17 @@ class StubBackend:
                     file.flush()
             self._connection = None
 
-    def _talk(self, file: IO[bytes], session: list[str]) -> None:
+    def _talk(self, file: File, session: list[str]) -> None:
         self._say(file, self.script("") if self.script else self.banner)
         while line := self._command(file):
             session.append(line)
             self._say(file, (self.script or self.answer)(line))
 
-    def _command(self, file: IO[bytes]) -> str:
+    def _command(self, file: File) -> str:
         return file.readline().decode("latin-1").removesuffix("\n").removesuffix("\r")
 
     @staticmethod
-    def _say(file: IO[bytes], reply: Reply) -> None:
+    def _say(file: File, reply: Reply) -> None:
         if reply is not None:
             file.write(reply.encode("latin-1") + b"\r\n")
             file.flush()
@@ -100,7 +121,7 @@ class ImapStub(StubBackend):
 
     banner = "* OK fake imap server ready"
 
-    def _command(self, file: IO[bytes]) -> str:
+    def _command(self, file: File) -> str:
         line = super()._command(file)
         while literal := re.search(r"\{(\d+)\}$", line):
             self._say(file, "+ ")
