@@ -1,0 +1,163 @@
+"""What is asked about a login: the headers of an auth request, out and in."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from proxycore.contract.authhttp.escaping import escape, one_line, unescape
+from proxycore.contract.protocol import Protocol
+
+NODE_TOKEN_HEADER: Final = "X-Postroad-Node-Token"  # noqa: S105  (a header's name)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProxyFacts:
+    """What a PROXY header said, exactly as it said it: trusted or not, valid or not."""
+
+    client_ip: str
+    client_port: int
+    server_ip: str
+    server_port: int
+
+
+@dataclass(slots=True, kw_only=True)
+class AuthRequest:
+    """One credential submission.
+
+    Not frozen: it is built on the path of every login. Nobody changes it afterwards.
+    """
+
+    protocol: Protocol
+    method: str
+    """``plain apop cram-md5 external none``; ours: ``xoauth2 oauthbearer``."""
+    login: bytes
+    password: bytes
+    """plain: the password; apop, cram-md5: the digest; xoauth2, oauthbearer: the bearer token."""
+    attempt: int
+    """1 for the first submission of the session, then +1 each; a WAIT retry keeps its number."""
+    client_ip: str
+    client_host: str = ""
+    """SMTP: confirmed reverse name, ``[UNAVAILABLE]`` or ``[TEMPUNAVAIL]``. Empty: not sent."""
+    client_port: int = 0
+    """Ours: 0 with a unix socket, and then not sent."""
+    server_port: int = 0
+    """Ours: the port the client connected to; 0 with a unix socket, and then not sent."""
+    server_ip: str = ""
+    """The address the client connected to. Told in the operator's own headers only; empty unless
+    one of them asks for it."""
+    session: str = ""
+    """Our name of the session, likewise."""
+    salt: bytes = b""
+    """apop, cram-md5: the challenge with its angle brackets."""
+    proxy: ProxyFacts | None = None
+    smtp_helo: bytes = b""
+    smtp_from: bytes = b""
+    smtp_to: bytes = b""
+    """none: the client's name; the whole MAIL and RCPT line as typed, without spaces at its end."""
+
+    def __repr__(self) -> str:
+        return (
+            f"AuthRequest({self.protocol}, {self.method}, {self.login!r}, attempt={self.attempt})"
+        )
+
+
+def render_request_headers(request: AuthRequest) -> bytes:
+    """Render the headers of a request in nginx's wire order, ours behind, each ended with CRLF."""
+    salt = b"Auth-Salt: %b\r\n" % one_line(request.salt) if request.salt else b""
+    text = (
+        b"Auth-Method: %b\r\nAuth-User: %b\r\nAuth-Pass: %b\r\n%bAuth-Protocol: %b\r\n"
+        b"Auth-Login-Attempt: %d\r\nClient-IP: %b\r\n"
+        % (
+            request.method.encode(),
+            escape(request.login),
+            escape(request.password),
+            salt,
+            request.protocol.value.encode(),
+            request.attempt,
+            escape(request.client_ip.encode()),
+        )
+    )
+    if request.client_host:
+        # a reverse name is what some stranger's zone says: it may hold a line break, too
+        host = escape(request.client_host.encode("latin-1", "replace"))
+        text += b"Client-Host: %b\r\n" % host
+    if request.proxy is not None:
+        text += _proxy_headers(request.proxy)
+    if request.method == "none":
+        text += b"Auth-SMTP-Helo: %b\r\nAuth-SMTP-From: %b\r\nAuth-SMTP-To: %b\r\n" % (
+            one_line(request.smtp_helo),
+            one_line(request.smtp_from),
+            one_line(request.smtp_to),
+        )
+    if request.client_port:
+        text += b"Client-Port: %d\r\n" % request.client_port
+    if request.server_port:
+        text += b"Auth-Port: %d\r\n" % request.server_port
+    return text
+
+
+def _proxy_headers(proxy: ProxyFacts) -> bytes:
+    return (
+        b"Proxy-Protocol-Addr: %b\r\nProxy-Protocol-Port: %d\r\n"
+        b"Proxy-Protocol-Server-Addr: %b\r\nProxy-Protocol-Server-Port: %d\r\n"
+        % (
+            escape(proxy.client_ip.encode()),
+            proxy.client_port,
+            escape(proxy.server_ip.encode()),
+            proxy.server_port,
+        )
+    )
+
+
+def read_request(headers: Mapping[str, bytes]) -> AuthRequest:
+    """Read a request from its headers. ``headers``: lower-case names to raw values.
+
+    Raises ValueError naming the header for a request that no proxy sends.
+    """
+    for name in ("auth-user", "auth-pass", "auth-protocol"):
+        if name not in headers:
+            raise ValueError(f"{name} is missing")
+    try:
+        protocol = Protocol(headers["auth-protocol"].decode("ascii", "replace").lower())
+    except ValueError:
+        raise ValueError("auth-protocol is not imap, pop3 or smtp") from None
+    return AuthRequest(
+        protocol=protocol,
+        method=headers.get("auth-method", b"plain").decode("ascii", "replace").lower(),
+        login=unescape(headers["auth-user"]),
+        password=unescape(headers["auth-pass"]),
+        attempt=_number(headers, "auth-login-attempt", 1),
+        client_ip=_text(headers, "client-ip"),
+        client_host=headers.get("client-host", b"").decode("latin-1"),
+        client_port=_number(headers, "client-port", 0),
+        server_port=_number(headers, "auth-port", 0),
+        salt=headers.get("auth-salt", b""),
+        proxy=_read_proxy(headers),
+        smtp_helo=headers.get("auth-smtp-helo", b""),
+        smtp_from=headers.get("auth-smtp-from", b""),
+        smtp_to=headers.get("auth-smtp-to", b""),
+    )
+
+
+def _read_proxy(headers: Mapping[str, bytes]) -> ProxyFacts | None:
+    if "proxy-protocol-addr" not in headers:
+        return None
+    return ProxyFacts(
+        client_ip=_text(headers, "proxy-protocol-addr"),
+        client_port=_number(headers, "proxy-protocol-port", 0),
+        server_ip=_text(headers, "proxy-protocol-server-addr"),
+        server_port=_number(headers, "proxy-protocol-server-port", 0),
+    )
+
+
+def _text(headers: Mapping[str, bytes], name: str) -> str:
+    return headers.get(name, b"").decode("ascii", "replace")
+
+
+def _number(headers: Mapping[str, bytes], name: str, default: int) -> int:
+    value = headers.get(name)
+    if value is None:
+        return default
+    if not value.isdigit() or len(value) > 9:
+        raise ValueError(f"{name} is not a number")
+    return int(value)
