@@ -16,6 +16,7 @@ from proxycore.dialogue import profile
 from proxycore.net.auth_client import AuthClient
 from proxycore.net.auth_desk import AuthDesk
 from proxycore.net.context import Block, Context
+from proxycore.net.door import Door
 from proxycore.net.ledger import Ledger
 from proxycore.net.listener import Listener
 from proxycore.net.log import Log
@@ -90,8 +91,8 @@ class Engine:
         for server in snapshot.servers:
             if server.auth_http not in clients:
                 clients[server.auth_http] = self._client(server.auth_http)
-        blocks = {
-            listen.key: block
+        doors = {
+            listen.key: Door(block, listen)
             for server in snapshot.servers
             for block in [self._block(server, clients[server.auth_http])]
             for listen in server.listens
@@ -101,8 +102,8 @@ class Engine:
             if clients.get(auth_http) is not client:
                 client.retire()
         self._clients = clients
-        self._listen(blocks, sockets)
-        timeouts_s = [block.idle_s for block in blocks.values()]
+        self._listen(doors, sockets)
+        timeouts_s = [door.block.idle_s for door in doors.values()]
         sweep_s = min(timeouts_s, default=_SWEEP_MOST_S) / _SWEEPS_PER_TIMEOUT
         self._sweep_s = max(_SWEEP_LEAST_S, min(_SWEEP_MOST_S, sweep_s))
 
@@ -133,13 +134,13 @@ class Engine:
             )
         return client
 
-    def _listen(self, blocks: Mapping[str, Block], sockets: Mapping[str, socket.socket]) -> None:
-        for key in [key for key in self._listeners if key not in blocks]:
+    def _listen(self, doors: Mapping[str, Door], sockets: Mapping[str, socket.socket]) -> None:
+        for key in [key for key in self._listeners if key not in doors]:
             self._listeners.pop(key).close()
-        for key, block in blocks.items():
+        for key, door in doors.items():
             listener, sock = self._listeners.get(key), sockets.get(key)
             if listener is not None:
-                listener.block = block
+                listener.door = door
                 if sock is None:
                     continue
                 if listener.same_socket(sock):
@@ -147,7 +148,7 @@ class Engine:
                     continue
                 listener.close()
             assert sock is not None
-            self._listeners[key] = Listener(key, sock, block)
+            self._listeners[key] = Listener(sock, door)
             if self._context.full:
                 self._listeners[key].pause()
 

@@ -4,7 +4,7 @@ import os
 import socket
 from typing import Final
 
-from proxycore.net.context import Block
+from proxycore.net.door import Door
 from proxycore.net.driver import Driver
 from proxycore.net.reactor import READ, SHARED
 from proxycore.net.sockets import OUT_OF_ROOM, described
@@ -17,14 +17,14 @@ _PAUSE_S: Final = 0.5
 
 
 class Listener:
-    """One socket and the block its connections belong to. Sessions keep the block they got."""
+    """One socket and the door its connections come in by. Sessions keep the door they got."""
 
-    __slots__ = ("_batch", "_paused", "_sock", "block", "key")
+    __slots__ = ("_batch", "_context", "_paused", "_sock", "door")
 
-    def __init__(self, key: str, sock: socket.socket, block: Block) -> None:
+    def __init__(self, sock: socket.socket, door: Door) -> None:
         """Takes the socket over. TCP_NODELAY set here is inherited by what is accepted."""
-        self.key = key
-        self.block = block
+        self.door = door
+        self._context = door.block.context
         self._sock = sock
         self._batch = 1
         self._paused = True
@@ -43,13 +43,13 @@ class Listener:
         if not self._paused:
             self._paused = True
             # an exclusive watch cannot be changed, and the socket outlives our descriptor
-            self.block.context.reactor.forget(self._sock.fileno())
+            self._context.reactor.forget(self._sock.fileno())
 
     def resume(self) -> None:
         """Accept again."""
         if self._paused and self._sock.fileno() >= 0:
             self._paused = False
-            self.block.context.reactor.watch(self._sock.fileno(), READ | SHARED, self._on_ready)
+            self._context.reactor.watch(self._sock.fileno(), READ | SHARED, self._on_ready)
 
     def close(self) -> None:
         """Close this worker's copy."""
@@ -57,7 +57,7 @@ class Listener:
         self._sock.close()
 
     def _on_ready(self, _fd: int, _events: int) -> None:
-        context = self.block.context
+        context = self._context
         for _ in range(self._batch):
             if context.ledger.open_count >= context.limit:
                 context.become_full()
@@ -79,13 +79,13 @@ class Listener:
         try:
             os.set_blocking(fd, False)
             client = (peer[0], peer[1]) if isinstance(peer, tuple) else ("unix:", 0)
-            Driver(self.block, self.key, fd, client).start()
+            Driver(self.door, fd, client, self._context.next_number()).start()
         except Exception as bug:  # noqa: BLE001  (our bug must not end the listening)
-            self.block.context.report_bug(bug)
-            self.block.context.reactor.close(fd)
+            self._context.report_bug(bug)
+            self._context.reactor.close(fd)
 
     def _on_failure(self, problem: OSError) -> None:
-        context = self.block.context
+        context = self._context
         if problem.errno not in OUT_OF_ROOM:
             # the client was gone before it was accepted
             context.report("info", f"accept() failed ({described(problem)})")
@@ -95,5 +95,5 @@ class Listener:
         context.reactor.call_later(_PAUSE_S, self._after_pause)
 
     def _after_pause(self) -> None:
-        if not self.block.context.full:
+        if not self._context.full:
             self.resume()

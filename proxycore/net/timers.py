@@ -15,9 +15,13 @@ _MASK: Final = _SLOTS - 1
 class Timer:
     """One appointment. ``cancel`` may be called at any time and any number of times."""
 
-    __slots__ = ("_fn", "_slot", "due_tick")
+    __slots__ = ("_fn", "_slot", "at", "due_tick")
 
-    def __init__(self, due_tick: int, fn: Callable[[], None], slot: "dict[Timer, None]") -> None:
+    def __init__(
+        self, at: float, due_tick: int, fn: Callable[[], None], slot: "dict[Timer, None]"
+    ) -> None:
+        self.at = at
+        """When it was wanted, monotonic seconds."""
         self.due_tick = due_tick
         self._fn: Callable[[], None] | None = fn
         self._slot = slot
@@ -56,7 +60,7 @@ class TimerWheel:
             due = self._tick + 1
         if self._next is None or due < self._next:
             self._next = due
-        return Timer(due, fn, self._slots[due & _MASK])
+        return Timer(at, due, fn, self._slots[due & _MASK])
 
     def wait_s(self, now: float) -> float | None:
         """Tell how long nothing can be due; None: for ever."""
