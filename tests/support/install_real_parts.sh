@@ -17,6 +17,12 @@ postgresql:/usr/bin/pg_createcluster
 pebble:/usr/bin/pebble
 chromium:/usr/bin/chromium
 curl:/usr/bin/curl
+fetchmail:/usr/bin/fetchmail
+isync:/usr/bin/mbsync
+libsasl2-modules:/usr/share/doc/libsasl2-modules
+msmtp:/usr/bin/msmtp
+mutt:/usr/bin/mutt
+swaks:/usr/bin/swaks
 fonts-dejavu-core:/usr/share/fonts/truetype/dejavu/DejaVuSans.ttf
 "
 
