@@ -1,7 +1,8 @@
 """Ask an auth_http service over HTTP, on the reactor.
 
 ``keepalive`` 0 asks as nginx does: HTTP/1.0 and one connection each, closed at the blank line.
-Otherwise HTTP/1.1 connections are pooled, the last used first. One that dies before any octet of
+Otherwise HTTP/1.1 connections are pooled, the last used first; those above ``keepalive`` a burst of
+logins leaves are kept for the next burst, ``SURPLUS_S`` long. One that dies before any octet of
 its reply had most likely been closed by the service while it was idle, so the question is asked
 again, once, on a fresh one. One deadline covers all of it.
 """
@@ -29,6 +30,10 @@ from proxycore.wire.http import BadReply, Body, Head, read_head, render_start
 Done = Callable[[Verdict], None]
 
 _TIMED_OUT: Final = AuthFault(CloseReason.AUTH_TIMEOUT, "timed out (110: Connection timed out)")
+SURPLUS_S: Final = 1.0
+"""How long connections above ``keepalive`` are kept: closing and opening one costs a login more
+than asking over it, and bursts come in rows."""
+
 _MOST_KNOWN: Final = 64
 _LONGEST_KNOWN_BYTES: Final = 1024
 _FORBIDDEN: Final = 403
@@ -44,6 +49,7 @@ class AuthClient:
         "_keepalive",
         "_start",
         "_timeout_s",
+        "_trimming",
         "address",
         "away_until",
         "context",
@@ -73,6 +79,7 @@ class AuthClient:
         self._keepalive = auth_http.keepalive
         self._timeout_s = auth_http.timeout_ms / 1000
         self._idle: list[_Connection] = []
+        self._trimming: Timer | None = None
         keep = auth_http.keepalive > 0
         self._start = render_start(auth_http.uri, _host_header(auth_http, keep=keep), keep=keep)
         lines = [f"{header.name}: {header.value.reveal()}\r\n" for header in auth_http.headers]
@@ -115,10 +122,18 @@ class AuthClient:
 
     def rest(self, connection: "_Connection") -> bool:
         """Take a connection into the pool; tell whether there was room."""
-        if self.retired or len(self._idle) >= self._keepalive:
+        if self.retired:
             return False
         self._idle.append(connection)
+        if len(self._idle) > self._keepalive and self._trimming is None:
+            self._trimming = self.context.reactor.call_later(SURPLUS_S, self._trim)
         return True
+
+    def _trim(self) -> None:
+        """Close what is idle above ``keepalive``, those that were used least recently."""
+        self._trimming = None
+        for connection in self._idle[: max(0, len(self._idle) - self._keepalive)]:
+            connection.close()
 
     def remove(self, connection: "_Connection") -> None:
         """Take a connection that ended out of the pool, if it is there."""
@@ -138,6 +153,8 @@ class AuthClient:
     def retire(self) -> None:
         """No new session asks here: keep nothing. Exchanges under way come to their end."""
         self.retired = True
+        if self._trimming is not None:
+            self._trimming.cancel()
         while self._idle:
             self._idle[-1].close()
 

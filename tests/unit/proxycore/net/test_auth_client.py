@@ -19,6 +19,7 @@ from proxycore.contract.protocol import Protocol
 from proxycore.contract.reasons import CloseReason
 from proxycore.contract.secret import Secret
 from proxycore.contract.snapshot import AuthHttp, AuthHttpHeader
+from proxycore.net import auth_client as auth_client_module
 from proxycore.net.auth_client import AuthClient, Exchange
 from proxycore.net.sockets import address_of
 from tests.unit.proxycore.net.house import House, Peer
@@ -429,13 +430,17 @@ def test_an_idle_connection_that_is_closed_or_speaks_leaves_the_pool(house: Hous
         house.pump(lambda: desk.client.idle_count == 0, "an empty pool")
 
 
-def test_the_pool_has_a_bound(house: House) -> None:
+def test_what_a_burst_leaves_above_keepalive_is_used_again_and_then_closed(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(auth_client_module, "SURPLUS_S", 0.1)
     desk = pooled(house)
     asked = [begin(desk)[0] for _ in range(4)]
     for auth in asked:
         auth.send(with_length())
     house.pump(lambda: len(desk.verdicts) == 4, "four verdicts")
-    assert desk.client.idle_count == 2
+    assert desk.client.idle_count == 4
+    house.pump(lambda: desk.client.idle_count == 2, "a pool of two")
     desk.client.retire()
     house.idle()
     for auth in asked:
