@@ -9,6 +9,8 @@ from typing import Final
 import argon2
 from django.contrib.auth.hashers import Argon2PasswordHasher
 
+from appliance.lib import schemes
+
 TIME_COST: Final = 2
 MEMORY_COST_KIB: Final = 19 * 1024
 PARALLELISM: Final = 1
@@ -27,10 +29,25 @@ def hash_password(password: bytes) -> str:
 
 
 def verify_password(stored: str, password: bytes) -> bool:
-    """Tell whether the password is the one hashed. An unreadable hash fits no password."""
+    """Tell whether the password is the one hashed. An unreadable hash fits no password.
+
+    A refusal costs an argon2id verification whatever the stored scheme: one that is quicker to
+    compute must not tell that the account exists.
+    """
+    if schemes.verify(stored, password):
+        return True
+    if not is_ours(stored):
+        schemes.verify(DUMMY_HASH, password)
+    return False
+
+
+def is_ours(stored: str) -> bool:
+    """Tell whether a hash is argon2id at our costs; any other can be replaced by one that is."""
+    if not stored.startswith("$argon2id$"):
+        return False
     try:
-        return _hasher.verify(stored, password)
-    except (argon2.exceptions.VerificationError, argon2.exceptions.InvalidHashError):
+        return not _hasher.check_needs_rehash(stored)
+    except argon2.exceptions.InvalidHashError:
         return False
 
 

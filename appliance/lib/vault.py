@@ -3,6 +3,7 @@
 The keys are in a file of the state directory, so a dump of the database alone shows nothing.
 """
 
+import hmac
 from functools import lru_cache
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
@@ -31,3 +32,17 @@ def decrypt(token: str) -> str:
 @lru_cache(maxsize=4)
 def _cipher(keys: tuple[str, ...]) -> MultiFernet:
     return MultiFernet([Fernet(key) for key in keys])
+
+
+def derive(label: str) -> list[bytes]:
+    """Give keys for another purpose, one for each of ours, newest first.
+
+    label: names the purpose; no key serves two, and none of them leads back to ours.
+    """
+    return list(_derived(tuple(settings.ENCRYPTION_KEYS), label))
+
+
+@lru_cache(maxsize=16)
+def _derived(keys: tuple[str, ...], label: str) -> tuple[bytes, ...]:
+    text = f"postroad:{label}".encode()
+    return tuple(hmac.digest(key.encode(), text, "sha256") for key in keys)
