@@ -11,7 +11,7 @@ from typing import Any
 from django.templatetags.static import static
 from django.urls import reverse_lazy
 
-from appliance.lib import database, env, state
+from appliance.lib import broker, database, env, state
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -140,11 +140,10 @@ if REDIS_URL:
     CELERY_BROKER_URL = REDIS_URL
 else:
     _messages = str(state.make_private_directory(STATE_DIR / "broker" / "messages"))
-    CELERY_BROKER_URL = "filesystem://localhost"
+    CELERY_BROKER_URL = broker.register()
     CELERY_BROKER_TRANSPORT_OPTIONS = {
         "data_folder_in": _messages,
         "data_folder_out": _messages,
-        # a worker looks for its end only between two polls
         "polling_interval": 0.2,
         "control_folder": str(state.make_private_directory(STATE_DIR / "broker" / "control")),
     }

@@ -1,0 +1,36 @@
+"""The broker of plain files: messages arrive, and waiting for one is short."""
+
+import time
+from pathlib import Path
+
+import pytest
+from kombu import Connection
+
+from appliance.lib import broker
+
+
+@pytest.fixture
+def connection(tmp_path: Path):
+    options = {"polling_interval": 0.05}
+    for name in ("data_folder_in", "data_folder_out", "control_folder"):
+        folder = tmp_path / ("control" if name == "control_folder" else "messages")
+        folder.mkdir(exist_ok=True)
+        options[name] = str(folder)
+    with Connection(broker.register(), transport_options=options) as made:
+        yield made
+
+
+def test_a_message_goes_through_the_files(connection):
+    with connection.SimpleQueue("work") as queue:
+        queue.put({"task": 1})
+        message = queue.get(timeout=5)
+        message.ack()
+    assert message.payload == {"task": 1}
+
+
+def test_a_wait_without_messages_ends_long_before_what_the_caller_allows(connection):
+    with connection.Consumer(queues=[], callbacks=[lambda *_: None]):
+        began = time.monotonic()
+        with pytest.raises(TimeoutError):
+            connection.drain_events(timeout=60)
+        assert time.monotonic() - began < 30
