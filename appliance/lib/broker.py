@@ -7,6 +7,7 @@ appliance should take, so this transport comes back sooner.
 
 from typing import Any, Final
 
+from kombu import Connection
 from kombu.transport import TRANSPORT_ALIASES, filesystem
 
 SCHEME: Final = "postroadfiles"
@@ -16,10 +17,9 @@ _LONGEST_WAIT_S: Final = 0.2
 class Transport(filesystem.Transport):
     """The filesystem transport with short waits."""
 
-    def drain_events(self, connection: Any, **kwargs: Any) -> None:
+    def drain_events(self, connection: Connection, timeout: float | None = None, **_: Any) -> None:
         """Wait for a message, at most ``_LONGEST_WAIT_S`` whatever the caller's ``timeout``."""
-        timeout_s = kwargs.get("timeout")
-        short_s = _LONGEST_WAIT_S if timeout_s is None else min(timeout_s, _LONGEST_WAIT_S)
+        short_s = _LONGEST_WAIT_S if timeout is None else min(timeout, _LONGEST_WAIT_S)
         super().drain_events(connection, timeout=short_s)
 
 
