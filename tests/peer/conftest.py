@@ -26,6 +26,7 @@ PENDING: Final[tuple[str, ...]] = (
 def pytest_configure(config: pytest.Config) -> None:
     """Say what the markers mean."""
     config.addinivalue_line("markers", "nginx_since(version): behaviour nginx has since a version")
+    config.addinivalue_line("markers", "theirs(why): behaviour of nginx's that ours is not to have")
     config.addinivalue_line("markers", "ours(why): behaviour in which ours is meant to differ")
 
 
@@ -38,7 +39,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 def _kinds(item: pytest.Item) -> list[str]:
     kinds = []
     module = item.path.stem.removeprefix("test_")
-    if not any(module == pending.partition(":")[0] for pending in PENDING):
+    is_pending = any(module == pending.partition(":")[0] for pending in PENDING)
+    if not is_pending and item.get_closest_marker("theirs") is None:
         kinds.append(proxies.OURS)
     since = item.get_closest_marker("nginx_since")
     if item.get_closest_marker("ours") is None and (

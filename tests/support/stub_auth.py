@@ -35,8 +35,9 @@ class Request:
         return ""
 
 
-Answer = bytes | Mapping[str, str] | None
-"""Raw bytes; or headers behind a status line; or nothing at all until the caller goes away."""
+Answer = bytes | list[bytes] | Mapping[str, str] | None
+"""Raw bytes, in one write or several; or headers behind a status line; or nothing at all until the
+caller goes away."""
 Decision = Callable[[Request], Answer]
 
 
@@ -111,8 +112,12 @@ class StubAuth:
         request = Request(raw)
         self.requests.append(request)
         answer = self.decide(request)
+        if isinstance(answer, Mapping):
+            answer = headers(answer)
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        for piece in [answer] if isinstance(answer, bytes) else answer or []:
+            connection.sendall(piece)
         if answer is not None:
-            connection.sendall(answer if isinstance(answer, bytes) else headers(answer))
             connection.shutdown(socket.SHUT_WR)
         while connection.recv(_RECEIVE_BYTES):
             pass  # until the caller goes
