@@ -21,3 +21,10 @@ class MailProtocol(models.TextChoices):
     IMAP = Protocol.IMAP.value, "IMAP"
     POP3 = Protocol.POP3.value, "POP3"
     SMTP = Protocol.SMTP.value, "SMTP"
+
+
+class VerifierKind(models.TextChoices):
+    """How another service is asked whether a password is right."""
+
+    MAIL_HOST = "mail_host", "login at a mail server"
+    AUTH_HTTP = "auth_http", "another auth_http service"

@@ -6,8 +6,8 @@ there is no second choice, since a user of one mail host must never be sent to a
 
 from dataclasses import dataclass
 
-from appliance.routing import queries
-from appliance.routing.models import Account, MailHost
+from appliance.routing import networks, queries
+from appliance.routing.models import Account, MailHost, Route
 from appliance.routing.rules import Login, explain, matches
 from proxycore.contract.protocol import Protocol
 
@@ -19,6 +19,8 @@ class DecisionInput:
     protocol: Protocol
     login: bytes
     """Decoded: the percent-escapes of auth_http are already undone."""
+    client_ip: str | None = None
+    """None: not known, so an account's networks are not looked at (the admin asks so)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,11 +42,13 @@ class Decision:
     account: Account | None
     steps: tuple[Step, ...]
     """What was tried, in order. Users and domains that do not fit are left out."""
+    route: Route | None = None
+    """The route that decided, if one did."""
 
     @property
     def is_refused(self) -> bool:
         """Tell whether the login is refused without regard to its password."""
-        return self.host is None or (self.account is not None and not self.account.enabled)
+        return self.host is None
 
 
 def decide(asked: DecisionInput) -> Decision:
@@ -52,17 +56,27 @@ def decide(asked: DecisionInput) -> Decision:
     login = Login.read(asked.login)
     steps: list[Step] = []
     account = queries.find_account(login)
-    routes = queries.candidates(login, asked.protocol)
     if account is not None:
-        steps.append(Step(f"account {account.login} is enabled", account.enabled))
-        if not account.enabled:
+        if not _admits(account, asked, steps):
             return Decision(None, account, tuple(steps))
         if account.mail_host is not None:
             steps.append(Step(f"account {account.login} has a fixed mail host", True))
             return Decision(account.mail_host, account, tuple(steps))
-    for route in routes:
+    for route in queries.candidates(login, asked.protocol):
         fits = matches(route.match, route.value, login)
         steps.append(Step(f"route {route.position}, {explain(route.match, route.value)}", fits))
         if fits:
-            return Decision(route.mail_host, account, tuple(steps))
+            return Decision(route.mail_host, account, tuple(steps), route)
     return Decision(None, account, tuple(steps))
+
+
+def _admits(account: Account, asked: DecisionInput, steps: list[Step]) -> bool:
+    """Look at the account's own switches; each is a step."""
+    steps.append(Step(f"account {account.login} is enabled", account.enabled))
+    protocol = asked.protocol
+    if not account.speaks(protocol):
+        steps.append(Step(f"account {account.login} may use {protocol.value.upper()}", False))
+    if account.networks and asked.client_ip is not None:
+        is_inside = networks.contains(account.networks, asked.client_ip)
+        steps.append(Step(f"the client is in {account.networks}", is_inside))
+    return all(step.fits for step in steps)

@@ -3,7 +3,9 @@
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 
-from appliance.routing.choices import MailProtocol, MatchKind
+from appliance.lib.fields import EncryptedTextField
+from appliance.lib.schemes import MAX_STORED_CHARS
+from appliance.routing.choices import MailProtocol, MatchKind, VerifierKind
 from proxycore.contract.protocol import DEFAULT_PORTS, Protocol
 
 
@@ -44,6 +46,65 @@ class MailHost(models.Model):
         return port
 
 
+class Verifier(models.Model):
+    """Another service that knows whether a password is right; accounts name it."""
+
+    name = models.CharField(max_length=100, unique=True, help_text="How accounts refer to it.")
+    kind = models.CharField(
+        "verifies by", max_length=12, choices=VerifierKind, default=VerifierKind.MAIL_HOST
+    )
+    mail_host = models.ForeignKey(
+        MailHost,
+        null=True,
+        blank=True,
+        on_delete=models.PROTECT,
+        related_name="verifiers",
+        verbose_name="mail host",
+        help_text="Where to try the login. Blank: at the mail host the login goes to.",
+    )
+    protocol = models.CharField(
+        max_length=4,
+        choices=MailProtocol,
+        default=MailProtocol.IMAP,
+        help_text="Protocol to try the login with.",
+    )
+    url = models.CharField(
+        "auth_http",
+        max_length=300,
+        blank=True,
+        default="",
+        help_text="As in nginx's auth_http: host:port/path.",
+    )
+    header = models.CharField(
+        max_length=100,
+        blank=True,
+        default="",
+        help_text="Name of a header that proves who we are, as in auth_http_header; may be blank.",
+    )
+    secret = EncryptedTextField(
+        blank=True, default="", help_text="Value of that header. Stored encrypted, never shown."
+    )
+    timeout_ms = models.PositiveIntegerField(
+        "timeout (ms)",
+        default=5_000,
+        validators=[MinValueValidator(100), MaxValueValidator(60_000)],
+        help_text="For the whole question. Without an answer, clients are asked to try again.",
+    )
+
+    class Meta:
+        """Order by name."""
+
+        ordering = ("name",)
+        verbose_name = "password verifier"
+
+    def __str__(self) -> str:
+        return self.name
+
+
+def _switch(protocol: Protocol) -> "models.BooleanField[bool, bool]":
+    return models.BooleanField(protocol.value.upper(), default=True)
+
+
 class Account(models.Model):
     """A login of which something is known: a password, a fixed mail host, or that it is off."""
 
@@ -55,8 +116,29 @@ class Account(models.Model):
     enabled = models.BooleanField(
         default=True, help_text="Off refuses the login in the words of a wrong password."
     )
-    password_hash = models.CharField(max_length=200, blank=True, default="", editable=False)
-    """argon2id in PHC form. Empty: the mail server verifies the password."""
+    imap_enabled = _switch(Protocol.IMAP)
+    pop3_enabled = _switch(Protocol.POP3)
+    smtp_enabled = _switch(Protocol.SMTP)
+    networks = models.CharField(
+        max_length=1000,
+        blank=True,
+        default="",
+        help_text="Networks it may log in from, for instance 192.0.2.0/24 2001:db8::/32."
+        " Blank: from anywhere.",
+    )
+    password_hash = models.CharField(
+        max_length=MAX_STORED_CHARS, blank=True, default="", editable=False
+    )
+    """As Dovecot writes it (lib.schemes). Empty: somebody else verifies the password."""
+    verifier = models.ForeignKey(
+        Verifier,
+        null=True,
+        blank=True,
+        on_delete=models.PROTECT,
+        related_name="accounts",
+        verbose_name="verified by",
+        help_text="Ask another service about the password. Goes before a password stored here.",
+    )
     mail_host = models.ForeignKey(
         MailHost,
         null=True,
@@ -66,6 +148,9 @@ class Account(models.Model):
         verbose_name="fixed mail host",
         help_text="Goes before every route. Leave blank to let the routes decide.",
     )
+    epoch = models.PositiveBigIntegerField(default=0, editable=False)
+    """Counts the changes of this account and its verifier: what was verified before one is no
+    longer taken as verified."""
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
@@ -75,6 +160,11 @@ class Account(models.Model):
 
     def __str__(self) -> str:
         return self.login
+
+    def speaks(self, protocol: Protocol) -> bool:
+        """Tell whether the account may be used with this protocol."""
+        allowed: bool = getattr(self, f"{protocol.value}_enabled")
+        return allowed
 
 
 class Route(models.Model):

@@ -13,7 +13,17 @@ from proxycore.contract.protocol import Protocol
 GENERATION_ROW: Final = 1
 
 _HOST: Final = ("id", "name", "address", "imap_port", "pop3_port", "smtp_port")
-_ACCOUNT: Final = ("id", "login", "enabled", "password_hash", "mail_host_id")
+_SWITCHES: Final = ("enabled", "imap_enabled", "pop3_enabled", "smtp_enabled")
+_ACCOUNT: Final = (
+    "id",
+    "login",
+    *_SWITCHES,
+    "networks",
+    "password_hash",
+    "verifier_id",
+    "mail_host_id",
+    "epoch",
+)
 _ROUTE: Final = ("id", "position", "match", "value", "mail_host_id")
 _HOST_BESIDE: Final = tuple(f"mail_host__{name}" for name in _HOST)
 
@@ -28,7 +38,8 @@ def find_account(login: Login) -> Account | None:
     """Give the account of a login with its fixed mail host, in one query."""
     for row in _account_of.rows(login=login.user):
         account = Account.from_db("default", _ACCOUNT, row[: len(_ACCOUNT)])
-        account.enabled = bool(account.enabled)
+        for name in _SWITCHES:  # numbers, in SQLite
+            setattr(account, name, bool(getattr(account, name)))
         account.mail_host = _host(row[len(_ACCOUNT) :])
         return account
     return None

@@ -5,15 +5,17 @@ from typing import TypeVar
 
 from django.core.exceptions import ValidationError
 from django.db import transaction
-from django.db.models import F, Max
+from django.db.models import F, Max, QuerySet
 
-from appliance.lib import doorbell
+from appliance.lib import doorbell, schemes
 from appliance.lib.hashing import hash_password
-from appliance.routing import queries, rules
-from appliance.routing.models import Account, Generation, MailHost, Route
+from appliance.routing import networks, queries, rules
+from appliance.routing.choices import VerifierKind
+from appliance.routing.models import Account, Generation, MailHost, Route, Verifier
+from appliance.servers.snapshot import parse_auth_http
 from proxycore.contract.secret import Secret
 
-_Routing = TypeVar("_Routing", MailHost, Account, Route)
+_Routing = TypeVar("_Routing", MailHost, Account, Route, Verifier)
 
 POSITION_STEP = 10
 """Gap left between routes, so that one can be put between two others."""
@@ -24,20 +26,84 @@ def save_mail_host(host: MailHost) -> MailHost:
     return _save(host)
 
 
+@transaction.atomic
 def save_account(
-    account: Account, *, password: Secret | None = None, forget_password: bool = False
+    account: Account,
+    *,
+    password: Secret | None = None,
+    imported_hash: str = "",
+    forget_password: bool = False,
 ) -> Account:
     """Write an account. Raises ValidationError.
 
     password: replaces the stored one; None keeps it.
+    imported_hash: replaces it by a hash as Dovecot writes it (lib.schemes).
     forget_password: from now on the mail server verifies.
     """
-    account.login = normalise_login(account.login)
+    normalise_account(account)
     if forget_password:
         account.password_hash = ""
     elif password:
         account.password_hash = hash_password(password.reveal().encode())
-    return _save(account)
+    elif imported_hash:
+        account.password_hash = read_hash(imported_hash)
+    _save(account)
+    touch_accounts(Account.objects.filter(pk=account.pk))
+    account.refresh_from_db(fields=["epoch"])
+    return account
+
+
+def normalise_account(account: Account) -> None:
+    """Bring an account into the form that is stored. Raises ValidationError on ``networks``."""
+    account.login = normalise_login(account.login)
+    try:
+        account.networks = networks.normalise(account.networks)
+    except ValueError as fault:
+        raise ValidationError({"networks": str(fault)}) from None
+
+
+def read_hash(text: str) -> str:
+    """Give an imported hash as it is stored. Raises ValidationError on ``imported_hash``."""
+    try:
+        return schemes.read(text)
+    except ValueError as fault:
+        raise ValidationError({"imported_hash": str(fault)}) from None
+
+
+def touch_accounts(accounts: "QuerySet[Account]") -> None:
+    """Count a change of accounts: what was verified before is verified again."""
+    accounts.order_by().update(epoch=F("epoch") + 1)
+
+
+def replace_hash(account_pk: int, old: str, new: str) -> bool:
+    """Store a better hash of the same password, unless another password was set meanwhile.
+
+    No route and no verdict changes by it, so nodes keep what they know.
+    """
+    return bool(Account.objects.filter(pk=account_pk, password_hash=old).update(password_hash=new))
+
+
+@transaction.atomic
+def save_verifier(verifier: Verifier) -> Verifier:
+    """Write a verifier; its accounts are verified anew. Raises ValidationError."""
+    normalise_verifier(verifier)
+    _save(verifier)
+    touch_accounts(Account.objects.filter(verifier=verifier))
+    return verifier
+
+
+def normalise_verifier(verifier: Verifier) -> None:
+    """Check what belongs to the kind of a verifier. Raises ValidationError."""
+    if verifier.kind == VerifierKind.MAIL_HOST:
+        verifier.url = verifier.header = verifier.secret = ""
+        return
+    verifier.mail_host = None
+    try:
+        parse_auth_http(verifier.url)
+    except ValueError as fault:
+        raise ValidationError({"url": str(fault)}) from None
+    if bool(verifier.header) != bool(verifier.secret):
+        raise ValidationError({"header": "A header and its value belong together."})
 
 
 def save_route(route: Route) -> Route:
@@ -63,7 +129,7 @@ def normalise(route: Route) -> None:
 
 
 @transaction.atomic
-def delete(objects: Iterable[MailHost | Account | Route]) -> None:
+def delete(objects: Iterable[MailHost | Account | Route | Verifier]) -> None:
     """Delete hosts, accounts or routes. Raises ProtectedError for a host still in use."""
     for one in list(objects):
         one.delete()

@@ -115,13 +115,46 @@ def test_it_takes_two_queries_however_many_there_are(listing: None, first_host: 
         Route(mail_host=first_host, match=MatchKind.USER, value=f"user{i}", position=5)
         for i in range(200)
     )
-    for login in (b"alice", b"user150", b"nobody"):
+    # a fixed mail host needs no routes
+    for login, expected in ((b"alice", 1), (b"user150", 2), (b"nobody", 2)):
         with CaptureQueriesContext(
             connection,
         ) as queries:
             decision = _decide(login)
-        assert len(queries) == 2
+        assert len(queries) == expected
         assert len(decision.steps) <= 3
+
+
+@pytest.mark.parametrize("protocol", list(Protocol))
+def test_an_account_has_a_switch_for_each_protocol(listing: None, protocol: Protocol) -> None:
+    account = Account(login="bob")
+    setattr(account, f"{protocol.value}_enabled", False)
+    services.save_account(account)
+    for one in Protocol:
+        decision = _decide(b"bob", one)
+        assert decision.is_refused is (one is protocol)
+    refused = _decide(b"bob", protocol)
+    assert f"account bob may use {protocol.value.upper()}: does not fit" in map(str, refused.steps)
+
+
+@pytest.mark.parametrize(
+    ("client_ip", "refused"),
+    [("192.0.2.9", False), ("192.0.3.9", True), ("unix:", True), ("", True), (None, False)],
+)
+def test_an_account_can_be_bound_to_networks(
+    listing: None, client_ip: str | None, refused: bool
+) -> None:
+    services.save_account(Account(login="bob", networks="192.0.2.0/24"))
+    decision = decide(DecisionInput(Protocol.IMAP, b"bob", client_ip))
+    assert decision.is_refused is refused
+
+
+def test_the_route_that_decided_is_told(listing: None, first_host: MailHost) -> None:
+    services.save_account(Account(login="fix", mail_host=first_host))
+    assert _decide(b"fix").route is None
+    route = _decide(b"bob").route
+    assert route is not None
+    assert route.match == MatchKind.DEFAULT
 
 
 def test_the_password_of_an_account_is_stored_as_a_hash(db: None) -> None:

@@ -8,8 +8,8 @@ from django.db.models import ProtectedError
 
 from appliance.lib import doorbell
 from appliance.routing import queries, services
-from appliance.routing.choices import MatchKind
-from appliance.routing.models import Account, MailHost, Route
+from appliance.routing.choices import MatchKind, VerifierKind
+from appliance.routing.models import Account, MailHost, Route, Verifier
 from proxycore.contract.secret import Secret
 
 
@@ -77,3 +77,79 @@ def test_a_change_rings_with_nothing_but_the_generation() -> None:
     services.save_account(Account(login="joe"), password=Secret("one"))
     heard = async_to_sync(layer.receive)(channel)
     assert heard == {"type": "routes.changed", "generation": queries.generation()}
+
+
+def test_every_change_of_an_account_or_its_verifier_begins_a_new_epoch(db: None) -> None:
+    verifier = services.save_verifier(Verifier(name="old"))
+    account = services.save_account(Account(login="joe", verifier=verifier))
+    other = services.save_account(Account(login="ann"))
+    seen = [account.epoch]
+    seen.append(services.save_account(account).epoch)
+    services.save_verifier(verifier)
+    account.refresh_from_db()
+    seen.append(account.epoch)
+    assert seen == sorted(set(seen))
+    assert Account.objects.get(pk=other.pk).epoch == other.epoch
+
+
+def test_an_imported_hash_is_stored_in_its_form(db: None) -> None:
+    account = services.save_account(
+        Account(login="joe"), imported_hash="{SSHA}1pswStEF71naRHFw7vEE3bpnn923EH7m"
+    )
+    assert account.password_hash == "{SSHA}1pswStEF71naRHFw7vEE3bpnn923EH7m"
+    with pytest.raises(ValidationError, match="The scheme is none of") as refused:
+        services.save_account(Account(login="ann"), imported_hash="{MD5}x")
+    assert "imported_hash" in refused.value.message_dict
+    assert not Account.objects.filter(login="ann").exists()
+
+
+def test_a_better_hash_replaces_only_the_one_it_is_of(db: None) -> None:
+    account = services.save_account(Account(login="joe"), password=Secret("x"))
+    before = queries.generation()
+    old = account.password_hash
+    assert services.replace_hash(account.pk, old, "better")
+    assert not services.replace_hash(account.pk, old, "worse")
+    account.refresh_from_db()
+    assert account.password_hash == "better"
+    assert queries.generation() == before
+
+
+def test_networks_are_checked_where_they_are_typed(db: None) -> None:
+    with pytest.raises(ValidationError, match="is no network") as refused:
+        services.save_account(Account(login="joe", networks="x"))
+    assert "networks" in refused.value.message_dict
+
+
+@pytest.mark.parametrize(
+    ("field", "values"),
+    [
+        ("url", {"url": ""}),
+        ("url", {"url": "http://[x"}),
+        ("header", {"url": "127.0.0.1:80/auth", "header": "X-Key"}),
+        ("header", {"url": "127.0.0.1:80/auth", "secret": "canary"}),
+    ],
+)
+def test_a_verifier_is_refused_at_the_field_that_is_wrong(
+    db: None, field: str, values: dict[str, str]
+) -> None:
+    with pytest.raises(ValidationError) as refused:
+        services.save_verifier(Verifier(name="x", kind=VerifierKind.AUTH_HTTP, **values))
+    assert field in refused.value.message_dict
+
+
+def test_a_verifier_keeps_only_what_belongs_to_its_kind(first_host: MailHost) -> None:
+    by_login = services.save_verifier(
+        Verifier(name="a", mail_host=first_host, url="x", header="X-Key", secret="s")
+    )
+    assert (by_login.url, by_login.header, bool(by_login.secret)) == ("", "", False)
+    by_http = services.save_verifier(
+        Verifier(name="b", kind=VerifierKind.AUTH_HTTP, url="127.0.0.1:80/a", mail_host=first_host)
+    )
+    assert by_http.mail_host is None
+
+
+def test_a_verifier_in_use_is_not_deleted(db: None) -> None:
+    verifier = services.save_verifier(Verifier(name="old"))
+    services.save_account(Account(login="joe", verifier=verifier))
+    with pytest.raises(ProtectedError):
+        services.delete([verifier])
