@@ -120,10 +120,12 @@ class ImapStub(StubBackend):
     """Takes any login; announces capabilities in front of its OK to whoever asks by name."""
 
     banner = "* OK fake imap server ready"
+    literals = True
+    """Take literals together with the command they belong to; else each line stands alone."""
 
     def _command(self, file: File) -> str:
         line = super()._command(file)
-        while literal := re.search(r"\{(\d+)\}$", line):
+        while self.literals and (literal := re.search(r"\{(\d+)\}$", line)):
             self._say(file, "+ ")
             line += file.read(int(literal[1])).decode("latin-1") + super()._command(file)
         return line
