@@ -73,6 +73,25 @@ def parse_auth_http(text: str) -> Url:
     return Url(_host(host), port, _uri(uri))
 
 
+def parse_syslog_server(text: str) -> str:
+    """Read ``host[:port]`` or ``unix:/path`` of a syslog server. Raises Refused."""
+    if text[:5].lower() == "unix:":
+        return "unix:" + _unix_path(text[5:])
+    if "/" in text or "?" in text:
+        raise Refused("invalid host")
+    host, rest = _bracketed(text) if text.startswith("[") else ("", "")
+    if host:
+        if rest and rest[0] != ":":
+            raise Refused("invalid host")
+        shown, port = f"[{_ipv6(host)}]", rest[1:] if rest else None
+    else:
+        name, colon, number = text.partition(":")
+        shown, port = name, number if colon else None
+    # nginx looks at the port first
+    suffix = "" if port is None else f":{_port(port)}"
+    return (shown if host else _host(shown)) + suffix
+
+
 def _uri(text: str) -> str:
     # nginx sends "GET ?query" for a URL without a path; that is no valid request
     return text if text.startswith("/") else "/" + text

@@ -1,0 +1,101 @@
+"""What concerns the daemon's processes, and where it writes messages for people."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from proxycore.contract.fields import setting
+
+_LINE_SAFE = r"[^\x00-\x1f\x7f]*"
+
+FACILITIES: Final = (
+    *("kern", "user", "mail", "daemon", "auth", "intern", "lpr", "news", "uucp", "clock"),
+    *("authpriv", "ftp", "ntp", "audit", "alert", "cron"),
+    *("local0", "local1", "local2", "local3", "local4", "local5", "local6", "local7"),
+)
+"""Facilities of syslog in the order of their numbers, by nginx's names."""
+
+SYSLOG: Final = "syslog:"
+"""What the target of a log begins with that goes to a syslog server."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ErrorLog:
+    """Where messages for people go, and from which level on."""
+
+    target: str = setting(
+        "File path, `stderr`, or `syslog:` and the server: `host:port` or `unix:/path`.",
+        default="stderr",
+        directive="error_log",
+        pattern=_LINE_SAFE,
+    )
+    level: str = setting(
+        "Least severe level written.",
+        default="error",
+        directive="error_log",
+        choices=("debug", "info", "notice", "warn", "error", "crit", "alert", "emerg"),
+    )
+    syslog_facility: str = setting(
+        "Facility of syslog messages.",
+        default="local7",
+        directive="error_log",
+        choices=FACILITIES,
+    )
+    syslog_tag: str = setting(
+        "Program name in syslog messages; nginx's by default, so that filters go on working.",
+        default="nginx",
+        directive="error_log",
+        pattern=r"[0-9A-Za-z_]+",
+        max_length=32,
+    )
+    syslog_hostname: bool = setting(
+        "Whether syslog messages name this host.", default=True, directive="error_log"
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Process:
+    """What concerns the daemon's processes and not a session."""
+
+    worker_processes: int = setting(
+        "Worker processes; 0 is one per CPU.",
+        default=0,
+        directive="worker_processes",
+        unit="count",
+        minimum=0,
+        maximum=512,
+    )
+    worker_connections: int = setting(
+        "Sessions per worker; more wait in the listen queue.",
+        default=16_384,
+        directive="worker_connections",
+        unit="count",
+        minimum=1,
+    )
+    worker_shutdown_timeout_ms: int = setting(
+        "Time a draining worker leaves its sessions; 0 waits for ever.",
+        default=0,
+        directive="worker_shutdown_timeout",
+        unit="ms",
+        minimum=0,
+    )
+    user: str = setting(
+        "User the workers run as, when started as root.",
+        default="",
+        directive="user",
+        pattern=_LINE_SAFE,
+    )
+    group: str = setting(
+        "Group the workers run as. Empty: the group named as the user, or else the user's own.",
+        default="",
+        directive="user",
+        pattern=_LINE_SAFE,
+    )
+    pid: str = setting(
+        "File that holds the supervisor's process id.",
+        default="",
+        directive="pid",
+        pattern=_LINE_SAFE,
+    )
+    error_logs: tuple[ErrorLog, ...] = setting(
+        "Where messages go; none given means stderr.", default=(), directive="error_log"
+    )
