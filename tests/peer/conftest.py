@@ -28,6 +28,7 @@ def pytest_configure(config: pytest.Config) -> None:
     """Say what the markers mean."""
     config.addinivalue_line("markers", "nginx_since(version): behaviour nginx has since a version")
     config.addinivalue_line("markers", "theirs(why): behaviour of nginx's that ours is not to have")
+    config.addinivalue_line("markers", "twice: logs in twice in one session")
     config.addinivalue_line("markers", "ours(why): behaviour in which ours is meant to differ")
 
 

@@ -7,6 +7,7 @@ from collections.abc import Generator
 import pytest
 
 from tests.peer.stage import SALT, ZEROS, Stage, staged
+from tests.support.stub_auth import Request
 from tests.support.talk import Pop3, Talk, b64, plain
 
 _MAIL = """
@@ -29,18 +30,29 @@ Auth-Login-Attempt: {attempt}
 Client-IP: 127.0.0.1
 {more}
 """
-_NO = {"Auth-Status": "No", "Auth-Wait": "1"}
+
+
+def _no(request: Request) -> dict[str, str]:
+    """Refuse; the session of somebody who has another attempt in mind goes on."""
+    goes_on = request["Auth-Login-Attempt"] == "1" and _going_on
+    return {"Auth-Status": "No", "Auth-Wait": "1" if goes_on else ""}
+
+
+_going_on: list[bool] = []
+"""Not empty while a test logs in twice in one session."""
 
 
 @pytest.fixture(scope="module")
 def stage(kind: str) -> Generator[Stage, None, None]:
-    with staged(kind, _MAIL, lambda _: _NO) as running:
+    with staged(kind, _MAIL, _no) as running:
         yield running
 
 
 @pytest.fixture(autouse=True)
-def _nothing_asked(stage: Stage) -> None:
+def _nothing_asked(stage: Stage, request: pytest.FixtureRequest) -> None:
     stage.auth.clear()
+    stage.auth.decide = _no
+    _going_on[:] = [True] * (request.node.get_closest_marker("twice") is not None)
 
 
 def _raw(method: str, protocol: str, **fields: object) -> bytes:
@@ -60,6 +72,7 @@ def _cram_md5(talk: Talk, line: str) -> str:
     return base64.b64decode(challenge.split()[-1]).decode("ascii")
 
 
+@pytest.mark.twice
 @pytest.mark.parametrize(
     ("server", "line"),
     [(1, "a AUTHENTICATE CRAM-MD5"), (2, "AUTH CRAM-MD5"), (3, "AUTH CRAM-MD5")],
@@ -97,6 +110,7 @@ def test_cram_md5_wants_exactly_32_characters(stage: Stage, response: str) -> No
     assert stage.auth.requests == []
 
 
+@pytest.mark.twice
 def test_apop(stage: Stage) -> None:
     with stage.pop3(2) as talk:
         assert talk.ask(f"APOP u {'1' * 32}") == "-ERR No"
@@ -150,14 +164,11 @@ def test_external(stage: Stage, server: int, lines: list[str]) -> None:
 def test_password_is_needed_at_the_mail_server(stage: Stage, server: int) -> None:
     fields = {"Auth-Status": "OK", "Auth-Server": "127.0.0.1", "Auth-Port": "9"}
     stage.auth.decide = lambda _: fields
-    try:
-        with getattr(stage, ("imap", "pop3")[server - 1])(server) as talk:
-            verb = ("a AUTHENTICATE", "AUTH")[server - 1]
-            talk.send(f"{verb} EXTERNAL {b64('u')}")
-            assert "internal server error" in talk.rest()
-        assert stage.proxy.log_contains("did not send password")
-    finally:
-        stage.auth.decide = lambda _: _NO
+    with getattr(stage, ("imap", "pop3")[server - 1])(server) as talk:
+        verb = ("a AUTHENTICATE", "AUTH")[server - 1]
+        talk.send(f"{verb} EXTERNAL {b64('u')}")
+        assert "internal server error" in talk.rest()
+    assert stage.proxy.log_contains("did not send password")
 
 
 def _none(**fields: object) -> bytes:
@@ -170,6 +181,7 @@ def _none(**fields: object) -> bytes:
     return _raw("none", "smtp", user="", more=more, **fields)
 
 
+@pytest.mark.twice
 def test_none_asks_at_each_recipient(stage: Stage) -> None:
     with stage.smtp(3) as talk:
         assert talk.ask("MAIL FROM:<>") == "250 2.0.0 OK"
@@ -208,6 +220,7 @@ def test_a_new_hello_forgets_the_sender(stage: Stage) -> None:
     assert stage.auth.requests == []
 
 
+@pytest.mark.twice
 @pytest.mark.ours("nginx passes stale credentials (CVE-2025-53859 is of this kind)")
 @pytest.mark.parametrize("when", ["before MAIL", "between MAIL and RCPT"])
 def test_none_carries_nothing_of_a_failed_login(stage: Stage, when: str) -> None:
@@ -222,6 +235,7 @@ def test_none_carries_nothing_of_a_failed_login(stage: Stage, when: str) -> None
     )
 
 
+@pytest.mark.twice
 @pytest.mark.ours("nginx passes the password of the login before")
 def test_external_carries_no_password_of_a_failed_login(stage: Stage) -> None:
     with stage.imap() as talk:
@@ -232,13 +246,10 @@ def test_external_carries_no_password_of_a_failed_login(stage: Stage) -> None:
 
 @pytest.mark.ours("nginx loses the digest (CVE-2026-27651 is of this kind)")
 def test_a_wait_keeps_the_digest(stage: Stage) -> None:
-    answers = iter([{"Auth-Status": "WAIT", "Auth-Wait": "1"}, _NO])
+    answers = iter([{"Auth-Status": "WAIT", "Auth-Wait": "1"}, {"Auth-Status": "No"}])
     stage.auth.decide = lambda _: next(answers)
-    try:
-        with stage.imap() as talk:
-            _cram_md5(talk, "a AUTHENTICATE CRAM-MD5")
-    finally:
-        stage.auth.decide = lambda _: _NO
+    with stage.imap() as talk:
+        _cram_md5(talk, "a AUTHENTICATE CRAM-MD5")
     first, second = stage.auth.requests
     assert first.raw == second.raw
     assert first["Auth-Pass"] == ZEROS

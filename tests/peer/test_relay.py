@@ -180,13 +180,26 @@ def test_the_client_s_end_is_the_mail_server_s(stage: Stage, peer: Peer) -> None
     assert _read(mail_server, 100) == b"QUIT\r\n"
 
 
-def test_there_is_no_half_closed_session(stage: Stage, peer: Peer) -> None:
+@pytest.mark.theirs("the answer to the last command is lost")
+def test_nginx_ends_a_session_that_is_half_closed(stage: Stage, peer: Peer) -> None:
     with stage.pop3() as talk:
         mail_server = peer.log_in(talk)
         talk.send("QUIT")
         talk.socket.shutdown(socket.SHUT_WR)
         assert _read(mail_server, 100) == b"QUIT\r\n"
         assert talk.rest() == ""
+
+
+@pytest.mark.ours("nginx loses the answer to the last command")
+def test_the_answer_to_the_last_command_arrives(stage: Stage, peer: Peer) -> None:
+    with stage.pop3() as talk:
+        mail_server = peer.log_in(talk)
+        talk.send("QUIT")
+        talk.socket.shutdown(socket.SHUT_WR)
+        assert _read(mail_server, 100) == b"QUIT\r\n"
+        mail_server.sendall(b"+OK bye\r\n")
+        mail_server.close()
+        assert talk.rest() == "+OK bye\r\n"
 
 
 def test_an_idle_session_ends_without_a_word(stage: Stage, peer: Peer) -> None:
