@@ -30,6 +30,7 @@ REVEALING = {
     "proxycore/daemon/crew.py": "hands the node's token to its workers over their own pipe",
     "proxycore/daemon/link.py": "sends the node's token in the handshake",
     "proxycore/net/auth_client.py": "sends header secrets to the auth service",
+    "proxycore/net/tls/material.py": "gives keys, their passphrases and ticket keys to OpenSSL",
     "proxycore/nginxconf/kinds.py": "writes header secrets to an nginx.conf that is to work",
 }
 

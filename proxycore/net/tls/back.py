@@ -1,0 +1,156 @@
+"""A connection to a mail server: we are the TLS client.
+
+One class for implicit TLS and STARTTLS, so no policy can be forgotten on one of the ways
+(CVE-2013-4584). A server that does not prove to be the one meant fails the handshake before it
+learns anything, our own certificate included.
+"""
+
+import re
+from typing import Any, Final
+
+from proxycore.net.tls.back_context import BackContext
+from proxycore.net.tls.certificate import facts_of, names_of, pin_of, subject_of, validity_of
+from proxycore.net.tls.endpoint import Endpoint, Handshake, agreed_alpn, new_ssl, string
+from proxycore.net.tls.libssl import (
+    CTRL_SERVER_NAME,
+    NO_PARTIAL_WILDCARDS,
+    NULL,
+    crypto,
+    ffi,
+    owned,
+    ssl,
+)
+
+_IPV4 = re.compile(r"\d{1,3}(?:\.\d{1,3}){3}")
+
+_NOT_PINNED: Final = 50
+_UNTRUSTED: Final = (
+    "{who} is from an authority that is not trusted here, or its chain is incomplete"
+)
+_SELF_SIGNED: Final = "{who} is self-signed and not trusted here"
+_WRONG_NAME: Final = 'the certificate is not for "{name}" but for {names}'
+
+_EXPLAINED: Final[dict[int, str]] = {
+    2: _UNTRUSTED,
+    3: "there is no revocation list that {who} could be looked up in",
+    9: "{who} is valid from {since} only",
+    10: "{who} expired on {until}",
+    12: "the revocation list that {who} is looked up in is out of date",
+    18: _SELF_SIGNED,
+    19: _SELF_SIGNED,
+    20: _UNTRUSTED,
+    21: _UNTRUSTED,
+    22: "the chain from {who} is longer than proxy_ssl_verify_depth",
+    23: "{who} is revoked",
+    27: _UNTRUSTED,
+    _NOT_PINNED: "the key in {who} is not pinned; it is {pin}",
+    62: _WRONG_NAME,
+    64: _WRONG_NAME,
+}
+"""By OpenSSL's number (x509_vfy.h), what an operator can do something about."""
+
+
+class BackTlsEndpoint(Endpoint):
+    """One connection to a mail server. ``start`` gives what is to be sent first."""
+
+    __slots__ = ("_judged", "_key", "name")
+
+    def __init__(self, context: BackContext, name: str, address: str) -> None:
+        """``name``: the mail host's own, or its IP address; ``address``: where it is, for resuming.
+
+        ``proxy_ssl_name`` comes before ``name``.
+        """
+        super().__init__(context)
+        self.name = context.policy.proxy_ssl_name or name
+        """Name the certificate has to be for."""
+        self._key = f"{self.name} {address}"
+        self._judged = ""
+        self._ssl = new_ssl(context.pointer)
+        ssl.SSL_set_connect_state(self._ssl)
+        self._set_name(context)
+        if context.policy.proxy_ssl_session_reuse:
+            session = context.session(self._key)
+            if session != NULL:
+                ssl.SSL_set_session(self._ssl, session)
+
+    def _set_name(self, context: BackContext) -> None:
+        text = ffi.new("char[]", self.name.encode("ascii", "replace"))
+        address = is_address(self.name)
+        if context.policy.proxy_ssl_server_name and self.name and not address:
+            # RFC 6066 §3: an address is not a name to ask for
+            ssl.SSL_ctrl(self._ssl, CTRL_SERVER_NAME, 0, text)
+        if not context.policy.proxy_ssl_verify or context.pins:
+            return
+        if address:
+            crypto.X509_VERIFY_PARAM_set1_ip_asc(ssl.SSL_get0_param(self._ssl), text)
+        else:
+            ssl.SSL_set_hostflags(self._ssl, NO_PARTIAL_WILDCARDS)
+            ssl.SSL_set1_host(self._ssl, text)
+
+    def start(self) -> bytes:
+        """Begin the handshake: give the ClientHello."""
+        self.feed(b"")
+        return self.take()
+
+    # --- what callbacks ask ---
+
+    def judge(self, good: int, store: Any) -> int:
+        """Judge a certificate of the chain: 1 goes on, 0 ends the handshake with an alert."""
+        if self.context.pins:
+            if pin_of(crypto.X509_STORE_CTX_get0_cert(store)) in self.context.pins:
+                crypto.X509_STORE_CTX_set_error(store, 0)
+                return 1
+            crypto.X509_STORE_CTX_set_error(store, _NOT_PINNED)
+            good = 0
+        if not good:
+            code = crypto.X509_STORE_CTX_get_error(store)
+            certificate = crypto.X509_STORE_CTX_get_current_cert(store)
+            if certificate == NULL:
+                certificate = crypto.X509_STORE_CTX_get0_cert(store)
+            self._judged = explained(code, certificate, self.name)
+        return good
+
+    def keep_session(self, session: Any) -> None:
+        """Keep a session for the next connection to this mail server."""
+        self.context.keep(self._key, session)
+
+    # --- inside an operation ---
+
+    def _why(self) -> str:
+        return self._judged
+
+    def _agreed(self) -> Handshake:
+        pointer = self._ssl
+        certificate = ssl.SSL_get1_peer_certificate(pointer)
+        verified = self.context.policy.proxy_ssl_verify
+        return Handshake(
+            protocol=string(ssl.SSL_get_version(pointer)),
+            cipher=string(ssl.SSL_CIPHER_get_name(ssl.SSL_get_current_cipher(pointer))),
+            server_name=self.name if self.context.policy.proxy_ssl_server_name else "",
+            alpn=agreed_alpn(pointer),
+            resumed=bool(ssl.SSL_session_reused(pointer)),
+            verify="SUCCESS" if verified else "",
+            verify_code=0,
+            peer=None if certificate == NULL else facts_of(owned(certificate, crypto.X509_free)),
+        )
+
+
+def is_address(name: str) -> bool:
+    """Tell whether this is an IP address and not a name."""
+    return ":" in name or _IPV4.fullmatch(name) is not None
+
+
+def explained(code: int, certificate: Any, name: str) -> str:
+    """Say what is wrong with a mail server's certificate, and what the operator may look at."""
+    since, until = validity_of(certificate)
+    words = string(crypto.X509_verify_cert_error_string(code))
+    return _EXPLAINED.get(code, "{who} was not accepted ({code}: {words})").format(
+        who=f'the certificate of "{subject_of(certificate)}"',
+        since=since,
+        until=until,
+        name=name,
+        names=names_of(certificate),
+        pin=pin_of(certificate),
+        code=code,
+        words=words,
+    )

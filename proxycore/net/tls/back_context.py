@@ -1,0 +1,93 @@
+"""TLS towards mail servers under one policy: settings to a context, and sessions to resume."""
+
+from collections import OrderedDict
+from typing import Any, Final
+
+from proxycore.contract.tls import BackTls
+from proxycore.net.tls import callbacks
+from proxycore.net.tls.context import (
+    new_context,
+    revoke,
+    run_commands,
+    set_ciphers,
+    trust,
+    unprovided,
+    use_certificate,
+)
+from proxycore.net.tls.libssl import (
+    CTRL_SESS_CACHE_MODE,
+    NULL,
+    SESS_CACHE_CLIENT,
+    SESS_CACHE_NO_INTERNAL,
+    SESS_CACHE_OFF,
+    VERIFY_NONE,
+    VERIFY_PEER,
+    owned,
+    ssl,
+)
+from proxycore.net.tls.material import passphrases
+
+_MOST_SESSIONS: Final = 1_000
+_SESSION_S: Final = 300
+"""How long a session with a mail server is good: a revoked certificate may be believed as long."""
+
+
+class BackContext:
+    """What all connections under one policy have in common: one for each ``BackTls``."""
+
+    __slots__ = ("_sessions", "notices", "pins", "pointer", "policy")
+
+    def __init__(self, back: BackTls) -> None:
+        """Raises ``Refused`` naming the setting that cannot be used."""
+        self.policy = back
+        self.notices = unprovided(back.proxy_ssl_protocols)
+        """What could not be provided and does no harm; for the log."""
+        self.pins = frozenset(back.proxy_ssl_pins)
+        self._sessions: OrderedDict[str, Any] = OrderedDict()
+        self.pointer: Any = new_context(ssl.TLS_client_method(), back.proxy_ssl_protocols)
+        set_ciphers(self.pointer, back.proxy_ssl_ciphers, "proxy_ssl_ciphers")
+        secrets = passphrases(back.proxy_ssl_password_file, "proxy_ssl_password_file")
+        if back.proxy_ssl_certificate:
+            use_certificate(
+                self.pointer,
+                back.proxy_ssl_certificate,
+                back.proxy_ssl_certificate_key,
+                secrets,
+                ("proxy_ssl_certificate", "proxy_ssl_certificate_key"),
+            )
+        self._verify(back)
+        if back.proxy_ssl_session_reuse:
+            mode = SESS_CACHE_CLIENT | SESS_CACHE_NO_INTERNAL
+            ssl.SSL_CTX_sess_set_new_cb(self.pointer, callbacks.keep_back_session)
+        else:
+            mode = SESS_CACHE_OFF
+        ssl.SSL_CTX_ctrl(self.pointer, CTRL_SESS_CACHE_MODE, mode, NULL)
+        ssl.SSL_CTX_set_timeout(self.pointer, _SESSION_S)
+        run_commands(self.pointer, back.proxy_ssl_conf_command, secrets, "proxy_ssl_conf_command")
+
+    def _verify(self, back: BackTls) -> None:
+        if not back.proxy_ssl_verify:
+            ssl.SSL_CTX_set_verify(self.pointer, VERIFY_NONE, NULL)
+            return
+        ssl.SSL_CTX_set_verify(self.pointer, VERIFY_PEER, callbacks.judge_back)
+        ssl.SSL_CTX_set_verify_depth(self.pointer, back.proxy_ssl_verify_depth)
+        if self.pins:
+            return
+        if back.proxy_ssl_trusted_certificate:
+            trust(self.pointer, back.proxy_ssl_trusted_certificate, "proxy_ssl_trusted_certificate")
+        else:
+            # a directory of hashed names: read when needed, so this costs next to nothing
+            ssl.SSL_CTX_set_default_verify_paths(self.pointer)
+        revoke(self.pointer, back.proxy_ssl_crl, "proxy_ssl_crl")
+
+    def session(self, key: str) -> Any:
+        """Take the newest session with this mail server; NULL without. Each is used once."""
+        found = self._sessions.pop(key, None)
+        return NULL if found is None else found
+
+    def keep(self, key: str, session: Any) -> None:
+        """Keep a session; its reference is ours."""
+        self._sessions[key] = owned(session, ssl.SSL_SESSION_free)
+        self._sessions.move_to_end(key)
+        if len(self._sessions) > _MOST_SESSIONS:
+            self._sessions.popitem(last=False)

@@ -1,0 +1,88 @@
+"""Read from a ClientHello what decides before OpenSSL begins: the server name.
+
+Total over any octets. What is no ClientHello gives an empty ``Hello``: OpenSSL is then given the
+octets and says what is wrong with them. Source: RFC 8446 §4.1.2 and §5.1, RFC 6066 §3.
+"""
+
+from typing import Final, NamedTuple
+
+from proxycore.net.tls.names import LONGEST_NAME
+
+LONGEST_HELLO_BYTES: Final = 16_384
+"""Most octets collected while a ClientHello is incomplete; real ones have 200 to 4,000."""
+
+_CLIENT_HELLO = 1
+_SERVER_NAME = 0
+_RECORD_HEAD = 5
+_MESSAGE_HEAD = 4
+
+
+class Hello(NamedTuple):
+    """What a client said it wants."""
+
+    server_name: str = ""
+    """Lower case; empty when none, or none that is a name, was sent."""
+
+
+_NOTHING = Hello()
+
+
+def read_hello(octets: bytes) -> Hello | None:
+    """Read the beginning of a connection; None while more octets are needed."""
+    message = bytearray()
+    at = 0
+    while True:
+        head = octets[at : at + _RECORD_HEAD]
+        if not b"\x16\x03".startswith(head[:2]):
+            return _NOTHING
+        if len(head) < _RECORD_HEAD:
+            return None
+        size = int.from_bytes(head[3:5])
+        if not 0 < size <= LONGEST_HELLO_BYTES:
+            return _NOTHING
+        at += _RECORD_HEAD
+        message += octets[at : at + size]
+        if message[0:1] and message[0] != _CLIENT_HELLO:
+            return _NOTHING
+        if len(message) >= _MESSAGE_HEAD:
+            wanted = _MESSAGE_HEAD + int.from_bytes(message[1:4])
+            if wanted > LONGEST_HELLO_BYTES:
+                return _NOTHING
+            if len(message) >= wanted:
+                return _read_message(bytes(message[_MESSAGE_HEAD:wanted]))
+        if len(octets) < at + size:
+            return None
+        at += size
+
+
+def _read_message(body: bytes) -> Hello:
+    """Go over what stands before the extensions, then over these."""
+    at = 2 + 32
+    for width in (1, 2, 1):  # session id, cipher suites, compression methods
+        at = _after(body, at, width)
+    end = _after(body, at, 2)
+    at += 2
+    while at + 4 <= min(end, len(body)):
+        kind = int.from_bytes(body[at : at + 2])
+        following = _after(body, at + 2, 2)
+        if kind == _SERVER_NAME:
+            return Hello(_read_name(body[at + 4 : following]))
+        at = following
+    return _NOTHING
+
+
+def _after(body: bytes, at: int, width: int) -> int:
+    """Give where a vector ends that has its length in ``width`` octets at ``at``."""
+    return at + width + int.from_bytes(body[at : at + width])
+
+
+def _read_name(extension: bytes) -> str:
+    """Read the only kind of name there is, host_name (0), off a list that has one."""
+    if len(extension) < 5 or extension[2] != 0:
+        return ""
+    size = int.from_bytes(extension[3:5])
+    name = extension[5 : 5 + size]
+    if len(name) != size or not 0 < size <= LONGEST_NAME:
+        return ""
+    text = name.decode("ascii", "replace")
+    return text.lower() if text.isascii() and text.isprintable() and " " not in text else ""
