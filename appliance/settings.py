@@ -82,6 +82,7 @@ INSTALLED_APPS = [
     "appliance.stats",
     "appliance.servers",
     "appliance.routing",
+    "appliance.credentials",
     "appliance.authhttp",
     "appliance.fleet",
 ]
@@ -175,7 +176,19 @@ AUTH_HTTP_HOST = env.text(
     "AUTH_HTTP_HOST", "127.0.0.1" if HTTP_ADDRESS in _WILDCARDS else HTTP_ADDRESS
 )
 """Where nodes reach the built-in auth service."""
-AUTH_HTTP_PORT = env.integer("AUTH_HTTP_PORT", HTTP_PORT, minimum=0, maximum=65535)
+AUTH_LISTEN_PORT = env.integer(
+    "AUTH_LISTEN_PORT", HTTP_PORT + 1 if HTTP_PORT < 65535 else 0, maximum=65535
+)
+"""Port of the auth service's own process (ADR-0021); 0: there is none, the web server answers."""
+AUTH_HTTP_PORT = env.integer("AUTH_HTTP_PORT", AUTH_LISTEN_PORT or HTTP_PORT, maximum=65535)
+AUTH_HASH_QUEUE = env.integer("AUTH_HASH_QUEUE", 64, maximum=100_000)
+"""Passwords that may wait to be hashed; who comes when it is full is told to try again later."""
+AUTH_VERIFIED_TTL_S = env.integer("AUTH_VERIFIED_TTL_S", 900, maximum=86_400)
+"""How long a password that was found right is not hashed again."""
+REHASH_PASSWORDS = env.boolean("REHASH_PASSWORDS", True)
+"""Replace an imported hash by argon2id at the next good login."""
+CERTIFICATE_LOGIN = env.text("CERTIFICATE_LOGIN", "CN")
+"""Attribute of a client certificate's subject that holds the login, for EXTERNAL."""
 AUTH_HTTP_TIMEOUT_MS = env.integer("AUTH_HTTP_TIMEOUT_MS", 10_000, minimum=1)
 AUTH_CACHE_TTL_MS = env.integer("AUTH_CACHE_TTL_MS", 60_000, maximum=86_400_000)
 AUTH_CACHE_STALE_MS = env.integer("AUTH_CACHE_STALE_MS", 86_400_000, maximum=604_800_000)

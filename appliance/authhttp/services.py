@@ -1,10 +1,11 @@
-"""Decide about one login: routing says where, the stored password (if any) says whether.
+"""Decide about one login: routing says where, credentials say whether.
 
-Every refusal costs exactly one password verification and reads the same, so that unknown login,
-wrong password and disabled account cannot be told apart.
+All refusals read the same and take the same time (credentials.verify).
 """
 
-from collections.abc import Iterable
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
 from typing import Final
 
 from django.conf import settings
@@ -12,33 +13,124 @@ from django.core.exceptions import ValidationError
 from django.db import transaction
 
 from appliance.authhttp.models import CallerSecret
-from appliance.lib.hashing import DUMMY_HASH, verify_password
-from appliance.routing.decide import DecisionInput, decide
+from appliance.credentials import verify
+from appliance.credentials.certificates import ClientCertificate
+from appliance.credentials.verifiers import Answer
+from appliance.routing.choices import MatchKind
+from appliance.routing.decide import Decision, DecisionInput, decide
 from proxycore.contract.authhttp import DEFAULT_FAILURE, AuthFailed, AuthOk, AuthRequest
-
-PLAIN: Final = "plain"
-"""The one Auth-Method that can be verified so far."""
+from proxycore.contract.protocol import Protocol
 
 MIN_SECRET_CHARS: Final = 16
 """A shorter header secret could be guessed over the network."""
 
+RECIPIENT: Final = "none"
+"""Auth-Method of SMTP without authentication: asked for each recipient."""
 
-def answer(request: AuthRequest) -> AuthOk | AuthFailed:
-    """Give the verdict on a login."""
-    decision = decide(DecisionInput(request.protocol, request.login))
-    stored = decision.account.password_hash if decision.account else ""
-    refused = decision.is_refused or request.method != PLAIN
-    if stored or refused:
-        verified = verify_password(stored or DUMMY_HASH, request.password)
-        refused = refused or not verified
-    if refused or decision.host is None:
+_NO_CERTIFICATE: Final = ClientCertificate(verified=False, subject="")
+
+_TRY_LATER: Final = {
+    Protocol.IMAP: (b"[UNAVAILABLE] Try again later", b""),
+    Protocol.POP3: (b"[SYS/TEMP] Try again later", b""),
+    Protocol.SMTP: (b"Temporary authentication failure", b"454 4.7.0"),
+}
+"""A failure that is not the client's: RFC 5530 §3, RFC 3206 §4, RFC 4954 §4.7."""
+
+_UNKNOWN_RECIPIENT: Final = (b"Recipient is not served here", b"550 5.7.1")
+_RECIPIENT: Final = re.compile(rb"RCPT +TO: *<(?:@[^:>]*:)?([^<>]*)>.*", re.IGNORECASE | re.DOTALL)
+
+Verdict = AuthOk | AuthFailed
+
+
+@dataclass(frozen=True, slots=True)
+class Open:
+    """A decision that still needs slow work (credentials.verify.Pending)."""
+
+    pending: verify.Pending
+    conclude: Callable[[verify.Proof], Verdict]
+
+
+def begin(request: AuthRequest, certificate: ClientCertificate = _NO_CERTIFICATE) -> Verdict | Open:
+    """Give the verdict on a login, or what is left to do for it."""
+    if request.method == RECIPIENT:
+        return _recipient(request)
+    asked = request
+    if request.method == verify.EXTERNAL and not request.login:
+        login = verify.login_of(certificate, b"") or ""
+        asked = replace(request, login=login.encode())
+    decision = decide(DecisionInput(request.protocol, asked.login, request.client_ip))
+    begun = verify.begin(asked, decision, certificate)
+
+    def conclude(proof: verify.Proof) -> Verdict:
+        return _verdict(request, asked, decision, proof)
+
+    return conclude(begun) if isinstance(begun, verify.Proof) else Open(begun, conclude)
+
+
+def answer(request: AuthRequest, certificate: ClientCertificate = _NO_CERTIFICATE) -> Verdict:
+    """Give the verdict on a login, however long it takes."""
+    begun = begin(request, certificate)
+    if isinstance(begun, Open):
+        return begun.conclude(verify.complete(begun.pending))
+    return begun
+
+
+def refuse(request: AuthRequest) -> Open:
+    """Refuse what cannot be decided, as slowly as a wrong password."""
+    return Open(verify.refusal(request), lambda _: refusal())
+
+
+def _verdict(
+    request: AuthRequest, asked: AuthRequest, decision: Decision, proof: verify.Proof
+) -> Verdict:
+    if proof.answer is Answer.AWAY:
+        return try_later(request.protocol)
+    if proof.answer is Answer.WRONG or decision.host is None:
         return refusal()
-    return AuthOk(server=decision.host.address, port=decision.host.port(request.protocol))
+    return AuthOk(
+        server=decision.host.address,
+        port=decision.host.port(request.protocol),
+        login=None if asked is request else asked.login,
+        password=None if proof.password is None else proof.password.reveal().encode(),
+        cache_ttl_s=proof.expires_in_s,
+    )
+
+
+def _recipient(request: AuthRequest) -> Verdict:
+    """Take mail for recipients we know the way for, and only for them: we are no open relay.
+
+    A recipient is known by an account or by a route that names him, his domain or a pattern. What
+    holds for first letters or for everybody else says nothing of who is served.
+    """
+    found = _RECIPIENT.fullmatch(request.smtp_to)
+    if found is not None and found[1]:
+        decision = decide(DecisionInput(Protocol.SMTP, found[1], is_recipient=True))
+        if decision.host is not None and _is_known(decision):
+            host = decision.host
+            return AuthOk(server=host.address, port=host.port(Protocol.SMTP))
+    text, code = _UNKNOWN_RECIPIENT
+    return AuthFailed(text=text, error_code=code, wait_s=settings.AUTH_WAIT_S)
+
+
+def _is_known(decision: Decision) -> bool:
+    named = (MatchKind.USER, MatchKind.DOMAIN, MatchKind.PATTERN)
+    return decision.account is not None or (
+        decision.route is not None and decision.route.match in named
+    )
 
 
 def refusal() -> AuthFailed:
     """Give the one refusal there is."""
     return AuthFailed(text=DEFAULT_FAILURE, wait_s=settings.AUTH_WAIT_S)
+
+
+def try_later(protocol: Protocol) -> AuthFailed:
+    """Give the failure for what cannot be said now, which lets a client keep its password."""
+    text, code = _TRY_LATER[protocol]
+    return AuthFailed(text=text, error_code=code, wait_s=settings.AUTH_WAIT_S)
+
+
+# --- who may ask ----------------------------------------------------------------------------------
 
 
 def save_caller_secret(caller: CallerSecret) -> CallerSecret:

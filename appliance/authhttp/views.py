@@ -1,13 +1,16 @@
 """The auth_http view: raw headers in, verdict, raw headers out.
 
-A plain function on raw headers. Django's request object would merge ``Auth_User`` with
+Plain functions on raw headers. Django's request object would merge ``Auth_User`` with
 ``Auth-User`` and decode what may be any bytes, and its middleware costs more than the answer.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 from appliance.authhttp import callers, services
-from proxycore.contract.authhttp import read_request, render_reply_headers
+from appliance.credentials import verify
+from appliance.credentials.certificates import ClientCertificate
+from proxycore.contract.authhttp import AuthRequest, read_request, render_reply_headers
+from proxycore.contract.protocol import Protocol
 
 RawHeaders = Iterable[tuple[bytes, bytes]]
 Reply = tuple[int, list[tuple[bytes, bytes]]]
@@ -18,20 +21,47 @@ UNAVAILABLE: Reply = (503, [])
 """Without Auth headers: nginx and our daemon make a retryable "internal server error" of it."""
 
 
-def answer(raw: RawHeaders) -> Reply:
-    """Answer one request. Works on the database; nothing a caller sends may raise."""
+def begin(
+    raw: RawHeaders, may_ask: Callable[[Mapping[str, bytes]], bool] = callers.may_ask
+) -> "Reply | tuple[services.Open, Protocol]":
+    """Answer one request, or give what is left to do for it. Works on the database.
+
+    Nothing a caller sends may raise.
+    """
     headers, is_ambiguous = _collect(raw)
-    if not callers.may_ask(headers):
+    if not may_ask(headers):
         return FORBIDDEN
     if is_ambiguous:
         return BAD_REQUEST
     # listing 15-2: without a protocol, the default port is that of pop3
     headers.setdefault("auth-protocol", b"pop3")
     try:
-        verdict = services.answer(read_request(headers))
+        request = read_request(headers)
     except ValueError:
-        verdict = services.refusal()
+        return services.refuse(_NONSENSE), _NONSENSE.protocol
+    begun = services.begin(request, ClientCertificate.read(headers))
+    if isinstance(begun, services.Open):
+        return begun, request.protocol
+    return render(begun)
+
+
+def answer(raw: RawHeaders) -> Reply:
+    """Answer one request, however long it takes."""
+    begun = begin(raw)
+    if isinstance(begun[0], services.Open):
+        return render(begun[0].conclude(verify.complete(begun[0].pending)))
+    return begun
+
+
+def render(verdict: services.Verdict) -> Reply:
+    """Give a verdict as a reply."""
     return 200, [(name.encode(), value) for name, value in render_reply_headers(verdict)]
+
+
+_NONSENSE = AuthRequest(
+    protocol=Protocol.POP3, method="", login=b"", password=b"", attempt=1, client_ip=""
+)
+"""Stands for a request that cannot be read."""
 
 
 def _collect(raw: RawHeaders) -> tuple[dict[str, bytes], bool]:

@@ -1,4 +1,4 @@
-"""Admin pages of mail hosts, accounts and routes."""
+"""Admin pages of mail hosts and routes. Accounts are with the credentials app."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -11,8 +11,8 @@ from django.urls import URLPattern, path
 
 from appliance.lib.admin import PostroadAdmin, display
 from appliance.routing import services
-from appliance.routing.forms import AccountForm, RouteForm, TryForm
-from appliance.routing.models import Account, MailHost, Route
+from appliance.routing.forms import RouteForm, TryForm
+from appliance.routing.models import MailHost, Route
 
 
 class RoutingAdmin(PostroadAdmin):
@@ -33,36 +33,6 @@ class MailHostAdmin(RoutingAdmin):
     def store(self, obj: MailHost, form: Any) -> None:
         """Write by the service."""
         services.save_mail_host(obj)
-
-
-@admin.register(Account)
-class AccountAdmin(RoutingAdmin):
-    """Logins of which something is known."""
-
-    form = AccountForm
-    list_display = ("login", "show_verifier", "mail_host", "enabled")
-    list_filter = ("enabled", "mail_host")
-    list_select_related = ("mail_host",)
-    search_fields = ("login",)
-    autocomplete_fields = ("mail_host",)
-    fields = ("login", "enabled", "mail_host", "password", "forget_password")
-
-    @display(description="Password verified by", label={"Postroad": "success"})
-    def show_verifier(self, account: Account) -> str:
-        """Say who verifies the password."""
-        return "Postroad" if account.password_hash else "mail server"
-
-    def get_queryset(self, request: HttpRequest) -> Any:
-        """Leave the date out that no list shows."""
-        return super().get_queryset(request).defer("created_at")
-
-    def store(self, obj: Account, form: Any) -> None:
-        """Write by the service, with what the form says of the password."""
-        services.save_account(
-            obj,
-            password=form.cleaned_data.get("password"),
-            forget_password=form.cleaned_data.get("forget_password", False),
-        )
 
 
 @admin.register(Route)

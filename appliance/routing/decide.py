@@ -21,6 +21,8 @@ class DecisionInput:
     """Decoded: the percent-escapes of auth_http are already undone."""
     client_ip: str | None = None
     """None: not known, so an account's networks are not looked at (the admin asks so)."""
+    is_recipient: bool = False
+    """Mail is to be delivered to the login, which does not have to be allowed to send any."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +76,7 @@ def _admits(account: Account, asked: DecisionInput, steps: list[Step]) -> bool:
     """Look at the account's own switches; each is a step."""
     steps.append(Step(f"account {account.login} is enabled", account.enabled))
     protocol = asked.protocol
-    if not account.speaks(protocol):
+    if not asked.is_recipient and not account.speaks(protocol):
         steps.append(Step(f"account {account.login} may use {protocol.value.upper()}", False))
     if account.networks and asked.client_ip is not None:
         is_inside = networks.contains(account.networks, asked.client_ip)

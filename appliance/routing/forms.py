@@ -3,19 +3,13 @@
 from typing import Any
 
 from django import forms
-from unfold.widgets import (
-    UnfoldAdminPasswordWidget,
-    UnfoldAdminSelectWidget,
-    UnfoldAdminTextInputWidget,
-    UnfoldBooleanSwitchWidget,
-)
+from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
 from appliance.lib.admin import SecretModelForm
-from appliance.lib.fields import SecretFormField
 from appliance.routing import services
 from appliance.routing.choices import MailProtocol
 from appliance.routing.decide import Decision, DecisionInput, decide
-from appliance.routing.models import Account, Route
+from appliance.routing.models import Route
 from proxycore.contract.protocol import Protocol
 
 
@@ -42,31 +36,6 @@ class RouteForm(SecretModelForm):
         super()._post_clean()  # type: ignore[misc]
         if not self.errors:
             self.check_with(services.normalise)
-
-
-class AccountForm(SecretModelForm):
-    """An account; its password can be set and dropped, never read."""
-
-    password = SecretFormField(
-        required=False,
-        widget=UnfoldAdminPasswordWidget(attrs={"autocomplete": "new-password"}),
-        help_text="Blank keeps what is there. With no password the mail server verifies.",
-    )
-    forget_password = forms.BooleanField(
-        required=False,
-        widget=UnfoldBooleanSwitchWidget(),
-        help_text="Drop the stored password: from now on the mail server verifies.",
-    )
-
-    class Meta:
-        """What is stored."""
-
-        model = Account
-        fields = ("login", "enabled", "mail_host")
-
-    def clean_login(self) -> str:
-        """Compare with other accounts in the form that is stored."""
-        return services.normalise_login(self.cleaned_data["login"])
 
 
 class TryForm(forms.Form):

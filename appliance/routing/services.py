@@ -31,7 +31,7 @@ def save_account(
     account: Account,
     *,
     password: Secret | None = None,
-    imported_hash: str = "",
+    imported_hash: Secret | None = None,
     forget_password: bool = False,
 ) -> Account:
     """Write an account. Raises ValidationError.
@@ -62,10 +62,10 @@ def normalise_account(account: Account) -> None:
         raise ValidationError({"networks": str(fault)}) from None
 
 
-def read_hash(text: str) -> str:
+def read_hash(given: Secret) -> str:
     """Give an imported hash as it is stored. Raises ValidationError on ``imported_hash``."""
     try:
-        return schemes.read(text)
+        return schemes.read(given.reveal())
     except ValueError as fault:
         raise ValidationError({"imported_hash": str(fault)}) from None
 

@@ -52,12 +52,14 @@ class Appliance(Program):
         self._command = list(command) or [self._interpreter, str(root / "manage.py"), "run"]
         super().__init__()
         self.http_port = free_port()
+        self.auth_port = free_port()
         self.front = Front.on_free_ports()
         self.state = self.directory / "var"
         self.variables = {
             "POSTROAD_STATE_DIR": str(self.state),
             "POSTROAD_LISTEN_ADDRESS": "127.0.0.1",
             "POSTROAD_HTTP_PORT": str(self.http_port),
+            "POSTROAD_AUTH_LISTEN_PORT": str(self.auth_port),
             "POSTROAD_IMAP_PORT": str(self.front.imap),
             "POSTROAD_POP3_PORT": str(self.front.pop3),
             "POSTROAD_SMTP_PORT": str(self.front.smtp),
@@ -237,7 +239,7 @@ class WebOnly(Appliance):
     """Daphne alone, so that it can be stopped and started while a node lives on elsewhere."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__(variables={"POSTROAD_AUTH_LISTEN_PORT": "0"})
         self.name = "web"
         self._command = [
             *(self._interpreter, "-m", "daphne", "-v", "0"),

@@ -16,7 +16,7 @@ from typing import Final
 
 from django.conf import settings
 
-from appliance.fleet.launcher.programs import WEB, Program, environment
+from appliance.fleet.launcher.programs import AUTH, WEB, Program, environment
 
 Say = Callable[[str], None]
 
@@ -123,11 +123,11 @@ class Keeper:
 
 
 async def stop_all(keepers: Iterable[Keeper]) -> None:
-    """Stop everything within STOP_S: the web server after its callers, the others beside them."""
+    """Stop everything within STOP_S: what is called after its callers, the others beside them."""
     keepers = list(keepers)
     deadline = asyncio.get_running_loop().time() + STOP_S
     callers = [keeper for keeper in keepers if keeper.program.calls_web]
-    web = [keeper for keeper in keepers if keeper.program.name == WEB]
+    web = [keeper for keeper in keepers if keeper.program.name in (AUTH, WEB)]
     others = [keeper for keeper in keepers if keeper not in (*callers, *web)]
 
     async def callers_then_web() -> None:

@@ -43,10 +43,11 @@ def launch(say: Say) -> None:
 
 
 def _prepare(say: Say) -> bootstrap.Outcome:
-    _demand_free([programs.door()])
+    _demand_free([programs.door(), *programs.auth_doors()])
     call_command("migrate", verbosity=0, interactive=False)
     doors = blocks.doors()
-    _demand_free([programs.door(), *(door for door in doors if door.variable)])
+    own = [programs.door(), *programs.auth_doors()]
+    _demand_free([*own, *(door for door in doors if door.variable)])
     for complaint in ports.complaints(door for door in doors if not door.variable):
         say(complaint)
     outcome = bootstrap.Outcome(password=bootstrap.create_administrator())
@@ -101,6 +102,7 @@ async def _welcome(outcome: bootstrap.Outcome, say: Say) -> None:
     missing = await probes.wait_for(
         [
             ("the web interface", probes.web_answers(programs.door())),
+            *(("the auth service", probes.auth_answers(one)) for one in programs.auth_doors()),
             ("the local node", probes.node_runs(bootstrap.LOCAL_NODE)),
             *((door.purpose, probes.mail_answers(door)) for door in doors),
         ]

@@ -39,6 +39,11 @@ def web_answers(door: Door) -> Probe:
     return lambda: _talk(door, b"GET /admin/login/ HTTP/1.0\r\nHost: localhost\r\n\r\n", b"HTTP/")
 
 
+def auth_answers(door: Door) -> Probe:
+    """Probe: the auth service tells strangers that it does not answer them."""
+    return lambda: _talk(door, b"GET /auth_http HTTP/1.0\r\n\r\n", b"HTTP/1.1 403")
+
+
 def mail_answers(door: Door) -> Probe:
     """Probe: a listener greets, so a worker serves it."""
     return lambda: _talk(door, b"", b"")

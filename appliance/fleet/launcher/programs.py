@@ -13,6 +13,8 @@ from appliance.fleet.launcher.ports import Door
 
 WEB: Final = "web"
 """Name of the web server's program."""
+AUTH: Final = "auth"
+"""Name of the auth service's."""
 
 _ROOT_IS_FINE = "ignore:You're running the worker with superuser privileges"
 
@@ -36,10 +38,18 @@ class Program:
 
 
 def door() -> Door:
-    """Give where the admin, the auth service and the control link are."""
+    """Give where the admin and the control link are."""
     return Door(
         "The web interface", settings.HTTP_ADDRESS, settings.HTTP_PORT, "POSTROAD_HTTP_PORT"
     )
+
+
+def auth_doors() -> list[Door]:
+    """Give where the auth service's own process is, if there is to be one."""
+    port = settings.AUTH_LISTEN_PORT
+    if not port:
+        return []
+    return [Door("The auth service", settings.HTTP_ADDRESS, port, "POSTROAD_AUTH_LISTEN_PORT")]
 
 
 def base_url(scheme: str) -> str:
@@ -63,6 +73,7 @@ def all_programs(node_dir: Path, token_file: Path) -> list[Program]:
                 "appliance.asgi:application",
             ),
         ),
+        *(Program(AUTH, ("-m", "appliance.auth_service")) for _ in auth_doors()),
         Program(
             "node",
             (

@@ -43,7 +43,7 @@ def _get(app: AuthHttp, raw: Raw, path: str = "/auth_http", method: str = "GET")
 def app() -> Iterator[AuthHttp]:
     app = AuthHttp(Asked())
     yield app
-    app.disconnect()
+    app.desk.close()
 
 
 def test_an_answer_is_headers_and_no_body(app: AuthHttp, listing: None) -> None:
@@ -78,10 +78,10 @@ def test_everything_else_is_handed_on(app: AuthHttp, path: str) -> None:
 def test_a_database_that_is_away_is_a_retryable_answer_without_a_login_in_the_log(
     app: AuthHttp, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    def fail(raw: Raw) -> None:
+    def fail(raw: Raw, may_ask: object) -> None:
         raise OperationalError("could not connect: canary-login")
 
-    monkeypatch.setattr(views, "answer", fail)
+    monkeypatch.setattr(views, "begin", fail)
     with caplog.at_level(logging.ERROR):
         start, _ = _get(app, request())
     assert start["status"] == 503

@@ -3,11 +3,9 @@
 import pytest
 from django.test import Client
 
-from appliance.lib.hashing import verify_password
 from appliance.routing import queries, services
 from appliance.routing.choices import MatchKind
-from appliance.routing.models import Account, MailHost, Route
-from proxycore.contract.secret import Secret
+from appliance.routing.models import MailHost, Route
 
 ROUTES = "/admin/routing/route/"
 ACCOUNTS = "/admin/routing/account/"
@@ -60,37 +58,6 @@ def test_many_are_deleted_by_the_service(as_administrator: Client, first_host: M
     assert as_administrator.post(HOSTS, data).status_code == 302
     assert not MailHost.objects.exists()
     assert queries.generation() == before + 1
-
-
-def test_an_accounts_password_is_stored_as_a_hash_and_never_shown(
-    as_administrator: Client,
-) -> None:
-    data = {"login": "Joe@Example.com", "enabled": "on", "password": CANARY}
-    assert as_administrator.post(f"{ACCOUNTS}add/", data).status_code == 302
-    account = Account.objects.get()
-    assert account.login == "joe@example.com"
-    assert verify_password(account.password_hash, CANARY.encode())
-    page = as_administrator.get(f"{ACCOUNTS}{account.pk}/change/").text
-    assert CANARY not in page
-    assert account.password_hash not in page
-    assert "Postroad" in as_administrator.get(ACCOUNTS).text
-
-
-def test_a_blank_password_keeps_and_the_switch_drops(as_administrator: Client) -> None:
-    account = services.save_account(Account(login="joe"), password=Secret(CANARY))
-    page = f"{ACCOUNTS}{account.pk}/change/"
-    as_administrator.post(page, {"login": "joe", "enabled": "on", "password": ""})
-    account.refresh_from_db()
-    assert account.password_hash
-    as_administrator.post(page, {"login": "joe", "enabled": "on", "forget_password": "on"})
-    account.refresh_from_db()
-    assert account.password_hash == ""
-
-
-def test_a_second_spelling_of_a_login_is_refused(as_administrator: Client) -> None:
-    services.save_account(Account(login="joe"))
-    answer = as_administrator.post(f"{ACCOUNTS}add/", {"login": "JOE", "enabled": "on"})
-    assert "login" in answer.context["adminform"].form.errors
 
 
 def test_a_mail_host_needs_an_address(as_administrator: Client) -> None:

@@ -94,11 +94,11 @@ def test_every_change_of_an_account_or_its_verifier_begins_a_new_epoch(db: None)
 
 def test_an_imported_hash_is_stored_in_its_form(db: None) -> None:
     account = services.save_account(
-        Account(login="joe"), imported_hash="{SSHA}1pswStEF71naRHFw7vEE3bpnn923EH7m"
+        Account(login="joe"), imported_hash=Secret("{SSHA}1pswStEF71naRHFw7vEE3bpnn923EH7m")
     )
     assert account.password_hash == "{SSHA}1pswStEF71naRHFw7vEE3bpnn923EH7m"
     with pytest.raises(ValidationError, match="The scheme is none of") as refused:
-        services.save_account(Account(login="ann"), imported_hash="{MD5}x")
+        services.save_account(Account(login="ann"), imported_hash=Secret("{MD5}x"))
     assert "imported_hash" in refused.value.message_dict
     assert not Account.objects.filter(login="ann").exists()
 

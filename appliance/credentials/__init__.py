@@ -1,0 +1,1 @@
+"""Is this login who it says it is? App passwords, recoverable secrets, and all verification."""

@@ -1,0 +1,66 @@
+"""A connection to somebody who is asked: lines, one deadline for everything."""
+
+import socket
+import time
+from types import TracebackType
+from typing import Final, Self
+
+_MAX_LINE_BYTES: Final = 8192
+
+
+class Line:
+    """A TCP or unix connection read by lines. Every failure is an OSError."""
+
+    def __init__(self, host: str, port: int, timeout_ms: int) -> None:
+        self._deadline = time.monotonic() + timeout_ms / 1000
+        if host.startswith("unix:"):
+            self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+            try:
+                self._socket.settimeout(self._left_s())
+                self._socket.connect(host.removeprefix("unix:"))
+            except BaseException:
+                self._socket.close()
+                raise
+        else:
+            self._socket = socket.create_connection((host, port), self._left_s())
+        self._buffer = b""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._socket.close()
+
+    def send(self, data: bytes) -> None:
+        """Send octets."""
+        self._socket.settimeout(self._left_s())
+        self._socket.sendall(data)
+
+    def line(self) -> bytes:
+        """Read one line, without its end."""
+        while b"\n" not in self._buffer:
+            if len(self._buffer) > _MAX_LINE_BYTES:
+                raise ConnectionError("a line is too long")
+            self._socket.settimeout(self._left_s())
+            more = self._socket.recv(4096)
+            if not more:
+                raise ConnectionError("closed")
+            self._buffer += more
+        line, _, self._buffer = self._buffer.partition(b"\n")
+        return line.removesuffix(b"\r")
+
+    def ask(self, command: bytes) -> bytes:
+        """Send one command and read one line."""
+        self.send(command + b"\r\n")
+        return self.line()
+
+    def _left_s(self) -> float:
+        left_s = self._deadline - time.monotonic()
+        if left_s <= 0:
+            raise TimeoutError
+        return left_s

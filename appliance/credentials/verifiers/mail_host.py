@@ -1,0 +1,104 @@
+"""Ask a mail server by logging in there, and leave again.
+
+IMAP and SMTP by SASL PLAIN, which carries any octet but NUL; POP3 by USER and PASS. Only a plain
+refusal counts as wrong: "in use", "unavailable" and every other trouble is not the user's fault.
+"""
+
+import base64
+from collections.abc import Callable
+from typing import Final
+
+from appliance.credentials.verifiers.line import Line
+from appliance.credentials.verifiers.question import Answer, Question
+from appliance.routing import models
+from proxycore.contract.protocol import Protocol
+
+_LINE_BREAKS: Final = (b"\r", b"\n", b"\x00")
+_IMAP_TROUBLE: Final = (b"[UNAVAILABLE]", b"[INUSE]", b"[LIMIT]", b"[CONTACTADMIN]", b"[SERVERBUG]")
+_POP3_TROUBLE: Final = (b"[SYS/", b"[IN-USE]", b"[LOGIN-DELAY]")
+_SMTP_WRONG: Final = b"535"
+
+
+class MailHostVerifier:
+    """Logs in at a mail server; whether it lets us in is the answer."""
+
+    def __init__(self, stored: models.Verifier) -> None:
+        self._fixed = stored.mail_host
+        self._protocol = Protocol(stored.protocol)
+        self._timeout_ms = stored.timeout_ms
+
+    def verify(self, question: Question) -> Answer:
+        """Try the login."""
+        login, password = question.request.login, question.request.password
+        if any(octet in login + password for octet in _LINE_BREAKS):
+            return Answer.WRONG
+        host = self._fixed or question.mail_host
+        try:
+            with Line(host.address, host.port(self._protocol), self._timeout_ms) as line:
+                return _TRY[self._protocol](line, login, password)
+        except OSError:
+            return Answer.AWAY
+
+
+def _plain(login: bytes, password: bytes) -> bytes:
+    return base64.b64encode(b"\x00%b\x00%b" % (login, password))
+
+
+def _imap(line: Line, login: bytes, password: bytes) -> Answer:
+    if not line.line().upper().startswith(b"* OK"):
+        return Answer.AWAY
+    answer = line.ask(b"a AUTHENTICATE PLAIN")
+    if answer.startswith(b"+"):
+        answer = line.ask(_plain(login, password))
+    else:
+        return Answer.AWAY
+    while answer.startswith(b"* "):
+        answer = line.line()
+    answer = answer.upper()
+    if answer.startswith(b"A OK"):
+        line.send(b"b LOGOUT\r\n")
+        return Answer.RIGHT
+    is_refusal = answer.startswith(b"A NO") and not any(code in answer for code in _IMAP_TROUBLE)
+    return Answer.WRONG if is_refusal else Answer.AWAY
+
+
+def _pop3(line: Line, login: bytes, password: bytes) -> Answer:
+    if not line.line().startswith(b"+OK"):
+        return Answer.AWAY
+    answer = line.ask(b"USER " + login)
+    if answer.startswith(b"+OK"):
+        answer = line.ask(b"PASS " + password)
+        if answer.startswith(b"+OK"):
+            line.send(b"QUIT\r\n")
+            return Answer.RIGHT
+    is_refusal = answer.startswith(b"-ERR") and not any(code in answer for code in _POP3_TROUBLE)
+    return Answer.WRONG if is_refusal else Answer.AWAY
+
+
+def _smtp(line: Line, login: bytes, password: bytes) -> Answer:
+    if not _reply(line).startswith(b"220"):
+        return Answer.AWAY
+    line.send(b"EHLO localhost\r\n")
+    if not _reply(line).startswith(b"250"):
+        return Answer.AWAY
+    line.send(b"AUTH PLAIN " + _plain(login, password) + b"\r\n")
+    answer = _reply(line)
+    if answer.startswith(b"235"):
+        line.send(b"QUIT\r\n")
+        return Answer.RIGHT
+    return Answer.WRONG if answer.startswith(_SMTP_WRONG) else Answer.AWAY
+
+
+def _reply(line: Line) -> bytes:
+    """Read a reply of one or more lines and give its last one."""
+    answer = line.line()
+    while answer[3:4] == b"-":
+        answer = line.line()
+    return answer
+
+
+_TRY: Final[dict[Protocol, Callable[[Line, bytes, bytes], Answer]]] = {
+    Protocol.IMAP: _imap,
+    Protocol.POP3: _pop3,
+    Protocol.SMTP: _smtp,
+}
