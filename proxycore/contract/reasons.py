@@ -19,6 +19,7 @@ class CloseReason(StrEnum):
     UNSAFE_LITERAL = "unsafe_literal"
     FOREIGN_PROTOCOL = "foreign_protocol"
     TOO_MANY_ERRORS = "too_many_errors"
+    TOO_MANY_COMMANDS = "too_many_commands"
     BAD_PROXY_HEADER = "bad_proxy_header"
     LOGIN_FAILED = "login_failed"
     AUTH_UNAVAILABLE = "auth_unavailable"
@@ -49,6 +50,7 @@ EXPLANATIONS: Final[dict[CloseReason, str]] = {
     CloseReason.UNSAFE_LITERAL: "The client announced a literal in a line that is no command.",
     CloseReason.FOREIGN_PROTOCOL: "The client sent an HTTP request.",
     CloseReason.TOO_MANY_ERRORS: "The client sent `max_errors` commands that are not commands.",
+    CloseReason.TOO_MANY_COMMANDS: "The client sent over `max_commands` commands before login.",
     CloseReason.BAD_PROXY_HEADER: "The connection did not begin with a valid PROXY header.",
     CloseReason.LOGIN_FAILED: "The auth service refused the credentials.",
     CloseReason.AUTH_UNAVAILABLE: "The auth service could not be reached.",

@@ -15,8 +15,25 @@ from typing import Any, Final
 
 from proxycore.contract.codec import Invalid, Problem, decode, encode
 from proxycore.contract.fields import setting
+from proxycore.contract.listen import Listen
+from proxycore.contract.process import ErrorLog, Process
 from proxycore.contract.protocol import Protocol
 from proxycore.contract.secret import Secret
+
+__all__ = [
+    "FORMAT",
+    "AuthHttp",
+    "AuthHttpHeader",
+    "ErrorLog",
+    "Listen",
+    "Process",
+    "Resolver",
+    "Server",
+    "Snapshot",
+    "find_conflicts",
+    "from_plain",
+    "to_plain",
+]
 
 FORMAT: Final = 1
 """Version of the document's shape. A daemon refuses a document of a later format."""
@@ -25,39 +42,8 @@ _ONE_PAGE = 4096
 _DAY_MS = 86_400_000
 _LINE_SAFE = r"[^\x00-\x1f\x7f]*"
 _AUTH_HOST = r"[0-9A-Za-z._:-]+|unix:/[^\x00-\x1f\x7f:]+"
-_LISTEN_ADDRESS = r"\*|[0-9A-Za-z._:-]+|unix:/[^\x00-\x1f\x7f]+"
+_GREETING = r"[!-~](?:[ -~]*[!-~])?"
 _TOKEN = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"  # noqa: S105  (RFC 9110 §5.6.2)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Listen:
-    """One socket a server block accepts connections on."""
-
-    address: str = setting(
-        "IP address or host name, `*` for any IPv4 address, or `unix:/path`.",
-        default="*",
-        pattern=_LISTEN_ADDRESS,
-        directive="listen",
-    )
-    port: int = setting(
-        "TCP port; 0 with a unix socket.", default=0, directive="listen", minimum=0, maximum=65535
-    )
-    backlog: int = setting(
-        "Connections that may wait to be accepted.",
-        default=4096,
-        directive="listen",
-        unit="count",
-        minimum=1,
-        maximum=65535,
-    )
-
-    @property
-    def key(self) -> str:
-        """Name of the socket in logs and when two configurations are compared."""
-        if self.address.startswith("unix:"):
-            return self.address
-        host = f"[{self.address}]" if ":" in self.address else self.address
-        return f"{host}:{self.port}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,6 +115,27 @@ class AuthHttp:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Resolver:
+    """Name servers of a server block (resolver)."""
+
+    addresses: tuple[str, ...] = setting(
+        "IP address, `address:port` or `[IPv6 address]:port` of each name server. Empty: off.",
+        default=(),
+        directive="resolver",
+        pattern=r"[0-9A-Za-z.:\[\]-]+",
+    )
+    valid_ms: int = setting(
+        "How long an answer is used again; 0 goes by the answer's own lifetime.",
+        default=0,
+        directive="resolver",
+        unit="ms",
+        minimum=0,
+    )
+    ipv4: bool = setting("Look for IPv4 addresses.", default=True, directive="resolver")
+    ipv6: bool = setting("Look for IPv6 addresses.", default=True, directive="resolver")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Server:
     """One server block: where it listens and how it treats a session."""
 
@@ -157,6 +164,13 @@ class Server:
         directive="max_errors",
         unit="count",
         minimum=0,
+    )
+    max_commands: int = setting(
+        "Commands before login, answers to challenges included, before the client is disconnected.",
+        default=1000,
+        directive="max_commands",
+        unit="count",
+        minimum=1,
     )
     proxy_timeout_ms: int = setting(
         "Idle time after which a proxied session ends.",
@@ -193,10 +207,29 @@ class Server:
         pattern=_LINE_SAFE,
     )
     imap_auth: tuple[str, ...] = setting(
-        "SASL mechanisms announced.",
+        "SASL mechanisms announced; all but plain and login are refused unless named here.",
         default=("plain",),
         directive="imap_auth",
-        choices=("plain", "login"),
+        choices=("plain", "login", "cram-md5", "external", "xoauth2", "oauthbearer"),
+    )
+    imap_greeting: str = setting(
+        "Text of the greeting, behind `* OK`.",
+        default="IMAP4 ready",
+        directive="imap_greeting",
+        pattern=_GREETING,
+        max_length=400,
+    )
+    imap_id: tuple[str, ...] = setting(
+        "Names and values, in turn, told to a client that asks with ID. Empty: NIL.",
+        default=(),
+        directive="imap_id",
+        pattern=r"[\x20\x21\x23-\x5b\x5d-\x7e]*",
+        max_length=1024,
+    )
+    proxy_issue_imap_id: bool = setting(
+        "Tell the mail server, before the login, what the client said with ID.",
+        default=False,
+        directive="proxy_issue_imap_id",
     )
     pop3_client_buffer_bytes: int = setting(
         "Longest POP3 line before login.",
@@ -213,10 +246,17 @@ class Server:
         pattern=_LINE_SAFE,
     )
     pop3_auth: tuple[str, ...] = setting(
-        "Ways to log in that are announced.",
+        "Ways to log in that are announced; all but plain are refused unless named here.",
         default=("plain",),
         directive="pop3_auth",
-        choices=("plain",),
+        choices=("plain", "apop", "cram-md5", "external", "xoauth2", "oauthbearer"),
+    )
+    pop3_greeting: str = setting(
+        "Text of the greeting, behind `+OK`.",
+        default="POP3 ready",
+        directive="pop3_greeting",
+        pattern=_GREETING,
+        max_length=400,
     )
     smtp_client_buffer_bytes: int = setting(
         "Longest SMTP line before login.",
@@ -233,10 +273,11 @@ class Server:
         pattern=_LINE_SAFE,
     )
     smtp_auth: tuple[str, ...] = setting(
-        "SASL mechanisms announced.",
+        "SASL mechanisms announced; all but plain and login are refused unless named here. With "
+        "none, MAIL and RCPT need no login.",
         default=("plain", "login"),
         directive="smtp_auth",
-        choices=("plain", "login"),
+        choices=("plain", "login", "cram-md5", "external", "none", "xoauth2", "oauthbearer"),
     )
     smtp_greeting_delay_ms: int = setting(
         "How long the greeting is withheld; who speaks first is disconnected.",
@@ -248,74 +289,51 @@ class Server:
     xclient: bool = setting(
         "Tell the SMTP server with XCLIENT who the client is.", default=True, directive="xclient"
     )
-    proxy_smtp_auth: bool = setting(
-        "Authenticate at the SMTP server with the client's credentials.",
+    xclient_legacy: bool = setting(
+        "Send XCLIENT as nginx did before 0.7.34: with PROTO and HELO, and no HELO repeated after.",
         default=False,
-        directive="proxy_smtp_auth",
+        directive="xclient",
     )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ErrorLog:
-    """Where messages for people go, and from which level on."""
-
-    target: str = setting(
-        "File path or `stderr`.", default="stderr", directive="error_log", pattern=_LINE_SAFE
+    proxy_protocol: str = setting(
+        "Begin the connection to the mail server with a PROXY protocol header: `off`, `on` (version"
+        " 1) or `v2`.",
+        default="off",
+        directive="proxy_protocol",
+        choices=("off", "on", "v2"),
     )
-    level: str = setting(
-        "Least severe level written.",
-        default="error",
-        directive="error_log",
-        choices=("debug", "info", "notice", "warn", "error", "crit", "alert", "emerg"),
-    )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Process:
-    """What concerns the daemon's processes and not a session."""
-
-    worker_processes: int = setting(
-        "Worker processes; 0 is one per CPU.",
-        default=0,
-        directive="worker_processes",
-        unit="count",
-        minimum=0,
-        maximum=512,
-    )
-    worker_connections: int = setting(
-        "Sessions per worker; more wait in the listen queue.",
-        default=16_384,
-        directive="worker_connections",
-        unit="count",
-        minimum=1,
-    )
-    worker_shutdown_timeout_ms: int = setting(
-        "Time a draining worker leaves its sessions; 0 waits for ever.",
-        default=0,
-        directive="worker_shutdown_timeout",
-        unit="ms",
-        minimum=0,
-    )
-    user: str = setting(
-        "User the workers run as, when started as root.",
-        default="",
-        directive="user",
-        pattern=_LINE_SAFE,
-    )
-    group: str = setting(
-        "Group the workers run as. Empty: the group named as the user, or else the user's own.",
-        default="",
-        directive="user",
-        pattern=_LINE_SAFE,
-    )
-    pid: str = setting(
-        "File that holds the supervisor's process id.",
-        default="",
-        directive="pid",
-        pattern=_LINE_SAFE,
+    set_real_ip_from: tuple[str, ...] = setting(
+        "Who is believed about the client's address in a PROXY protocol header: IP addresses,"
+        " networks, host names, or `unix:`.",
+        default=(),
+        directive="set_real_ip_from",
+        pattern=r"unix:|[0-9A-Za-z.:_-]+(?:/[0-9]{1,3})?",
     )
     error_logs: tuple[ErrorLog, ...] = setting(
-        "Where messages go; none given means stderr.", default=(), directive="error_log"
+        "Where messages about sessions of this block go; none given means the process's.",
+        default=(),
+        directive="error_log",
+    )
+    so_keepalive: bool = setting(
+        "Keep-alive probes on the connections to clients and mail servers.",
+        default=False,
+        directive="so_keepalive",
+    )
+    resolver: Resolver = setting(
+        "Name servers for clients' host names (SMTP) and for mail servers given by name.",
+        default=Resolver(),
+        directive="resolver",
+    )
+    resolver_timeout_ms: int = setting(
+        "How long one look-up may take.",
+        default=30_000,
+        directive="resolver_timeout",
+        unit="ms",
+        minimum=1,
+    )
+    proxy_smtp_auth: bool = setting(
+        "Authenticate at the SMTP server with the client's credentials, by what it offers.",
+        default=False,
+        directive="proxy_smtp_auth",
     )
 
 
@@ -365,19 +383,4 @@ def find_conflicts(snapshot: Snapshot) -> list[Problem]:
             if listen.key in sockets:
                 problems.append(Problem(path, f'duplicate "{listen.key}" address and port pair'))
             sockets.setdefault(listen.key, path)
-    problems.extend(_find_covered(snapshot, sockets))
-    return problems
-
-
-def _find_covered(snapshot: Snapshot, paths: dict[str, str]) -> list[Problem]:
-    """Find sockets that a wildcard on the same port leaves no room for (Linux: EADDRINUSE).
-
-    nginx binds the wildcard only and tells the servers apart by the local address.
-    """
-    problems: list[Problem] = []
-    for listen in (listen for server in snapshot.servers for listen in server.listens):
-        wildcard = Listen(address="::" if ":" in listen.address else "*", port=listen.port)
-        if listen.port and listen.key != wildcard.key and wildcard.key in paths:
-            message = f'"{listen.key}" beside "{wildcard.key}" is not supported yet'
-            problems.append(Problem(paths[listen.key], message))
     return problems

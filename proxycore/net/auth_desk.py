@@ -22,6 +22,10 @@ AWAY_S: Final = 2.0
 """After a failure, how long those with a stale answer are let in without asking again first: a
 service that swallows packets would otherwise cost each login the whole `auth_http_timeout`."""
 
+_CACHED: Final = frozenset({"plain", "xoauth2", "oauthbearer"})
+"""Methods whose submission is all that a verdict depends on. A digest answers one challenge, none
+is about an envelope, and external about a certificate."""
+
 _AWAY: Final = frozenset({CloseReason.AUTH_UNAVAILABLE, CloseReason.AUTH_TIMEOUT})
 
 
@@ -46,7 +50,7 @@ class AuthDesk:
     def ask(self, request: AuthRequest, answered: Callable[[Verdict], None]) -> "Verdict | Asking":
         """Have a submission decided: at once, or by ``answered`` unless cancelled."""
         key, stale = b"", None
-        if self._ttl_s or self._stale_s:
+        if (self._ttl_s or self._stale_s) and request.method in _CACHED:
             now = self._context.reactor.now
             key = self._cache.key_of(self._scope, request)
             found = self._cache.find(key, now)

@@ -1,4 +1,4 @@
-"""The mail server's connection before login."""
+"""The mail server's connection before login: its name, its addresses, its octets."""
 
 import errno
 import os
@@ -12,15 +12,24 @@ from proxycore.dialogue.states import State
 from proxycore.net.door import Door
 from proxycore.net.front_leg import FrontLeg
 from proxycore.net.log import ACTIONS
+from proxycore.net.names import is_ip_address
 from proxycore.net.reactor import READ, WRITE
+from proxycore.net.resolver import Answer, Lookup
 from proxycore.net.sockets import (
     READ_BYTES,
     Address,
     address_of,
     described,
+    is_connected,
+    keep_alive,
     shown_address,
     start_connect,
 )
+from proxycore.net.timers import Timer
+from proxycore.wire.proxyproto import render_v1, render_v2
+
+ANOTHER_ADDRESS_S: Final = 5.0
+"""How long an address may leave a connection unanswered while there is another to try."""
 
 _BACK_CONNECTED: Final = BackConnected()
 _BACK_CLOSED: Final = BackClosed()
@@ -29,20 +38,133 @@ _BACK_CLOSED: Final = BackClosed()
 class BackLeg(FrontLeg):
     """Connects to a mail server, reads and writes it."""
 
-    __slots__ = ("_back", "_back_out", "_connected")
+    __slots__ = ("_back", "_back_out", "_connected", "_lookup", "_patience", "_targets")
 
     def __init__(self, door: Door, front: int, client: tuple[str, int], number: int) -> None:
         super().__init__(door, front, client, number)
         self._back = -1
         self._back_out = b""
         self._connected = False
+        self._targets: list[tuple[str, int]] | None = None
+        """Addresses still to be tried, when the mail server's name has several."""
+        self._patience: Timer | None = None
+        self._lookup: Lookup | None = None
+
+    # --- connecting ---
+
+    def _connect_back(self, command: ConnectBack) -> None:
+        place, port = command.address, command.port
+        if _is_name(place):
+            self._look_up(place, port)
+            return
+        problem = self._connect_to(place, port)
+        if problem is not None:
+            self._following = BackFailed(_failure_of(problem))
+
+    def _connect_to(self, place: str, port: int) -> OSError | None:
+        """Begin to connect; give the failure that shows at once, after logging it."""
+        address, self._upstream = _destination(place, port)
+        try:
+            self._back = start_connect(address)
+        except OSError as problem:
+            self._note_connect_failure(problem)
+            return problem
+        server = self.block.server
+        if server.so_keepalive:
+            keep_alive(self._front)
+            keep_alive(self._back)
+        if server.proxy_protocol == "off":
+            # the mail server speaks first, so its greeting tells that we are connected
+            self.context.reactor.watch(self._back, READ, self._on_back)
+        else:
+            self._back_out = self._proxy_header(server.proxy_protocol)
+            self.context.reactor.watch(self._back, READ | WRITE, self._on_back)
+        return None
+
+    def _proxy_header(self, version: str) -> bytes:
+        client, local = (self.client_ip, self.client_port), self.door.local_address(self._front)
+        return render_v1(client, local) if version == "on" else render_v2(client, local)
+
+    def _look_up(self, name: str, port: int) -> None:
+        """Find the addresses of a mail server given by name."""
+        block = self.block
+        self._upstream = shown_address(name, port)
+
+        def told(answer: Answer) -> None:
+            self._lookup = None
+            failed = self._take_addresses(answer, name, port)
+            if failed is not None:
+                self.deliver(failed)
+
+        timeout_s = block.server.resolver_timeout_ms / 1000
+        found = block.resolver.addresses_of(name, timeout_s, told)
+        if isinstance(found, Lookup):
+            self._lookup = found
+        else:
+            self._following = self._take_addresses(found, name, port)
+
+    def _take_addresses(self, answer: Answer, name: str, port: int) -> BackFailed | None:
+        if answer.code:
+            message = f'"{name}" could not be resolved ({answer.reason})'
+            self._log("error", message, ACTIONS[State.CONNECTING])
+            return BackFailed(CloseReason.BACKEND_REFUSED)
+        return self._connect_next([(ip, port) for ip in answer.found])
+
+    def _connect_next(self, targets: list[tuple[str, int]]) -> BackFailed | None:
+        """Try the next address; give the failure of the last one when there is none left."""
+        problem: OSError | None = None
+        while targets:
+            problem = self._connect_to(*targets.pop(0))
+            if problem is None:
+                self._targets = targets
+                if targets:
+                    later = self.context.reactor.call_later
+                    self._patience = later(ANOTHER_ADDRESS_S, self._lose_patience)
+                return None
+        return BackFailed(_failure_of(problem) if problem else CloseReason.BACKEND_REFUSED)
+
+    def _lose_patience(self) -> None:
+        """Try another address than one that does not even refuse."""
+        self._patience = None
+        if self._back >= 0 and not is_connected(self._back):
+            self._note_connect_failure(OSError(errno.ETIMEDOUT, os.strerror(errno.ETIMEDOUT)))
+            self._try_another()
+
+    def _try_another(self) -> bool:
+        """Leave an address that did not work for the next one; tell whether there was one."""
+        targets = self._targets
+        if not targets:
+            return False
+        self._drop_back()
+        failed = self._connect_next(targets)
+        if failed is not None:
+            self.deliver(failed)
+        return True
+
+    def _drop_back(self) -> None:
+        """Give up the mail server, or what is under way to one."""
+        self._targets = None
+        self._back_out = b""
+        if self._patience is not None:
+            self._patience.cancel()
+            self._patience = None
+        if self._lookup is not None:
+            self._lookup.cancel()
+            self._lookup = None
+        if self._back >= 0:
+            self.context.reactor.close(self._back)
+            self._back = -1
+
+    # --- reading and writing ---
 
     def _on_back(self, fd: int, events: int) -> None:
         if events & WRITE:
             self._flush_back()
-            if not self._back_out and self._back >= 0:
+            if fd != self._back:
+                return
+            if not self._back_out:
                 self.context.reactor.change(fd, READ)
-            if events == WRITE or self._back < 0:
+            if events == WRITE:
                 return
         try:
             data = os.read(fd, READ_BYTES)
@@ -56,6 +178,9 @@ class BackLeg(FrontLeg):
             self.deliver(event)
         else:
             self._connected = True
+            if self._patience is not None:
+                self._patience.cancel()
+                self._patience = None
             self._following = event
             self.deliver(_BACK_CONNECTED)
 
@@ -64,7 +189,8 @@ class BackLeg(FrontLeg):
             self.deliver(_BACK_CLOSED)
             return
         self._note_connect_failure(problem)
-        self.deliver(BackFailed(_failure_of(problem)))
+        if not self._try_another():
+            self.deliver(BackFailed(_failure_of(problem)))
 
     def _note_connect_failure(self, problem: OSError) -> None:
         self._log("error", f"connect() failed ({described(problem)})", ACTIONS[State.CONNECTING])
@@ -75,9 +201,11 @@ class BackLeg(FrontLeg):
             sent = os.write(self._back, out)
         except BlockingIOError:
             sent = 0
-        except OSError:
-            # why it broke, or its last words, will be read
+        except OSError as problem:
             self._back_out = b""
+            # once connected, why it broke, or its last words, will be read
+            if not self._connected:
+                self._back_broke(problem)
             return
         if sent == len(out):
             self._back_out = b""
@@ -85,22 +213,16 @@ class BackLeg(FrontLeg):
             self._back_out = out[sent:]
             self.context.reactor.change(self._back, READ | WRITE)
 
-    def _connect_back(self, command: ConnectBack) -> None:
-        address, self._upstream = _destination(command.address, command.port)
-        try:
-            self._back = start_connect(address)
-        except OSError as problem:
-            self._note_connect_failure(problem)
-            self._following = BackFailed(_failure_of(problem))
-            return
-        # The mail server speaks first, so its greeting tells that we are connected.
-        self.context.reactor.watch(self._back, READ, self._on_back)
-
 
 @lru_cache(maxsize=1024)
 def _destination(address: str, port: int) -> tuple[Address, str]:
     """Remembered, because thousands of sessions are of the same few mail servers."""
     return address_of(address, port), shown_address(address, port)
+
+
+@lru_cache(maxsize=1024)
+def _is_name(place: str) -> bool:
+    return not place.startswith("unix:") and not is_ip_address(place)
 
 
 def _failure_of(problem: OSError) -> CloseReason:

@@ -10,10 +10,13 @@ from proxycore.net.ledger import Ledger, Series
 from proxycore.net.log import LEVELS, Log, escaped
 from proxycore.net.pipes import PipePool
 from proxycore.net.reactor import Reactor
+from proxycore.policy.trust import TrustedPeers
 
 if TYPE_CHECKING:
+    from proxycore.net.arrival import Arrival
     from proxycore.net.auth_desk import AuthDesk
     from proxycore.net.driver import Driver
+    from proxycore.net.resolver import Resolver
 
 
 def _nothing() -> None:
@@ -42,7 +45,7 @@ class Context:
         self.log = log
         self.ledger = ledger
         self.pipes = PipePool()
-        self.drivers: dict[int, Driver] = {}
+        self.drivers: dict[int, Driver | Arrival] = {}
         """Sessions that have not logged in, by number."""
         self.limit = 0
         """Sessions taken at the same time (``worker_connections``)."""
@@ -97,14 +100,38 @@ class Context:
 class Block:
     """A server block as it runs; a session keeps the one it was accepted under."""
 
-    __slots__ = ("context", "desk", "idle_s", "names", "profile", "server")
+    __slots__ = (
+        "context",
+        "desk",
+        "idle_s",
+        "log",
+        "names",
+        "profile",
+        "resolver",
+        "server",
+        "trusted",
+        "wants_client_names",
+    )
 
-    def __init__(
-        self, context: Context, server: Server, profile: Profile, names: Series, desk: "AuthDesk"
+    def __init__(  # noqa: PLR0913  (a record)
+        self,
+        context: Context,
+        server: Server,
+        profile: Profile,
+        names: Series,
+        desk: "AuthDesk",
+        log: Log,
+        resolver: "Resolver",
+        trusted: TrustedPeers,
     ) -> None:
         self.context = context
+        self.log = log
         self.server = server
         self.profile = profile
         self.names = names
         self.desk = desk
+        self.resolver = resolver
+        self.trusted = trusted
+        """Whose PROXY header tells the client's address."""
+        self.wants_client_names = profile.sends_client_host and bool(server.resolver.addresses)
         self.idle_s = server.proxy_timeout_ms / 1000

@@ -22,16 +22,15 @@ from proxycore.dialogue.commands import (
     SendFront,
     SetTimer,
 )
-from proxycore.dialogue.events import Accepted, AuthAnswered, Event, Stop, TimerFired
+from proxycore.dialogue.events import Accepted, AuthAnswered, Event, FrontBytes, Stop, TimerFired
 from proxycore.dialogue.session import Session
 from proxycore.dialogue.states import State
 from proxycore.net import relay
 from proxycore.net.auth_desk import Asking
 from proxycore.net.back_leg import BackLeg
 from proxycore.net.door import Door
-from proxycore.net.log import ACTIONS, INFO, LEVELS, line
+from proxycore.net.log import ACTIONS, LEVELS
 from proxycore.net.reactor import READ, WRITE
-from proxycore.net.sockets import shown_address
 
 FLUSH_S: Final = 10.0
 """How long a client may take to accept the last reply before it is closed without it."""
@@ -40,6 +39,7 @@ _TALKING: Final = frozenset(
     {
         CloseReason.LINE_TOO_LONG,
         CloseReason.TOO_MANY_ERRORS,
+        CloseReason.TOO_MANY_COMMANDS,
         CloseReason.EARLY_TALKER,
         CloseReason.UNSAFE_LITERAL,
         CloseReason.FOREIGN_PROTOCOL,
@@ -66,23 +66,27 @@ class Driver(BackLeg):
         self.started_at = time()
         self.client_host = "[TEMPUNAVAIL]" if self.client_ip == "unix:" else "[UNAVAILABLE]"
         """Confirmed reverse name of the client; without a resolver none is (dialogues §4.1)."""
-        # a cast is a call, and one per connection
-        self._machine = Session(self.block.profile, self)  # type: ignore[arg-type]
+        self._machine = Session(self.block.profile, self)
 
     # --- events in, commands out ---
 
     def start(self) -> None:
-        """Begin the dialogue."""
+        """Begin the dialogue with a new connection."""
+        self.door.admit(self.number, (self.client_ip, self.client_port))
         context = self.context
         context.reactor.watch(self._front, READ, self._on_front)
         context.drivers[self.number] = self
-        context.ledger.open_count += 1
-        context.ledger.counts[self.block.names.accepted] += 1
-        if context.log.threshold >= INFO:
-            client = shown_address(self.client_ip, self.client_port)
-            text = f"client {client} connected to {self.listen}"
-            context.log.write("info", line(self.number, text))
         self.deliver(_ACCEPTED)
+
+    def take_over(self, octets: bytes) -> None:
+        """Begin the dialogue with a connection that is watched already, and ``octets`` read."""
+        reactor = self.context.reactor
+        reactor.change(self._front, READ)
+        reactor.hand_over(self._front, self._on_front)
+        self.context.drivers[self.number] = self
+        self.deliver(_ACCEPTED)
+        if octets and self._machine is not None:
+            self.deliver(FrontBytes(octets))
 
     def deliver(self, event: Event) -> None:
         """Tell the machine, and do what it wants; ends when there is nothing more to do."""
@@ -165,7 +169,7 @@ class Driver(BackLeg):
         self._due = 0.0
 
     def _note(self, command: Note) -> None:
-        if LEVELS[command.level] <= self.context.log.threshold:
+        if LEVELS[command.level] <= self.block.log.threshold:
             relaying = self._machine is not None and self._machine.state is State.RELAYING
             self._log(command.level, command.message, "" if relaying else ACTIONS[self._was])
 
@@ -214,9 +218,7 @@ class Driver(BackLeg):
         if self._asking is not None:
             self._asking.cancel()
             self._asking = None
-        if self._back >= 0:
-            context.reactor.close(self._back)
-            self._back = -1
+        self._drop_back()
         if self._machine is not None:
             self._machine = None
             context.ledger.closed(self.block.names, reason)

@@ -6,12 +6,15 @@ The daemon's door to ``proxycore.net``. Everything is called from the reactor's 
 import gc
 import os
 import socket
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from typing import Final
 
+from proxycore.contract.binding import bindings
 from proxycore.contract.reasons import CloseReason
 from proxycore.contract.secret import Secret
 from proxycore.contract.snapshot import AuthHttp, Server, Snapshot
+from proxycore.contract.snapshot import Resolver as ResolverSettings
 from proxycore.dialogue import profile
 from proxycore.net.auth_client import AuthClient
 from proxycore.net.auth_desk import AuthDesk
@@ -20,10 +23,15 @@ from proxycore.net.door import Door
 from proxycore.net.ledger import Ledger
 from proxycore.net.listener import Listener
 from proxycore.net.log import Log
-from proxycore.net.names import resolve, resolve_later
+from proxycore.net.names import is_ip_address, resolve, resolve_all, resolve_later, split_port
 from proxycore.net.reactor import Reactor
 from proxycore.net.relay import Relay
+from proxycore.net.resolver import Resolver
+from proxycore.net.sockets import shown_address
 from proxycore.policy.auth_cache import KEY_BYTES, AuthCache
+from proxycore.policy.trust import UNIX, TrustedPeers
+
+_PARTING_S: Final = 60.0
 
 _SWEEP_MOST_S: Final = 5.0
 _SWEEP_LEAST_S: Final = 0.1
@@ -40,8 +48,11 @@ class Engine:
         "_context",
         "_hostname",
         "_listeners",
+        "_log_of",
         "_node_token",
+        "_resolvers",
         "_sweep_s",
+        "_sweeper",
         "ledger",
     )
 
@@ -53,8 +64,12 @@ class Engine:
         hostname: str,
         log: Log,
         node_token: Secret | None,
+        log_of: Callable[[str], Log] | None = None,
     ) -> None:
-        """``boot_id`` must be this worker's own: session names are made from it."""
+        """``boot_id`` must be this worker's own: session names are made from it.
+
+        log_of: the log of a server block by the block's name, if that is not ``log``.
+        """
         self.ledger = Ledger(boot_id)
         """Counts and live sessions."""
         self._context = Context(reactor, log, self.ledger)
@@ -62,55 +77,93 @@ class Engine:
         self._context.on_room = self._on_room
         reactor.on_bug = self._context.report_bug
         self._hostname = hostname
+        self._log_of = log_of or (lambda _: log)
         self._node_token = node_token
         self._cache = AuthCache(os.urandom(KEY_BYTES))
         self._clients: dict[AuthHttp, AuthClient] = {}
+        self._resolvers: dict[ResolverSettings, Resolver] = {}
         self._listeners: dict[str, Listener] = {}
         self._sweep_s = _SWEEP_MOST_S
-        reactor.call_later(_SWEEP_MOST_S, self._sweep)
+        self._sweeper = reactor.call_later(_SWEEP_MOST_S, self._sweep)
 
     # --- configuration ---
 
     def apply(self, snapshot: Snapshot, sockets: Mapping[str, socket.socket]) -> None:
         """Run ``snapshot`` from now on.
 
-        sockets: bound and listening, by ``Listen.key``; those not held yet. They are taken over.
+        sockets: of ``contract.binding``, listening, by key; those not held yet. Taken over.
         Listening sockets no longer named are closed here, unchanged ones stay as they are.
         Sessions keep the server block they were accepted under. Raises ValueError, with nothing
         changed, when a socket is missing. Resolves names of auth services, as nginx does at start.
         """
-        missing = [
-            listen.key
-            for server in snapshot.servers
-            for listen in server.listens
-            if listen.key not in sockets and listen.key not in self._listeners
-        ]
+        bound = bindings(snapshot)
+        missing = [key for key in bound if key not in sockets and key not in self._listeners]
         if missing:
             raise ValueError(f"no listening socket for {', '.join(missing)}")
         clients: dict[AuthHttp, AuthClient] = {}
         for server in snapshot.servers:
             if server.auth_http not in clients:
                 clients[server.auth_http] = self._client(server.auth_http)
+        blocks = [self._block(server, clients[server.auth_http]) for server in snapshot.servers]
         doors = {
-            listen.key: Door(block, listen)
-            for server in snapshot.servers
-            for block in [self._block(server, clients[server.auth_http])]
-            for listen in server.listens
+            key: Door(
+                blocks[one.server],
+                one.listen,
+                {ip: Door(blocks[i], listen) for ip, (i, listen) in one.covered.items()},
+            )
+            for key, one in bound.items()
         }
         self._context.limit = snapshot.process.worker_connections
         for auth_http, client in self._clients.items():
             if clients.get(auth_http) is not client:
                 client.retire()
         self._clients = clients
+        self._part_with({server.resolver for server in snapshot.servers})
         self._listen(doors, sockets)
-        timeouts_s = [door.block.idle_s for door in doors.values()]
+        timeouts_s = [block.idle_s for block in blocks]
         sweep_s = min(timeouts_s, default=_SWEEP_MOST_S) / _SWEEPS_PER_TIMEOUT
         self._sweep_s = max(_SWEEP_LEAST_S, min(_SWEEP_MOST_S, sweep_s))
+        self._sweeper.cancel()
+        self._sweeper = self._context.reactor.call_later(self._sweep_s, self._sweep)
 
     def _block(self, server: Server, client: AuthClient) -> Block:
         names = self.ledger.series(server.name)
         desk = AuthDesk(self._context, server, names, client, self._cache)
-        return Block(self._context, server, profile.build(server, self._hostname), names, desk)
+        built, log = profile.build(server, self._hostname), self._log_of(server.name)
+        resolver = self._resolver(server)
+        return Block(
+            self._context, server, built, names, desk, log, resolver, self._trusted(server)
+        )
+
+    def _resolver(self, server: Server) -> Resolver:
+        """Give the name servers of a block, which blocks of one setting share."""
+        if server.resolver not in self._resolvers:
+            settings = replace(server.resolver, addresses=self._name_servers(server))
+            self._resolvers[server.resolver] = Resolver(self._context.reactor, settings)
+        return self._resolvers[server.resolver]
+
+    def _name_servers(self, server: Server) -> tuple[str, ...]:
+        addresses: list[str] = []
+        for text in server.resolver.addresses:
+            host, port = split_port(text, 53)
+            addresses += (shown_address(ip, port) for ip in self._ips(host, "resolver"))
+        return tuple(addresses)
+
+    def _trusted(self, server: Server) -> TrustedPeers:
+        sources: list[str] = []
+        for source in server.set_real_ip_from:
+            is_name = source != UNIX and not is_ip_address(source.partition("/")[0])
+            sources += self._ips(source, "set_real_ip_from") if is_name else [source]
+        return TrustedPeers(sources)
+
+    def _ips(self, host: str, directive: str) -> list[str]:
+        """Give the addresses of a name in the configuration; none with a message if it has none."""
+        try:
+            return resolve_all(host)
+        except OSError as problem:
+            text = f'host not found in {directive} "{host}" ({problem})'
+            self._context.report("error", text)
+            return []
 
     def _client(self, auth_http: AuthHttp) -> AuthClient:
         """Give the client of an auth service: the one there is, unless its name has moved."""
@@ -133,6 +186,12 @@ class Engine:
                 found=client.move_to,
             )
         return client
+
+    def _part_with(self, kept: Iterable[ResolverSettings]) -> None:
+        """Let go of name servers no block names; sessions that ask them get their answers."""
+        for settings in set(self._resolvers) - set(kept):
+            resolver = self._resolvers.pop(settings)
+            self._context.reactor.call_later(_PARTING_S, resolver.close)
 
     def _listen(self, doors: Mapping[str, Door], sockets: Mapping[str, socket.socket]) -> None:
         for key in [key for key in self._listeners if key not in doors]:
@@ -219,7 +278,7 @@ class Engine:
         now = self._context.reactor.now
         for relay in self._relays():
             relay.end_if_idle(now)
-        self._context.reactor.call_later(self._sweep_s, self._sweep)
+        self._sweeper = self._context.reactor.call_later(self._sweep_s, self._sweep)
 
     def close(self) -> None:
         """Give everything back at once: sockets, sessions, connections, pipes."""
@@ -229,4 +288,6 @@ class Engine:
             driver.stop(CloseReason.SHUTDOWN)
         for client in self._clients.values():
             client.retire()
+        for resolver in self._resolvers.values():
+            resolver.close()
         self._context.pipes.close()

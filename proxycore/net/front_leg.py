@@ -5,8 +5,10 @@ is not read either (dialogues §1.5).
 """
 
 import os
+from time import time
 from typing import Final
 
+from proxycore.contract.authhttp import ProxyFacts
 from proxycore.contract.reasons import CloseReason
 from proxycore.dialogue.events import Event, FrontBytes, FrontClosed
 from proxycore.dialogue.session import Session
@@ -41,6 +43,7 @@ class FrontLeg:
         "door",
         "listen",
         "number",
+        "proxy",
     )
 
     def __init__(self, door: Door, front: int, client: tuple[str, int], number: int) -> None:
@@ -50,6 +53,8 @@ class FrontLeg:
         self.listen = door.key
         self.client_ip, self.client_port = client
         self.number = number
+        self.proxy: ProxyFacts | None = None
+        """What a PROXY header said."""
         self._front = front
         self._front_mask = READ
         self._front_out = b""
@@ -73,6 +78,16 @@ class FrontLeg:
     def local_port(self) -> int:
         """Our own port of the client's connection."""
         return self.door.local_address(self._front)[1]
+
+    @property
+    def session(self) -> str:
+        """Our name of the session."""
+        return self.context.ledger.name_of(self.number)
+
+    @property
+    def challenge(self) -> bytes:
+        """What makes a challenge of APOP or CRAM-MD5 unlike any other."""
+        return b"%d.%d" % (int.from_bytes(os.urandom(8), "big"), int(time()))
 
     # --- reading ---
 
@@ -165,7 +180,7 @@ class FrontLeg:
         context.session_gone()
 
     def _log(self, level: str, message: str, action: str) -> None:
-        log = self.context.log
+        log = self.block.log
         if LEVELS[level] <= log.threshold:
             login = self._machine.login if self._machine is not None else b""
             where = whereabouts(self.client_ip, self.listen, login, self._upstream)

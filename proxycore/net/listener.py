@@ -4,10 +4,12 @@ import os
 import socket
 from typing import Final
 
+from proxycore.net.arrival import Arrival
 from proxycore.net.door import Door
 from proxycore.net.driver import Driver
+from proxycore.net.log import DEBUG, line
 from proxycore.net.reactor import READ, SHARED
-from proxycore.net.sockets import OUT_OF_ROOM, described
+from proxycore.net.sockets import OUT_OF_ROOM, described, shown_address
 
 _MOST_AT_ONCE: Final = 16
 """Connections accepted per wake-up: larger batches keep other workers idle and sessions waiting."""
@@ -79,7 +81,12 @@ class Listener:
         try:
             os.set_blocking(fd, False)
             client = (peer[0], peer[1]) if isinstance(peer, tuple) else ("unix:", 0)
-            Driver(self.door, fd, client, self._context.next_number()).start()
+            door, number = self.door.chosen(fd), self._context.next_number()
+            log = door.block.log
+            if log.threshold >= DEBUG:
+                log.write("debug", line(number, f"accept: {shown_address(*client)} fd:{fd}"))
+            begin = Arrival if door.settles_first else Driver
+            begin(door, fd, client, number).start()
         except Exception as bug:  # noqa: BLE001  (our bug must not end the listening)
             self._context.report_bug(bug)
             self._context.reactor.close(fd)

@@ -21,6 +21,7 @@ LEVELS: Final[dict[str, int]] = {
 """Severity by name, nginx's numbers: the smaller the graver."""
 
 INFO: Final = LEVELS["info"]
+DEBUG: Final = LEVELS["debug"]
 
 ACTIONS: Final[dict[State, str]] = {
     State.NEW: "sending client greeting line",

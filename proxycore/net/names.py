@@ -1,4 +1,4 @@
-"""Host names of auth services: resolved when a snapshot is applied, as nginx does at its start.
+"""Host names in the configuration: resolved when a snapshot is applied, as nginx does at its start.
 
 A name that does not resolve then (the machine boots before its name server) is tried again in a
 thread, for getaddrinfo blocks and the reactor must not.
@@ -32,6 +32,25 @@ def resolve(host: str, port: int) -> Address:
         return address_of(host, port)
     where = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][4]
     return address_of(str(where[0]), int(where[1]))
+
+
+def resolve_all(host: str) -> list[str]:
+    """Give all IP addresses of a host name or IP address, each once. Raises OSError."""
+    if is_ip_address(host):
+        return [host]
+    found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+    return list(dict.fromkeys(str(one[4][0]) for one in found))
+
+
+def split_port(text: str, port: int) -> tuple[str, int]:
+    """Split ``host:port`` or ``[IPv6 address]:port``; ``port`` is for those without one."""
+    if text.startswith("["):
+        host, _, rest = text[1:].partition("]")
+        return host, int(rest[1:]) if rest else port
+    if text.count(":") != 1:
+        return text, port
+    host, _, number = text.partition(":")
+    return host, int(number)
 
 
 def resolve_later(

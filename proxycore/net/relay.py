@@ -376,14 +376,14 @@ class Relay:
         context.ledger.leave(self)
         context.ledger.closed(self._block.names, reason)
         context.session_gone()
-        if context.log.threshold >= LEVELS["info"]:
+        if self._block.log.threshold >= LEVELS["info"]:
             self._log_end(reason)
 
     def _log_end(self, reason: CloseReason) -> None:
         message, action = _LAST_WORDS.get(reason, ("proxied session done", ""))
         where = whereabouts(self._client, self._listen, self._login, self._upstream)
         text = line(self.number, message, where, action)
-        self._block.context.log.write("info", text)
+        self._block.log.write("info", text)
 
 
 _LAST_WORDS: Final = {

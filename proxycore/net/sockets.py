@@ -56,6 +56,15 @@ def start_connect(address: Address) -> int:
         sock.close()
 
 
+def keep_alive(fd: int) -> None:
+    """Have the kernel probe a silent connection (SO_KEEPALIVE); nothing on a unix socket."""
+    sock = socket.socket(fileno=fd)
+    try:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    finally:
+        sock.detach()
+
+
 def shut_writing(fd: int) -> None:
     """Send FIN; the other direction stays open. An already broken connection is no error."""
     sock = socket.socket(fileno=fd)
@@ -75,6 +84,18 @@ def local_address(fd: int) -> tuple[str, int]:
     finally:
         sock.detach()
     return (name[0], name[1]) if isinstance(name, tuple) else ("unix:", 0)
+
+
+def is_connected(fd: int) -> bool:
+    """Tell whether a connection that was begun has been accepted."""
+    sock = socket.socket(fileno=fd)
+    try:
+        sock.getpeername()
+    except OSError:
+        return False
+    finally:
+        sock.detach()
+    return True
 
 
 def described(problem: OSError) -> str:

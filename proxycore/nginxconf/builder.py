@@ -11,9 +11,11 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from proxycore.contract.codec import Invalid, Problem
+from proxycore.contract.process import SYSLOG
 from proxycore.contract.protocol import DEFAULT_PORTS, WELL_KNOWN_PORTS, Protocol
 from proxycore.contract.snapshot import (
     AuthHttp,
+    ErrorLog,
     Listen,
     Process,
     Server,
@@ -22,11 +24,19 @@ from proxycore.contract.snapshot import (
     to_plain,
 )
 from proxycore.nginxconf.addresses import Url
-from proxycore.nginxconf.kinds import ListenWish
+from proxycore.nginxconf.kinds import LEGACY
+from proxycore.nginxconf.listening import ListenWish
 from proxycore.nginxconf.problems import Place, Report
 from proxycore.nginxconf.table import Context
+from proxycore.nginxconf.values import TOKEN_MECHANISMS
 
-_MECHANISM_ORDER: Final = ("plain", "login", "apop", "cram-md5", "external", "none")
+_MECHANISM_ORDER: Final = (
+    *("plain", "login", "apop", "cram-md5", "external", "none"),
+    *TOKEN_MECHANISMS,
+)
+NGINX_WORKERS: Final = 1
+"""Worker processes of a file that does not say how many."""
+
 _MAX_NAME: Final = 100
 _UNSAFE_IN_NAME: Final = str.maketrans(dict.fromkeys("{},=", "_"))
 
@@ -46,6 +56,9 @@ def build(
 ) -> Snapshot | None:
     """Merge and check; None when ``report`` got a problem that prevents a snapshot."""
     merged = [{**mail.values, **scope.values} for scope in scopes]
+    for values in merged:
+        if "error_logs" in values:
+            values["error_logs"] = _logs(values["error_logs"], prefix)
     taken = {
         listen.key
         for values in merged
@@ -95,7 +108,7 @@ def _listens(
         # nginx binds a port of the kernel's choice here, of use to nobody
         port = DEFAULT_PORTS[protocol]
         report.warn(f'no port in "{wish.address.host}" of "listen": {port} is used', wish.place)
-        listen = _socket(wish, port)
+        listen = wish.socket(port)
         if listen.key in taken:
             report.error(duplicate(listen), wish.place)
         taken.add(listen.key)
@@ -106,15 +119,10 @@ def sockets(wish: ListenWish) -> Iterator[Listen]:
     """Give the sockets of a ``listen`` that does not leave its port to the protocol."""
     address = wish.address
     if address.host.startswith("unix:"):
-        yield _socket(wish, 0)
+        yield wish.socket(0)
     elif address.first_port:
         for port in range(address.first_port, address.last_port + 1):
-            yield _socket(wish, port)
-
-
-def _socket(wish: ListenWish, port: int) -> Listen:
-    known = {"backlog": wish.backlog} if wish.backlog else {}
-    return Listen(address=wish.address.host, port=port, **known)
+            yield wish.socket(port)
 
 
 def duplicate(listen: Listen) -> str:
@@ -136,6 +144,8 @@ def _server(
     for name in ("imap_auth", "pop3_auth", "smtp_auth"):
         if name in known:
             known[name] = tuple(word for word in _MECHANISM_ORDER if word in known[name])
+    if known.get("xclient") == LEGACY:
+        known |= {"xclient": True, "xclient_legacy": True}
     known |= dict.fromkeys(values.get("empty", ()), ())
     if "server_aliases" in values:
         known["server_names"] = (*known.get("server_names", ()), *values["server_aliases"])
@@ -178,6 +188,7 @@ def _process(values: dict[str, Any], prefix: str) -> Process:
         for name, value in values.items()
         if name.startswith("process.")
     }
+    known.setdefault("worker_processes", NGINX_WORKERS)
     if "user" in known:
         user, group = known["user"]
         known["user"] = user
@@ -186,11 +197,17 @@ def _process(values: dict[str, Any], prefix: str) -> Process:
     if known.get("pid"):
         known["pid"] = os.path.join(prefix, known["pid"])
     if "error_logs" in known:
-        known["error_logs"] = tuple(
-            log if log.target == "stderr" else replace(log, target=os.path.join(prefix, log.target))
-            for log in known["error_logs"]
-        )
+        known["error_logs"] = _logs(known["error_logs"], prefix)
     return Process(**known)
+
+
+def _logs(logs: tuple[ErrorLog, ...], prefix: str) -> tuple[ErrorLog, ...]:
+    return tuple(
+        log
+        if log.target == "stderr" or log.target.startswith(SYSLOG)
+        else replace(log, target=os.path.join(prefix, log.target))
+        for log in logs
+    )
 
 
 # --- the contract's own checks ------------------------------------------------------------------

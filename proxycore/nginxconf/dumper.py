@@ -12,7 +12,8 @@ from proxycore.contract.protocol import Protocol
 from proxycore.contract.secret import Secret
 from proxycore.contract.snapshot import AuthHttp, AuthHttpHeader, Process, Server, Snapshot
 from proxycore.nginxconf.addresses import Url
-from proxycore.nginxconf.kinds import AUTH_HTTP, LISTEN, LISTS
+from proxycore.nginxconf.kinds import AUTH_HTTP, LISTS
+from proxycore.nginxconf.listening import LISTEN
 from proxycore.nginxconf.table import ROWS, Context, Repeat, Row
 
 _BARE: Final = re.compile(r"[0-9A-Za-z_./:*+@%=,~!?&\[\]-]+")
@@ -79,12 +80,17 @@ def _server(server: Server, *, reveal: bool) -> Iterator[str]:
 def _setting(row: Row, value: Any, default: Any) -> Iterator[str]:
     if value == default or row.kind is None:
         return
-    if row.field == "process.error_logs":
+    if row.field in ("process.error_logs", "error_logs"):
         for log in value:
             yield _line(row.name, *row.kind.write(log))
         return
+    if row.field == "set_real_ip_from":
+        for source in value:
+            yield _line(row.name, *row.kind.write((source,)))
+        return
     write = _ours if row.ours else _line
-    yield write(row.name, *row.kind.write(value))
+    if words := tuple(row.kind.write(value)):
+        yield write(row.name, *words)
 
 
 def _server_names(names: tuple[str, ...]) -> Iterator[str]:

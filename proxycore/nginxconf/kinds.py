@@ -2,18 +2,15 @@
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Final
 
 from proxycore.contract.protocol import Protocol
 from proxycore.contract.secret import Secret
-from proxycore.contract.snapshot import AuthHttpHeader, ErrorLog, Listen
-from proxycore.nginxconf.addresses import Address, Url, parse_auth_http, parse_listen
-from proxycore.nginxconf.problems import Place, Refused, Report
+from proxycore.contract.snapshot import AuthHttpHeader
+from proxycore.nginxconf.addresses import Url, parse_auth_http
+from proxycore.nginxconf.problems import Refused, Report
 from proxycore.nginxconf.source import Statement
-from proxycore.nginxconf.values import FLAG, Kind, parse_size, whole_number
-
-MAX_BACKLOG: Final = 65_535
+from proxycore.nginxconf.values import FLAG, SIZE, Kind, parse_size, whole_number
 
 LISTS: Final = (
     "imap_capabilities",
@@ -25,81 +22,8 @@ LISTS: Final = (
 )
 """Lists that nginx cannot leave empty: their directives take one argument at least."""
 
+_SMALLEST_CACHE: Final = 8 * 4096  # nginx: eight pages
 _TOKEN: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-_LEVELS: Final = ("debug", "info", "notice", "warn", "error", "crit", "alert", "emerg")
-_DEBUG_LEVEL: Final = re.compile(r"debug_(core|alloc|mutex|event|http|mail|stream)")
-
-
-@dataclass(frozen=True, slots=True)
-class ListenWish:
-    """One ``listen`` as written; its port may still depend on the block's protocol."""
-
-    address: Address
-    backlog: int
-    """0 when not given."""
-    place: Place
-
-
-# --- listen -------------------------------------------------------------------------------------
-
-
-def _parse_listen(statement: Statement, report: Report) -> tuple[ListenWish, ...]:
-    text, *parameters = statement.args
-    try:
-        address = parse_listen(text)
-    except Refused as refused:
-        raise Refused(f'{refused} in "{text}" of the "listen" directive') from None
-    backlog = 0
-    for parameter in parameters:
-        name, equals, value = parameter.partition("=")
-        if parameter == "bind":
-            continue  # every socket is bound on its own here
-        if name == "backlog" and equals:
-            backlog = _backlog(parameter, value, statement, report)
-        elif name == "ipv6only" and equals:
-            _ipv6only(parameter, value)
-        elif _is_known_parameter(parameter):
-            raise Refused(f'"{parameter}" parameter of "listen" directive is not supported yet')
-        else:
-            raise Refused(f'invalid parameter "{parameter}"')
-    return (ListenWish(address, backlog, statement.place),)
-
-
-def _backlog(parameter: str, value: str, statement: Statement, report: Report) -> int:
-    number = whole_number(value)
-    if not number:
-        raise Refused(f'invalid backlog "{parameter}"')
-    if number > MAX_BACKLOG:
-        report.warn(f'"{parameter}" is more than {MAX_BACKLOG}, which is used', statement.place)
-    return min(number, MAX_BACKLOG)
-
-
-def _ipv6only(parameter: str, value: str) -> None:
-    if value == "on":
-        return  # as every IPv6 socket is here
-    if value == "off":
-        raise Refused(f'"{parameter}" parameter of "listen" directive is not supported yet')
-    if value.startswith("of"):
-        raise Refused(f'invalid ipv6only flags "{value}"')
-    raise Refused(f'invalid parameter "{parameter}"')
-
-
-def _is_known_parameter(parameter: str) -> bool:
-    name, equals, value = parameter.partition("=")
-    if not equals:
-        return name in ("ssl", "proxy_protocol", "multipath")
-    if name in ("rcvbuf", "sndbuf"):
-        if parse_size(value) is None:
-            raise Refused(f'invalid {name} "{parameter}"')
-        return True
-    return name == "so_keepalive"
-
-
-def _write_listen(listen: Listen) -> Iterable[str]:
-    address = listen.address if listen.address.startswith("unix:") else listen.key
-    if listen.backlog == Listen().backlog:
-        return (address,)
-    return (address, f"backlog={listen.backlog}")
 
 
 # --- auth_http ----------------------------------------------------------------------------------
@@ -163,15 +87,95 @@ def _parse_server_name(statement: Statement, report: Report) -> tuple[str, ...]:
     return (primary, *(name for name in dict.fromkeys(names) if name not in (primary, "")))
 
 
-def _parse_xclient(statement: Statement, report: Report) -> bool:
-    if statement.args[0] == "legacy":
-        raise Refused('"legacy" in "xclient" directive is not supported yet')
+LEGACY: Final = "legacy"
+"""Value of ``xclient`` that means ``on`` and, beside it, the form of old."""
+
+
+def _parse_xclient(statement: Statement, report: Report) -> bool | str:
+    if statement.args[0].lower() == LEGACY:
+        return LEGACY
     return bool(FLAG.parse(statement, report))
+
+
+def _greeting(start: str) -> Kind:
+    """Give the kind of a greeting, written with or without what every greeting starts with."""
+
+    def parse(statement: Statement, _: Report) -> str:
+        text = statement.args[0].removeprefix(start)
+        if re.fullmatch(_GREETING, text) is None:
+            raise Refused(f'"{statement.name}" directive invalid value')
+        return text
+
+    return Kind(parse, lambda value: (start + value,))
+
+
+_GREETING: Final = r"[!-~](?:[ -~]*[!-~])?"
+
+
+def _parse_imap_id(statement: Statement, _: Report) -> tuple[str, ...]:
+    for text in statement.args:
+        if re.fullmatch(r"[\x20\x21\x23-\x5b\x5d-\x7e]*", text) is None:
+            raise Refused(f'invalid value "{text}"')
+    return statement.args
+
+
+def _parse_so_keepalive(statement: Statement, report: Report) -> bool:
+    value = bool(FLAG.parse(statement, report))
+    if not statement.ours:
+        report.warn(
+            'the "so_keepalive" directive is deprecated, use the "so_keepalive" parameter of the '
+            '"listen" directive instead',
+            statement.place,
+        )
+    return value
+
+
+def _parse_client_buffer(statement: Statement, report: Report) -> int:
+    """Read a size; the seed's ``4k/8k`` (a page of either kind of machine) is the larger one."""
+    texts = [text for arg in statement.args for text in arg.split("/")]
+    sizes = [parse_size(text) for text in texts]
+    found = [size for size in sizes if size is not None]
+    if len(found) < len(sizes):
+        raise Refused(f'"{statement.name}" directive invalid value')
+    if len(found) > 2:
+        raise Refused(f'invalid number of arguments in "{statement.name}" directive')
+    if len(found) > 1:
+        report.warn(
+            f'"{statement.name}" takes one size: {max(found)} bytes are used', statement.place
+        )
+    return max(found)
 
 
 def _parse_empty(statement: Statement, _: Report) -> tuple[str, ...]:
     for text in statement.args:
         if text not in LISTS:
+            raise Refused(f'invalid value "{text}"')
+    return statement.args
+
+
+# --- TLS, of which only the form is judged -------------------------------------------------------
+
+
+def _parse_session_cache(statement: Statement, _: Report) -> tuple[str, ...]:
+    for text in statement.args:
+        kind, rest = (*text.split(":", 1), "")[:2]
+        if text in ("off", "none", "builtin"):
+            continue
+        if kind == "builtin" and whole_number(rest) is not None:
+            continue
+        name, size = (*rest.split(":", 1), "")[:2]
+        found = parse_size(size)
+        if kind != "shared" or not name or found is None:
+            raise Refused(f'invalid session cache "{text}"')
+        if found < _SMALLEST_CACHE:
+            raise Refused(f'session cache "{text}" is too small')
+    return statement.args
+
+
+def _parse_tls_protocols(statement: Statement, _: Report) -> tuple[str, ...]:
+    known = ("sslv2", "sslv3", "tlsv1", "tlsv1.1", "tlsv1.2", "tlsv1.3")
+    for text in statement.args:
+        if text.lower() not in known:
             raise Refused(f'invalid value "{text}"')
     return statement.args
 
@@ -194,23 +198,6 @@ def _parse_worker_connections(statement: Statement, _: Report) -> int:
     return number
 
 
-def _parse_error_log(statement: Statement, _: Report) -> tuple[ErrorLog, ...]:
-    target, *levels = statement.args
-    if target.startswith(("syslog:", "memory:")):
-        kind = target.partition(":")[0]
-        raise Refused(f'"{kind}" in "{statement.name}" directive is not supported yet')
-    if not target:
-        raise Refused(f'"{statement.name}" directive invalid value')
-    for i, level in enumerate(levels):
-        if level not in _LEVELS and _DEBUG_LEVEL.fullmatch(level) is None:
-            raise Refused(f'invalid log level "{level}"')
-        if i:
-            raise Refused(f'duplicate log level "{level}"')
-    # nginx's debug_mail and its like narrow the debug level to one module; there is one here
-    level = levels[0].partition("_")[0] if levels else "error"
-    return (ErrorLog(target=target, level=level),)
-
-
 def _parse_user(statement: Statement, _: Report) -> tuple[str, str]:
     name, group = (*statement.args, "")[:2]
     if not name:
@@ -218,16 +205,21 @@ def _parse_user(statement: Statement, _: Report) -> tuple[str, str]:
     return name, group
 
 
-LISTEN: Final = Kind(_parse_listen, _write_listen)
 AUTH_HTTP: Final = Kind(_parse_auth_http, _write_auth_http)
 HEADER: Final = Kind(_parse_header, lambda header: (header.name, header.value.reveal()))
 PROTOCOL: Final = Kind(_parse_protocol, lambda protocol: (protocol.value,))
 SERVER_NAME: Final = Kind(_parse_server_name, lambda names: names[:1])
 EMPTY: Final = Kind(_parse_empty, lambda names: names)
 XCLIENT: Final = Kind(_parse_xclient, FLAG.write)
+IMAP_GREETING: Final = _greeting("* OK ")
+POP3_GREETING: Final = _greeting("+OK ")
+IMAP_ID: Final = Kind(_parse_imap_id, lambda words: words)
 WORKER_PROCESSES: Final = Kind(
     _parse_worker_processes, lambda count: (str(count) if count else "auto",)
 )
 WORKER_CONNECTIONS: Final = Kind(_parse_worker_connections, lambda count: (str(count),))
-ERROR_LOG: Final = Kind(_parse_error_log, lambda log: (log.target, log.level))
+SESSION_CACHE: Final = Kind(_parse_session_cache, lambda words: words)
+TLS_PROTOCOLS: Final = Kind(_parse_tls_protocols, lambda words: words)
+SO_KEEPALIVE: Final = Kind(_parse_so_keepalive, FLAG.write)
+CLIENT_BUFFER: Final = Kind(_parse_client_buffer, SIZE.write)
 USER: Final = Kind(_parse_user, lambda pair: tuple(word for word in pair if word))

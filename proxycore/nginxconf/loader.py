@@ -13,7 +13,7 @@ from typing import Any, Final
 from proxycore.contract.fields import Setting, settings_of
 from proxycore.contract.snapshot import AuthHttp, Process, Server, Snapshot
 from proxycore.nginxconf.builder import Scope, build, duplicate, sockets
-from proxycore.nginxconf.kinds import ListenWish
+from proxycore.nginxconf.listening import ListenWish
 from proxycore.nginxconf.nginxknowledge import judge
 from proxycore.nginxconf.problems import ConfProblem, Place, Refused, Report
 from proxycore.nginxconf.source import Fault, Node, Statement, parse, read_file
@@ -141,12 +141,16 @@ class _Walk:
             raise Refused(f'"{statement.name}" directive is duplicate')
         if row.remark:
             self._remark(row, statement, again=key in scope.places)
+        if row.warning:
+            self._report.warn(row.warning, statement.place)
         scope.places.setdefault(key, statement.place)
         if row.block is not None:
             self._enter(row, statement)
         elif row.kind is not None:
             self._set(row, row.kind.parse(statement, self._report), statement, scope)
-        elif not row.remark and statement.args[0] not in row.harmless:
+        elif row.syntax is not None and row.syntax.parse(statement, self._report) is None:
+            return
+        elif not row.remark and statement.args[0].lower() not in row.harmless:
             raise Refused(f'"{statement.name}" directive is not supported yet')
 
     def _find(self, statement: Statement, scope: Scope) -> Row:

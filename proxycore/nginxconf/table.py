@@ -8,9 +8,11 @@ If you build what a row says is not supported yet: give the row its ``kind`` and
 
 from dataclasses import dataclass
 from enum import Enum
-from typing import Final
+from typing import Any, Final
 
-from proxycore.nginxconf import kinds
+from proxycore.nginxconf import kinds, network
+from proxycore.nginxconf.errorlogs import ERROR_LOG
+from proxycore.nginxconf.listening import LISTEN
 from proxycore.nginxconf.values import (
     FLAG,
     NUMBER,
@@ -18,8 +20,10 @@ from proxycore.nginxconf.values import (
     SIZE,
     TEXT,
     TIME,
+    TOKENS,
     WORDS,
     Kind,
+    choice,
     mechanisms,
 )
 
@@ -67,8 +71,12 @@ class Row:
     block: Block | None = None
     harmless: tuple[str, ...] = ()
     """First arguments of something not built that ask for exactly what is done."""
+    syntax: Kind | None = None
+    """Of something not built: tells arguments that are wrong whether it is built or not."""
     remark: str = ""
     """Told when it is used: why it has no effect, or what to write instead."""
+    warning: str = ""
+    """Told in addition, whatever it says."""
     deprecated: bool = False
     """The remark is a warning and the directive has its effect."""
     ours: bool = False
@@ -82,11 +90,12 @@ _SERVER: Final = frozenset({Context.SERVER})
 _BOTH: Final = _MAIL | _SERVER
 
 _NO_EFFECT: Final = "has no effect: the reactor decides"
-_PLAIN: Final = ("plain",)
-_PLAIN_LOGIN: Final = ("plain", "login")
-_IMAP_AUTH: Final = mechanisms("plain", "login", "cram-md5", "external", built=_PLAIN_LOGIN)
-_POP3_AUTH: Final = mechanisms("plain", "apop", "cram-md5", "external", built=_PLAIN)
-_SMTP_AUTH: Final = mechanisms("plain", "login", "cram-md5", "external", "none", built=_PLAIN_LOGIN)
+_SSL_DEPRECATED: Final = (
+    'the "ssl" directive is deprecated, use the "listen ... ssl" directive instead'
+)
+_IMAP_AUTH: Final = mechanisms("plain", "login", "cram-md5", "external")
+_POP3_AUTH: Final = mechanisms("plain", "apop", "cram-md5", "external")
+_SMTP_AUTH: Final = mechanisms("plain", "login", "cram-md5", "external", "none")
 
 
 def _one(name: str, contexts: frozenset[Context], kind: Kind, field: str) -> Row:
@@ -116,15 +125,10 @@ def _ours(name: str, contexts: frozenset[Context], kind: Kind, field: str) -> Ro
     return Row(name=name, contexts=contexts, kind=kind, field=field, ours=True)
 
 
-def _later(name: str, *harmless: str, least: int = 1, most: int | None = 1) -> Row:
-    return Row(
-        name=name,
-        contexts=_BOTH,
-        least=least,
-        most=most,
-        harmless=harmless,
-        repeat=Repeat.REPLACE,
-    )
+def _later(
+    name: str, *harmless: str, syntax: Kind | None = None, most: int | None = 1, **more: Any
+) -> Row:
+    return Row(name=name, contexts=_BOTH, most=most, harmless=harmless, syntax=syntax, **more)
 
 
 _PROCESS: Final = (
@@ -136,7 +140,7 @@ _PROCESS: Final = (
         name="error_log",
         contexts=_MAIN,
         most=None,
-        kind=kinds.ERROR_LOG,
+        kind=ERROR_LOG,
         field="process.error_logs",
         repeat=Repeat.APPEND,
     ),
@@ -197,7 +201,7 @@ _CORE: Final = (
         name="listen",
         contexts=_SERVER,
         most=None,
-        kind=kinds.LISTEN,
+        kind=LISTEN,
         field="listens",
         repeat=Repeat.APPEND,
     ),
@@ -217,14 +221,21 @@ _CORE: Final = (
     ),
     _one("timeout", _BOTH, SESSION_TIME, "timeout_ms"),
     _one("max_errors", _BOTH, NUMBER, "max_errors"),
-    _later("so_keepalive", "off"),
-    _later("resolver", "off", most=None),
-    _later("resolver_timeout"),
-    Row(name="error_log", contexts=_BOTH, most=None),
+    _ours("max_commands", _BOTH, NUMBER, "max_commands"),
+    _ours("so_keepalive", _BOTH, kinds.SO_KEEPALIVE, "so_keepalive"),
+    Row(name="resolver", contexts=_BOTH, most=None, kind=network.RESOLVER, field="resolver"),
+    _one("resolver_timeout", _BOTH, TIME, "resolver_timeout_ms"),
+    _many("error_log", ERROR_LOG, "error_logs"),
 )
 
 _PROTOCOLS: Final = (
-    _one("imap_client_buffer", _BOTH, SIZE, "imap_client_buffer_bytes"),
+    Row(
+        name="imap_client_buffer",
+        contexts=_BOTH,
+        most=2,
+        kind=kinds.CLIENT_BUFFER,
+        field="imap_client_buffer_bytes",
+    ),
     _many("imap_capabilities", WORDS, "imap_capabilities"),
     _many("imap_auth", _IMAP_AUTH, "imap_auth", Repeat.UNITE),
     _many("pop3_capabilities", WORDS, "pop3_capabilities"),
@@ -236,6 +247,22 @@ _PROTOCOLS: Final = (
         Repeat.UNITE,
         'the "auth" directive is deprecated, use the "pop3_auth" directive instead',
     ),
+    *(
+        Row(
+            name=f"{protocol}_auth_tokens",
+            contexts=_BOTH,
+            most=None,
+            kind=TOKENS,
+            field=f"{protocol}_auth",
+            repeat=Repeat.UNITE,
+            ours=True,
+        )
+        for protocol in ("imap", "pop3", "smtp")
+    ),
+    _ours("imap_greeting", _BOTH, kinds.IMAP_GREETING, "imap_greeting"),
+    _ours("pop3_greeting", _BOTH, kinds.POP3_GREETING, "pop3_greeting"),
+    Row(name="imap_id", contexts=_BOTH, most=None, kind=kinds.IMAP_ID, field="imap_id", ours=True),
+    _ours("proxy_issue_imap_id", _BOTH, FLAG, "proxy_issue_imap_id"),
     _one("smtp_client_buffer", _BOTH, SIZE, "smtp_client_buffer_bytes"),
     _many("smtp_capabilities", WORDS, "smtp_capabilities"),
     _many("smtp_auth", _SMTP_AUTH, "smtp_auth", Repeat.UNITE),
@@ -260,7 +287,7 @@ _AUTH_HTTP: Final = (
         repeat=Repeat.APPEND,
     ),
     _one("auth_http_timeout", _BOTH, SESSION_TIME, "auth_http.timeout_ms"),
-    _later("auth_http_pass_client_cert", "off"),
+    _later("auth_http_pass_client_cert", "off", syntax=FLAG),
 )
 
 _PROXY: Final = (
@@ -270,36 +297,56 @@ _PROXY: Final = (
     _one("proxy_timeout", _BOTH, SESSION_TIME, "proxy_timeout_ms"),
     _one("proxy_smtp_auth", _BOTH, FLAG, "proxy_smtp_auth"),
     _one("xclient", _BOTH, kinds.XCLIENT, "xclient"),
-    _later("proxy_protocol", "off"),
-    _later("set_real_ip_from"),
+    _ours("xclient_legacy", _BOTH, FLAG, "xclient_legacy"),
+    _one("proxy_protocol", _BOTH, network.PROXY_PROTOCOL, "proxy_protocol"),
+    Row(
+        name="set_real_ip_from",
+        contexts=_BOTH,
+        kind=network.REAL_IP,
+        field="set_real_ip_from",
+        repeat=Repeat.APPEND,
+    ),
 )
 
 _TLS: Final = (
-    _later("ssl", "off"),
-    _later("starttls", "off"),
-    _later("ssl_session_cache", "off", "none", most=2),
-    _later("ssl_protocols", most=None),
-    _later("ssl_conf_command", least=2, most=2),
-    _later("ssl_verify_client", "off"),
+    _later("ssl", "off", syntax=FLAG, warning=_SSL_DEPRECATED),
+    _later("starttls", "off", syntax=choice("off", "on", "only")),
+    _later(
+        "ssl_session_cache",
+        "off",
+        "none",
+        syntax=kinds.SESSION_CACHE,
+        most=2,
+        repeat=Repeat.REPLACE,
+    ),
+    _later("ssl_protocols", syntax=kinds.TLS_PROTOCOLS, most=None, repeat=Repeat.REPLACE),
+    _later("ssl_conf_command", least=2, most=2, repeat=Repeat.REPLACE),
+    _later("ssl_verify_client", "off", syntax=choice("off", "on", "optional", "optional_no_ca")),
+    _later("ssl_verify_depth", syntax=NUMBER),
+    _later("ssl_session_timeout", syntax=TIME),
+    *(
+        _later(name, syntax=FLAG)
+        for name in (
+            "ssl_certificate_compression",
+            "ssl_prefer_server_ciphers",
+            "ssl_session_tickets",
+        )
+    ),
+    *(
+        _later(name, repeat=Repeat.REPLACE)
+        for name in ("ssl_certificate", "ssl_certificate_key", "ssl_session_ticket_key")
+    ),
     *(
         _later(name)
         for name in (
-            "ssl_certificate",
             "ssl_certificate_cache",
-            "ssl_certificate_compression",
-            "ssl_certificate_key",
             "ssl_ciphers",
             "ssl_client_certificate",
             "ssl_crl",
             "ssl_dhparam",
             "ssl_ecdh_curve",
             "ssl_password_file",
-            "ssl_prefer_server_ciphers",
-            "ssl_session_ticket_key",
-            "ssl_session_tickets",
-            "ssl_session_timeout",
             "ssl_trusted_certificate",
-            "ssl_verify_depth",
         )
     ),
 )

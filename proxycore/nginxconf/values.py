@@ -150,11 +150,28 @@ WORDS: Final = Kind(lambda statement, _: statement.args, lambda value: value)
 TEXT: Final = Kind(lambda statement, _: statement.args[0], lambda value: (value,))
 
 
-def mechanisms(*known: str, built: tuple[str, ...]) -> Kind:
-    """Give the kind of a bitmask of mechanisms, kept in the order nginx announces them.
+def choice(*known: str) -> Kind:
+    """Give the kind of one word of a list (nginx's enum)."""
 
-    known: what nginx takes, in that order; built: those of them that work here.
+    def parse(statement: Statement, _: Report) -> str:
+        word = statement.args[0].lower()
+        if word not in known:
+            raise Refused(f'invalid value "{statement.args[0]}"')
+        return word
+
+    return Kind(parse, lambda value: (value,))
+
+
+TOKEN_MECHANISMS: Final = ("xoauth2", "oauthbearer")
+"""Mechanisms that nginx does not know (they are freenginx's and Angie's)."""
+
+
+def mechanisms(*nginx: str) -> Kind:
+    """Give the kind of a bitmask of mechanisms, kept in the order they are announced.
+
+    nginx: what nginx takes, in that order. We take tokens, too; a dump writes them apart.
     """
+    known = (*nginx, *TOKEN_MECHANISMS)
 
     def parse(statement: Statement, report: Report) -> tuple[str, ...]:
         chosen: set[str] = set()
@@ -164,11 +181,12 @@ def mechanisms(*known: str, built: tuple[str, ...]) -> Kind:
                 raise Refused(f'invalid value "{text}"')
             if word in chosen:
                 report.warn(f'duplicate value "{text}"', statement.place)
-            if word not in built:
-                raise Refused(
-                    f'mechanism "{word}" in "{statement.name}" directive is not supported yet'
-                )
             chosen.add(word)
         return tuple(word for word in known if word in chosen)
 
-    return Kind(parse, lambda value: value)
+    return Kind(parse, lambda value: tuple(word for word in value if word in nginx))
+
+
+TOKENS: Final = Kind(
+    mechanisms().parse, lambda value: tuple(word for word in value if word in TOKEN_MECHANISMS)
+)

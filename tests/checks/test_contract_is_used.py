@@ -14,6 +14,7 @@ from proxycore.contract.snapshot import (
     ErrorLog,
     Listen,
     Process,
+    Resolver,
     Server,
     Snapshot,
 )
@@ -22,8 +23,8 @@ from tests.checks.tree import attributes, names_read, sources
 _READERS = ("proxycore/dialogue", "proxycore/net", "proxycore/daemon", "proxycore/policy")
 
 _READ_BY_THE_CODEC = {"format"}
-# the PROXY protocol; mechanisms that leave us without the client's password
-_REASONS_NOT_BUILT = {"BAD_PROXY_HEADER", "NO_PASSWORD"}
+# the PROXY protocol
+_REASONS_NOT_BUILT = {"BAD_PROXY_HEADER"}
 _STATS_NOT_BUILT: set[str] = set()
 
 
@@ -45,7 +46,7 @@ def test_every_setting_has_a_reader_in_the_daemon() -> None:
         patterns += found_patterns
     declared = {
         name
-        for cls in (Snapshot, Process, ErrorLog, Server, Listen, AuthHttp, AuthHttpHeader)
+        for cls in (Snapshot, Process, ErrorLog, Server, Resolver, Listen, AuthHttp, AuthHttpHeader)
         for name in settings_of(cls)
     }
     unread = {
@@ -57,7 +58,7 @@ def test_every_setting_has_a_reader_in_the_daemon() -> None:
 
 
 def test_every_setting_is_explained() -> None:
-    for cls in (Snapshot, Process, ErrorLog, Server, Listen, AuthHttp, AuthHttpHeader):
+    for cls in (Snapshot, Process, ErrorLog, Server, Resolver, Listen, AuthHttp, AuthHttpHeader):
         declared = settings_of(cls)
         assert set(declared) == set(cls.__dataclass_fields__)
         assert all(setting.help.endswith(".") for setting in declared.values())

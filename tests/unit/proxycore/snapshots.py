@@ -14,6 +14,7 @@ from proxycore.contract.snapshot import (
     ErrorLog,
     Listen,
     Process,
+    Resolver,
     Server,
     Snapshot,
 )
@@ -27,6 +28,10 @@ _HOST = st.sampled_from(["127.0.0.1", "::1", "mail.example.com", "10.0.0.2", "fe
 _UNIX = st.from_regex(r"unix:/[a-z0-9 ;{}\"'#$\\]{1,12}", fullmatch=True)
 _PATH = st.from_regex(r"/[a-z0-9 ;{}\"'#$\\]{1,12}", fullmatch=True)
 _USER = st.sampled_from(["nobody", "www-data", "a b"])
+_NAME_SERVER = st.sampled_from(
+    ["127.0.0.1", "10.0.0.1:5353", "[::1]", "[fe80::1]:53", "ns.example"]
+)
+_TRUSTED = st.sampled_from(["127.0.0.1", "10.0.0.0/8", "2001:db8::/32", "unix:", "lb.example.com"])
 _INT_MAX = 2**40
 
 
@@ -51,9 +56,10 @@ def _without_twins(servers: list[Server]) -> tuple[Server, ...]:
 def _listens() -> st.SearchStrategy[Listen]:
     backlog = st.integers(1, 65_535)
     # a wildcard leaves no room for an address on its port
-    tcp = st.builds(Listen, address=_HOST, port=st.integers(10_000, 65_535), backlog=backlog)
-    any_address = st.builds(Listen, port=st.integers(1, 9_999), backlog=backlog)
-    return tcp | any_address | st.builds(Listen, address=_UNIX, backlog=backlog)
+    known: dict[str, Any] = {"backlog": backlog, "proxy_protocol": st.booleans()}
+    tcp = st.builds(Listen, address=_HOST, port=st.integers(10_000, 65_535), **known)
+    any_address = st.builds(Listen, port=st.integers(1, 9_999), **known)
+    return tcp | any_address | st.builds(Listen, address=_UNIX, **known)
 
 
 def _auths() -> st.SearchStrategy[AuthHttp]:
@@ -80,8 +86,24 @@ def _servers() -> st.SearchStrategy[Server]:
         ).map(tuple),
         "auth_http": _auths(),
         "server_names": names.map(tuple),
+        "resolver": st.just(Resolver()) | _resolvers(),
+        "proxy_protocol": st.sampled_from(settings_of(Server)["proxy_protocol"].choices),
+        "set_real_ip_from": st.lists(_TRUSTED, max_size=2).map(tuple),
     }
     return st.builds(Server, **known)
+
+
+def _resolvers() -> st.SearchStrategy[Resolver]:
+    addresses = st.lists(_NAME_SERVER, min_size=1, max_size=3).map(tuple)
+    families = st.sampled_from([(True, True), (True, False), (False, True)])
+    return st.builds(
+        lambda addresses, valid_ms, both: Resolver(
+            addresses=addresses, valid_ms=valid_ms, ipv4=both[0], ipv6=both[1]
+        ),
+        addresses,
+        st.integers(0, 10**9),
+        families,
+    )
 
 
 def _processes() -> st.SearchStrategy[Process]:

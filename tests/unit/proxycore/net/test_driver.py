@@ -113,7 +113,7 @@ def test_a_client_that_says_nothing_is_given_up(house: House) -> None:
 
 
 def test_the_time_to_log_in_is_a_total_that_talking_does_not_extend(house: House) -> None:
-    house.serve(timeout_ms=300)
+    house.serve(timeout_ms=300, max_commands=100_000_000)
     client = house.client()
 
     def talk() -> bool:
@@ -138,7 +138,7 @@ def test_octets_behind_the_login_command_reach_the_mail_server(house: House) -> 
 
 
 def test_a_client_that_does_not_take_its_replies_is_not_read(house: House) -> None:
-    house.serve(max_errors=1_000_000)
+    house.serve(max_errors=1_000_000, max_commands=100_000_000)
     client = house.client()
     client.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
     commands, sent, stuck = b"a CAPABILITY\r\n" * 10_000, 0, 0

@@ -286,7 +286,7 @@ def test_what_is_remarkable_is_said_and_the_file_still_loads(
     "line",
     [
         "load_module modules/ngx_mail_module.so;",
-        mail("starttls off; ssl off; proxy_protocol off; resolver off; so_keepalive off;"),
+        mail("starttls off; proxy_protocol off; resolver off; ssl_session_cache none;"),
         mail("timeout 999;"),
     ],
 )
