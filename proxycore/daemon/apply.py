@@ -6,6 +6,7 @@ connections waiting in its queue survive (ADR-0005).
 
 from dataclasses import dataclass
 
+from proxycore.contract.binding import Binding, bindings
 from proxycore.contract.snapshot import Listen, Snapshot
 
 
@@ -24,30 +25,26 @@ class Plan:
     opened: tuple[Opening, ...]
     closed: tuple[str, ...]
     kept: tuple[str, ...]
-    resized: tuple[Listen, ...]
-    """Kept sockets whose queue gets another length; the kernel takes that on a live socket."""
+    changed: tuple[tuple[Listen, Listen], ...]
+    """Kept sockets with other options than before: the former ones, and the new."""
 
 
 def plan(old: Snapshot | None, new: Snapshot) -> Plan:
     """Compare what is open for ``old`` (None: nothing) with what ``new`` wants."""
-    before = {} if old is None else {key: listen for key, (listen, _) in _named(old).items()}
-    after = _named(new)
+    before: dict[str, Binding] = {} if old is None else bindings(old)
+    after = bindings(new)
     kept = tuple(key for key in after if key in before)
     return Plan(
         opened=tuple(
-            Opening(listen=listen, path=path)
-            for key, (listen, path) in after.items()
+            Opening(listen=one.listen, path=one.path)
+            for key, one in after.items()
             if key not in before
         ),
         closed=tuple(key for key in before if key not in after),
         kept=kept,
-        resized=tuple(after[key][0] for key in kept if after[key][0] != before[key]),
+        changed=tuple(
+            (before[key].listen, after[key].listen)
+            for key in kept
+            if before[key].listen != after[key].listen
+        ),
     )
-
-
-def _named(snapshot: Snapshot) -> dict[str, tuple[Listen, str]]:
-    return {
-        listen.key: (listen, f"servers[{i}].listens[{j}]")
-        for i, server in enumerate(snapshot.servers)
-        for j, listen in enumerate(server.listens)
-    }

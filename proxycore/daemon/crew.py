@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from proxycore.contract.secret import Secret
-from proxycore.daemon.logs import ErrorLogs
+from proxycore.daemon.logs import ErrorLogs, Line
 from proxycore.daemon.privileges import Identity
 from proxycore.daemon.process import Load, Reply, Report, WorkerProcess
 from proxycore.daemon.registry import Registry
@@ -180,14 +180,14 @@ class Crew:
         self._totals.report(worker.serial, message.counts, message.gauges)
         self._registry.update(worker.serial, message.opened, message.counted, message.closed)
 
-    def logged(self, worker: WorkerProcess, lines: list[tuple[str, float, str]]) -> None:
+    def logged(self, worker: WorkerProcess, lines: list[Line]) -> None:
         """Write a worker's lines under its own process id."""
         self._logs.write_lines(worker.pid, lines)
 
     def complained(self, worker: WorkerProcess, text: str) -> None:
         """Log what an interpreter in trouble wrote, a line each."""
         now = time.time()
-        lines = [("alert", now, line) for line in text.split("\n") if line.strip()]
+        lines = [("alert", now, line, "") for line in text.split("\n") if line.strip()]
         self._logs.write_lines(worker.pid, lines)
 
     def gone(self, worker: WorkerProcess, status: int) -> None:

@@ -15,6 +15,8 @@ from proxycore.contract.snapshot import Listen
 from proxycore.daemon.apply import Opening
 
 _UNIX = "unix:"
+_MULTIPATH_TCP = 262  # linux/in.h: IPPROTO_MPTCP, which this Python has no name for
+_NEEDS_RESTART = "cannot be changed on the open socket {}: restart to have it"
 
 
 class Listeners:
@@ -23,6 +25,8 @@ class Listeners:
     def __init__(self) -> None:
         self._open: dict[str, socket.socket] = {}
         self._inodes: dict[str, tuple[int, int]] = {}
+        self.ignored: list[str] = []
+        """Options that this kernel does not have, as told since somebody last looked."""
 
     @property
     def sockets(self) -> Mapping[str, socket.socket]:
@@ -39,16 +43,29 @@ class Listeners:
                 self._open[key] = self._bind(opening.listen)
                 opened.append(key)
             except OSError as error:
-                message = _explain(key, error, set(self._open))
+                message = _explain(key, error)
                 problems.append(SettingProblem(path=opening.path, message=message))
         if problems:
             self.close(opened)
         return problems
 
-    def resize(self, listens: tuple[Listen, ...]) -> None:
-        """Give open sockets another queue length."""
-        for listen in listens:
-            self._open[listen.key].listen(listen.backlog)
+    def change(self, old: Listen, new: Listen) -> list[str]:
+        """Give an open socket other options; gives warnings about those that it cannot take.
+
+        What is set here holds for connections that come from now on.
+        """
+        sock = self._open[new.key]
+        _set_options(sock, new)
+        sock.listen(new.backlog)
+        unset = [
+            name
+            for name in ("rcvbuf_bytes", "sndbuf_bytes", *_KEEPALIVE)
+            if getattr(old, name) and not getattr(new, name)
+        ]
+        fixed = [n for n in ("ipv6only", "multipath") if getattr(old, n) != getattr(new, n)]
+        if old.so_keepalive != "default" and new.so_keepalive == "default":
+            unset.append("so_keepalive")
+        return [f'"{name}" {_NEEDS_RESTART.format(new.key)}' for name in (*unset, *fixed)]
 
     def close(self, keys: tuple[str, ...] | list[str]) -> None:
         """Close these; a unix socket's name goes with it, unless somebody took the name."""
@@ -65,7 +82,8 @@ class Listeners:
         self.close(list(self._open))
 
     def _bind(self, listen: Listen) -> socket.socket:
-        sock = _socket_for(listen)
+        sock = self._make(listen)
+        overlapping: list[socket.socket] = []
         try:
             if sock.family == socket.AF_UNIX:
                 path = listen.address.removeprefix(_UNIX)
@@ -76,9 +94,50 @@ class Listeners:
                 found = os.stat(path)
                 self._inodes[listen.key] = (found.st_dev, found.st_ino)
             else:
-                host = "0.0.0.0" if listen.address == "*" else listen.address  # noqa: S104
+                overlapping = self._overlapping(listen)
+                _share(overlapping and [sock, *overlapping], on=True)
+                host = "0.0.0.0" if listen.ip == "*" else listen.ip  # noqa: S104
                 sock.bind((host, listen.port))
             sock.listen(listen.backlog)
+        except OSError:
+            sock.close()
+            raise
+        finally:
+            _share(overlapping and [s for s in (sock, *overlapping) if s.fileno() >= 0], on=False)
+        return sock
+
+    def _overlapping(self, listen: Listen) -> list[socket.socket]:
+        """Give our own sockets on the same port, which the kernel would not have beside this one.
+
+        One of them is a wildcard: it serves what no other does, or is about to be closed.
+        """
+        end = f":{listen.port}"
+        return [sock for key, sock in self._open.items() if key.endswith(end)]
+
+    def _make(self, listen: Listen) -> socket.socket:
+        if listen.address.startswith(_UNIX):
+            sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
+            _set_options(sock, listen)
+            return sock
+        family = socket.AF_INET6 if ":" in listen.address else socket.AF_INET
+        kind = socket.SOCK_STREAM | socket.SOCK_NONBLOCK
+        if listen.multipath:
+            try:
+                sock = socket.socket(family, kind, _MULTIPATH_TCP)
+            except OSError:
+                self.ignored.append(
+                    f'"multipath" of {listen.key} is ignored: no such protocol here'
+                )
+                sock = socket.socket(family, kind)
+        else:
+            sock = socket.socket(family, kind)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        # accepted sockets inherit it: one system call less per session (performance.md §11)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if family == socket.AF_INET6:
+            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, listen.ipv6only)
+        try:
+            _set_options(sock, listen)
         except OSError:
             sock.close()
             raise
@@ -94,17 +153,36 @@ class Listeners:
             pass
 
 
-def _socket_for(listen: Listen) -> socket.socket:
-    if listen.address.startswith(_UNIX):
-        return socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
-    family = socket.AF_INET6 if ":" in listen.address else socket.AF_INET
-    sock = socket.socket(family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    # accepted sockets inherit it: one system call less per session (performance.md §11)
-    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    if family == socket.AF_INET6:
-        sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-    return sock
+_KEEPALIVE = {
+    "keepalive_idle_s": socket.TCP_KEEPIDLE,
+    "keepalive_interval_s": socket.TCP_KEEPINTVL,
+    "keepalive_count": socket.TCP_KEEPCNT,
+}
+
+
+def _set_options(sock: socket.socket, listen: Listen) -> None:
+    """Set what accepted connections inherit."""
+    if listen.rcvbuf_bytes:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, listen.rcvbuf_bytes)
+    if listen.sndbuf_bytes:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, listen.sndbuf_bytes)
+    if sock.family == socket.AF_UNIX:
+        return
+    if listen.so_keepalive != "default":
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, listen.so_keepalive == "on")
+    for name, option in _KEEPALIVE.items():
+        if getattr(listen, name):
+            sock.setsockopt(socket.IPPROTO_TCP, option, getattr(listen, name))
+
+
+def _share(socks: list[socket.socket], *, on: bool) -> None:
+    """Let sockets of ours be bound to one port beside each other, or take that back.
+
+    The kernel wants SO_REUSEPORT on all of them while one is bound. It does not stay, so that
+    another program, or a second one of us, still finds the port taken.
+    """
+    for sock in socks:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, on)
 
 
 def _clear_way(path: str) -> None:
@@ -125,17 +203,9 @@ def _clear_way(path: str) -> None:
     raise OSError(errno.EADDRINUSE, os.strerror(errno.EADDRINUSE))
 
 
-def _explain(key: str, error: OSError, ours: set[str]) -> str:
+def _explain(key: str, error: OSError) -> str:
     cause = f"{error.errno}: {error.strerror}" if error.errno else str(error)
     text = f"bind() to {key} failed ({cause})"
-    port = key.rpartition(":")[2]
-    overlapping = sorted(
-        other
-        for other in ours
-        if other.endswith(f":{port}") and other.startswith("[") == key.startswith("[")
-    )
-    if error.errno == errno.EADDRINUSE and overlapping:
-        return f"{text}: it overlaps {overlapping[0]}, which is open now; remove that one first"
     if error.errno == errno.EADDRINUSE:
         return f"{text}: another program listens there; stop it, or change this listen address"
     if error.errno == errno.EACCES and not key.startswith(_UNIX):

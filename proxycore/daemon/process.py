@@ -14,6 +14,7 @@ from typing import Any, Final, Protocol
 import proxycore
 from proxycore.contract.session import SessionBytes, SessionRecord
 from proxycore.daemon.frames import MAX_FDS, BrokenStream, Decoder, Message, Outbox, receive
+from proxycore.daemon.logs import Line
 
 _SIGNALS_OF_OURS: Final = (
     signal.SIGINT,
@@ -49,7 +50,7 @@ class Observer(Protocol):
     def reported(self, worker: "WorkerProcess", message: "Report") -> None:
         """A worker is alive, with these totals and changes."""
 
-    def logged(self, worker: "WorkerProcess", lines: list[tuple[str, float, str]]) -> None:
+    def logged(self, worker: "WorkerProcess", lines: list[Line]) -> None:
         """A worker has something for the error log."""
 
     def complained(self, worker: "WorkerProcess", text: str) -> None:
@@ -186,7 +187,8 @@ class WorkerProcess:
                     Reply(affected=message["affected"], problem=str(message["problem"]))
                 )
         elif kind == "log":
-            self._observer.logged(self, message["lines"])
+            lines = [(level, at, text, server) for level, at, text, server in message["lines"]]
+            self._observer.logged(self, lines)
         elif kind == "report":
             self.silent_ticks = 0
             report = Report(

@@ -7,10 +7,14 @@ snapshot), then what cannot (close what is no longer named). See ADR-0005.
 
 import asyncio
 import os
+import resource
 import secrets
 import socket
+from dataclasses import replace
 from pathlib import Path
+from typing import Final
 
+import proxycore
 from proxycore.contract.messages import SettingProblem
 from proxycore.contract.secret import Secret
 from proxycore.contract.snapshot import Process, Snapshot, to_plain
@@ -18,6 +22,7 @@ from proxycore.contract.stats import SESSIONS_OPEN
 from proxycore.daemon import privileges
 from proxycore.daemon.apply import Plan, plan
 from proxycore.daemon.crew import Crew, Facts
+from proxycore.daemon.hosts import locate
 from proxycore.daemon.listeners import Listeners
 from proxycore.daemon.logs import ErrorLogs
 from proxycore.daemon.process import Load
@@ -25,6 +30,9 @@ from proxycore.daemon.registry import Registry
 from proxycore.daemon.state import write_atomically
 from proxycore.daemon.tasks import spawn
 from proxycore.daemon.totals import Totals
+
+_FILES_PER_SESSION: Final = 2
+"""Its client and its mail server."""
 
 
 class Supervisor:
@@ -74,13 +82,15 @@ class Supervisor:
             if self.ending:
                 return [SettingProblem(path="", message="the node is stopping")]
             identity = privileges.resolve(snapshot.process, is_root=os.geteuid() == 0)
-            problems = list(identity.problems) + self.logs.prepare(snapshot.process.error_logs)
+            located = await asyncio.to_thread(locate, snapshot)
+            snapshot = located.snapshot
+            problems = [*identity.problems, *located.problems, *self.logs.prepare(snapshot)]
             steps = plan(self.snapshot, snapshot)
             if not problems:
                 problems = self._listeners.open(steps.opened)
             if problems:
                 self.logs.settle()
-                return problems
+                return [replace(p, path=located.paths.get(p.path, p.path)) for p in problems]
             problems = await self._hand_out(snapshot, steps, identity.identity)
             if problems:
                 self._listeners.close([opening.listen.key for opening in steps.opened])
@@ -115,8 +125,16 @@ class Supervisor:
         old = self.snapshot
         self.snapshot = snapshot
         self._listeners.close(steps.closed)
-        self._listeners.resize(steps.resized)
-        self.logs.use(snapshot.process.error_logs)
+        self.logs.use(snapshot)
+        if old is None:
+            # nginx's banner, by which people and tools see that a daemon has started
+            self.logs.write("notice", f"postroad/{proxycore.__version__}")
+        for former, listen in steps.changed:
+            for warning in self._listeners.change(former, listen):
+                self.logs.write("warn", warning)
+        while self._listeners.ignored:
+            self.logs.write("warn", self._listeners.ignored.pop())
+        self._check_files(snapshot.process)
         for warning in resolved.warnings:
             self.logs.write("warn", warning)
         if old is not None and (old.process.user, old.process.group) != (
@@ -129,6 +147,16 @@ class Supervisor:
             self.logs.write("notice", f"listening on {opening.listen.key}")
         for key in steps.closed:
             self.logs.write("notice", f"no longer listening on {key}")
+
+    def _check_files(self, process: Process) -> None:
+        limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+        wanted = process.worker_connections * _FILES_PER_SESSION
+        if wanted > limit:
+            text = (
+                f"{process.worker_connections} worker_connections need {wanted} open files, which "
+                f"exceed open file resource limit: {limit}"
+            )
+            self.logs.write("warn", text)
 
     def _size(self, process: Process) -> int:
         wanted = self._workers_wanted or process.worker_processes

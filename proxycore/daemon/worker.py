@@ -17,12 +17,13 @@ import time
 from collections.abc import Callable
 from typing import Any, Final
 
+from proxycore.contract.binding import bindings
 from proxycore.contract.codec import encode
 from proxycore.contract.reasons import CloseReason
 from proxycore.contract.secret import Secret
-from proxycore.contract.snapshot import from_plain
+from proxycore.contract.snapshot import Snapshot, from_plain
 from proxycore.daemon.frames import BrokenStream, Decoder, Message, Outbox, receive
-from proxycore.daemon.logs import DEFAULT_LOGS, threshold, traceback_line
+from proxycore.daemon.logs import DEFAULT_LOGS, Line, threshold, traceback_line
 from proxycore.daemon.privileges import Identity, drop
 from proxycore.net.engine import Engine
 from proxycore.net.log import LEVELS
@@ -51,27 +52,57 @@ class WorkerLog:
     def __init__(self, wake: Callable[[], None]) -> None:
         self.threshold = threshold(DEFAULT_LOGS)
         self._wake = wake
-        self._lines: list[tuple[str, float, str]] = []
+        self._lines: list[Line] = []
         self._dropped = 0
+        self._of: dict[str, ServerLog] = {}
+
+    def of(self, server: str) -> "ServerLog":
+        """Give the log of a server block; the same one as long as the worker lives."""
+        return self._of.setdefault(server, ServerLog(self, server, self.threshold))
+
+    def use(self, snapshot: Snapshot) -> None:
+        """Want what the logs of this snapshot want."""
+        self.threshold = threshold(snapshot.process.error_logs)
+        named = {server.name: server.error_logs for server in snapshot.servers}
+        for name in {*self._of, *named}:
+            logs = named.get(name, ())
+            self.of(name).threshold = threshold(logs) if logs else self.threshold
 
     def write(self, level: str, message: str) -> None:
         """Write one event; cheap when no target wants its level."""
-        if LEVELS[level] > self.threshold:
-            return
+        if LEVELS[level] <= self.threshold:
+            self.put(level, message, "")
+
+    def put(self, level: str, message: str, server: str) -> None:
+        """Queue a line that is wanted, of a server block or ("") of none."""
         if len(self._lines) >= MAX_LINES:
             self._dropped += 1
             return
-        self._lines.append((level, time.time(), message))
+        self._lines.append((level, time.time(), message, server))
         if len(self._lines) == 1:
             self._wake()
 
-    def take(self) -> list[tuple[str, float, str]]:
+    def take(self) -> list[Line]:
         """Give the waiting lines."""
         lines, self._lines = self._lines, []
         if self._dropped:
-            lines.append(("warn", time.time(), f"{self._dropped} log lines were dropped"))
+            lines.append(("warn", time.time(), f"{self._dropped} log lines were dropped", ""))
             self._dropped = 0
         return lines
+
+
+class ServerLog:
+    """The log of one server block's sessions (net.log.Log)."""
+
+    def __init__(self, log: WorkerLog, server: str, wanted: int) -> None:
+        self.threshold = wanted
+        self._log = log
+        self._server = server
+
+    def write(self, level: str, message: str) -> None:
+        """Write one event; cheap when no target wants its level."""
+        if LEVELS[level] <= self.threshold:
+            self._log.put(level, message, self._server)
 
 
 class Worker:
@@ -202,6 +233,7 @@ class Worker:
             boot_id=message["boot_id"],
             hostname=message["hostname"],
             log=self._log,
+            log_of=self._log.of,
             node_token=Secret(token) if token else None,
         )
         self._later(REPORT_S, self._report)
@@ -219,9 +251,9 @@ class Worker:
         snapshot = from_plain(message["snapshot"])
         first = not self._held
         sockets, self._received = self._received, {}
+        self._log.use(snapshot)
         self.engine.apply(snapshot, sockets)
-        self._held = {listen.key for server in snapshot.servers for listen in server.listens}
-        self._log.threshold = threshold(snapshot.process.error_logs)
+        self._held = set(bindings(snapshot))
         if first:
             self.engine.settle_memory()
 

@@ -73,12 +73,17 @@ def test_a_socket_named_twice_is_a_conflict() -> None:
     ]
 
 
-@pytest.mark.parametrize(("wildcard", "one"), [("*", "127.0.0.1"), ("*", "0.0.0.0"), ("::", "::1")])
-def test_a_wildcard_leaves_no_room_for_an_address_on_its_port(wildcard: str, one: str) -> None:
+@pytest.mark.parametrize(("wildcard", "one"), [("*", "127.0.0.1"), ("::", "::1")])
+def test_a_wildcard_and_an_address_share_a_port(wildcard: str, one: str) -> None:
     first, second = Listen(address=one, port=143), Listen(address=wildcard, port=143)
-    assert conflicts(server("a", first), server("b", second)) == [
-        f'servers[0].listens[0]: "{first.key}" beside "{second.key}" is not supported yet'
-    ]
+    assert conflicts(server("a", first), server("b", second)) == []
+
+
+@pytest.mark.parametrize(("one", "other"), [("*", "0.0.0.0"), ("::1", "0::0:1")])
+def test_an_address_written_in_two_ways_is_one(one: str, other: str) -> None:
+    first, second = Listen(address=one, port=143), Listen(address=other, port=143)
+    (problem,) = conflicts(server("a", first), server("b", second))
+    assert problem.endswith("address and port pair")
 
 
 def test_from_plain_refuses_conflicts_as_it_does_bad_values() -> None:

@@ -2,6 +2,7 @@
 
 import os
 import socket
+from dataclasses import replace
 
 import pytest
 
@@ -46,11 +47,30 @@ def test_a_taken_port_opens_nothing_and_names_the_setting(listeners) -> None:
         pass  # nobody holds it
 
 
-def test_an_overlap_with_ourselves_says_so(listeners) -> None:
+def test_a_wildcard_and_an_address_are_bound_beside_each_other(listeners) -> None:
     port = free_port()
     assert listeners.open((opening("*", port),)) == []
-    (problem,) = listeners.open((opening("127.0.0.1", port),))
-    assert f"it overlaps *:{port}" in problem.message
+    assert listeners.open((opening("127.0.0.1", port),)) == []
+    with socket.create_connection(("127.0.0.1", port), 2) as client:
+        assert accepts(listeners.sockets[f"127.0.0.1:{port}"], client)
+    listeners.close([f"127.0.0.1:{port}"])
+    with socket.create_connection(("127.0.0.1", port), 2) as client:
+        assert accepts(listeners.sockets[f"*:{port}"], client)
+
+
+def accepts(listening: socket.socket, client: socket.socket) -> bool:
+    listening.settimeout(2)
+    accepted, peer = listening.accept()
+    accepted.close()
+    return peer == client.getsockname()
+
+
+def test_a_port_of_ours_stays_taken_for_everybody_else(listeners) -> None:
+    port = free_port()
+    assert listeners.open((opening("*", port), opening("127.0.0.1", port, 1))) == []
+    others = Listeners()
+    (problem,) = others.open((opening("127.0.0.1", port),))
+    assert "another program listens there" in problem.message
 
 
 def test_an_address_of_no_interface_says_so(listeners) -> None:
@@ -103,12 +123,60 @@ def test_a_name_that_somebody_took_over_is_left_alone(listeners, tmp_path) -> No
         assert os.path.exists(path)
 
 
-def test_a_queue_is_resized_on_the_open_socket(listeners) -> None:
+def test_options_are_changed_on_the_open_socket(listeners) -> None:
     port = free_port()
-    assert listeners.open((opening("127.0.0.1", port, backlog=1),)) == []
-    sock = listeners.sockets[f"127.0.0.1:{port}"]
-    listeners.resize((Listen(address="127.0.0.1", port=port, backlog=77),))
-    assert listeners.sockets[f"127.0.0.1:{port}"] is sock
+    old = Listen(address="127.0.0.1", port=port, backlog=1)
+    new = replace(old, backlog=77, rcvbuf_bytes=65_536, so_keepalive="on", keepalive_idle_s=9)
+    assert listeners.open((Opening(listen=old, path=""),)) == []
+    sock = listeners.sockets[old.key]
+    assert listeners.change(old, new) == []
+    assert listeners.sockets[old.key] is sock
     # tcpi_sacked of a listening socket is its backlog (linux/tcp.h)
     info = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 104)
     assert int.from_bytes(info[28:32], "little") == 77
+    assert inherited(sock, port) == (131_072, 1, 9)
+    assert listeners.change(new, old) == [
+        f'"{name}" cannot be changed on the open socket {old.key}: restart to have it'
+        for name in ("rcvbuf_bytes", "keepalive_idle_s", "so_keepalive")
+    ]
+
+
+def inherited(listening: socket.socket, port: int) -> tuple[int, ...]:
+    with socket.create_connection(("127.0.0.1", port), 2):
+        listening.settimeout(2)
+        accepted, _ = listening.accept()
+        with accepted:
+            return (
+                accepted.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF),
+                accepted.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE),
+                accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE),
+            )
+
+
+def test_what_only_a_new_socket_can_have_is_said(listeners) -> None:
+    port = free_port()
+    old = Listen(address="::1", port=port)
+    assert listeners.open((Opening(listen=old, path=""),)) == []
+    (warning,) = listeners.change(old, replace(old, ipv6only=False))
+    assert '"ipv6only" cannot be changed' in warning
+
+
+def test_a_socket_for_both_families(listeners) -> None:
+    port = free_port()
+    both = Listen(address="::", port=port, ipv6only=False, bind=True)
+    assert listeners.open((Opening(listen=both, path=""),)) == []
+    with socket.create_connection(("127.0.0.1", port), 2) as client:
+        listeners.sockets[both.key].settimeout(2)
+        accepted, peer = listeners.sockets[both.key].accept()
+        accepted.close()
+        assert peer[:2] == ("::ffff:127.0.0.1", client.getsockname()[1])
+
+
+def test_multipath_where_the_kernel_has_it(listeners) -> None:
+    listen = Listen(address="127.0.0.1", port=free_port(), multipath=True, rcvbuf_bytes=65_536)
+    assert listeners.open((Opening(listen=listen, path=""),)) == []
+    sock = listeners.sockets[listen.key]
+    is_multipath = sock.getsockopt(socket.SOL_SOCKET, socket.SO_PROTOCOL) == 262
+    assert is_multipath != bool(listeners.ignored)
+    with socket.create_connection(("127.0.0.1", listen.port), 2) as client:
+        assert accepts(sock, client)

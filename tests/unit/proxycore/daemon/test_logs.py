@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proxycore.contract.snapshot import ErrorLog
+from proxycore.contract.protocol import Protocol
+from proxycore.contract.snapshot import AuthHttp, ErrorLog, Process, Server, Snapshot
 from proxycore.daemon.logs import ErrorLogs, threshold, traceback_line
 
 
@@ -23,14 +24,31 @@ def to(path: Path, level: str) -> ErrorLog:
     return ErrorLog(target=str(path), level=level)
 
 
-def take(logs: ErrorLogs, *wanted: ErrorLog) -> None:
-    assert logs.prepare(wanted) == []
-    logs.use(wanted)
+def naming(*wanted: ErrorLog, **servers: tuple[ErrorLog, ...]) -> Snapshot:
+    return Snapshot(
+        process=Process(error_logs=wanted),
+        servers=tuple(
+            Server(
+                name=name,
+                protocol=Protocol.IMAP,
+                listens=(),
+                auth_http=AuthHttp(host="a"),
+                error_logs=logs,
+            )
+            for name, logs in servers.items()
+        ),
+    )
+
+
+def take(logs: ErrorLogs, *wanted: ErrorLog, **servers: tuple[ErrorLog, ...]) -> None:
+    snapshot = naming(*wanted, **servers)
+    assert logs.prepare(snapshot) == []
+    logs.use(snapshot)
 
 
 def test_a_line_is_nginxs(logs, tmp_path) -> None:
     take(logs, to(tmp_path / "log", "info"))
-    logs.write_lines(995, [("info", 0.0, "*1 client logged in, client: 127.0.0.1")])
+    logs.write_lines(995, [("info", 0.0, "*1 client logged in, client: 127.0.0.1", "")])
     line = (tmp_path / "log").read_text()
     assert re.fullmatch(
         r"\d{4}/\d\d/\d\d \d\d:\d\d:\d\d \[info\] 995#0: \*1 client logged in, client: 127.0.0.1\n",
@@ -89,7 +107,7 @@ def test_a_rotated_file_is_left_alone_after_reopening(logs, tmp_path) -> None:
 def test_a_log_that_cannot_be_opened_is_a_problem_with_its_path(logs, tmp_path) -> None:
     good, bad = to(tmp_path / "log", "info"), to(tmp_path / "missing" / "log", "info")
     before = len(os.listdir("/proc/self/fd"))
-    (problem,) = logs.prepare((good, bad))
+    (problem,) = logs.prepare(naming(good, bad))
     assert problem.path == "process.error_logs[1].target"
     assert "No such file or directory" in problem.message
     logs.settle()
@@ -104,6 +122,21 @@ def test_files_are_not_for_everybody(logs, tmp_path) -> None:
 def test_the_chattiest_log_decides_what_is_composed(tmp_path) -> None:
     assert threshold(()) == 6
     assert threshold((to(tmp_path, "error"), to(tmp_path, "debug"))) == 8
+
+
+def test_a_server_s_own_logs_are_in_the_place_of_the_process_s(logs, tmp_path) -> None:
+    own, common = to(tmp_path / "own", "debug"), to(tmp_path / "common", "info")
+    take(logs, common, one=(own,), other=())
+    lines = [("debug", 0.0, f"of {name or 'nobody'}", name) for name in ("one", "other", "", "x")]
+    logs.write_lines(1, [*lines, *(("info", at, text, name) for _, at, text, name in lines)])
+    assert _levels(tmp_path / "own") == ["debug", "info"]
+    assert re.findall(r"of (\w+)", (tmp_path / "common").read_text()) == ["other", "nobody", "x"]
+
+
+def test_a_server_s_log_that_cannot_be_opened_is_a_problem_with_its_path(logs, tmp_path) -> None:
+    bad = to(tmp_path / "missing" / "log", "info")
+    (problem,) = logs.prepare(naming(a=(), b=(bad,)))
+    assert problem.path == "servers[1].error_logs[0].target"
 
 
 def test_a_traceback_is_one_line() -> None:
