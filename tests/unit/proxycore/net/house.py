@@ -125,13 +125,18 @@ class House:
     # --- configuration ---
 
     def server(
-        self, protocol: str = "imap", *, auth: dict[str, Any] | None = None, **settings: Any
+        self,
+        protocol: str = "imap",
+        *,
+        auth: dict[str, Any] | None = None,
+        proxied: bool = False,
+        **settings: Any,
     ) -> Server:
         port = self.auth.getsockname()[1]
         settings.setdefault("name", "main")
         return Server(
             protocol=Protocol(protocol),
-            listens=(Listen(address="127.0.0.1", port=self.address[1]),),
+            listens=(Listen(address="127.0.0.1", port=self.address[1], proxy_protocol=proxied),),
             auth_http=AuthHttp(
                 **{"host": "127.0.0.1", "port": port, "uri": "/auth", **(auth or {})}
             ),
@@ -202,6 +207,9 @@ class House:
     def ok(self) -> bytes:
         port = self.mail.getsockname()[1]
         return f"HTTP/1.0 200 OK\r\n{OK_REPLY.format(port=port)}\r\n".encode()
+
+    def ok_at(self, server: str, port: int) -> bytes:
+        return f"Auth-Status: OK\r\nAuth-Server: {server}\r\nAuth-Port: {port}\r\n\r\n".encode()
 
     def mail_login(self) -> Peer:
         """Play the IMAP server's part of a login."""
