@@ -11,21 +11,21 @@ import logging
 import os
 import threading
 import time
+import traceback
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
-from functools import partial
+from concurrent.futures import Future
 from threading import Barrier
-from typing import Final
+from typing import Final, TypeVar
 
 from django.conf import settings
 from django.db import DatabaseError, close_old_connections, connections
 
 from appliance.authhttp import services, views
 from appliance.authhttp.callers import Doorkeeper
+from appliance.authhttp.hands import Hands
 from appliance.credentials.queues import Full, WorkQueue
 from appliance.credentials.verify import Kind, Result
 from appliance.lib.vault import Undecryptable
-from proxycore.contract.protocol import Protocol
 
 logger = logging.getLogger(__name__)
 
@@ -37,6 +37,8 @@ ASKING_THREADS: Final = 16
 
 _CHECK_EVERY_S: Final = 1.0
 _COMPLAIN_EVERY_S: Final = 10.0
+
+_Found = TypeVar("_Found")
 
 Done = Callable[[views.Reply], None]
 
@@ -51,8 +53,7 @@ class Desk:
         hash_threads: int | None = None,
         waiting: int | None = None,
     ) -> None:
-        self._threads = threads
-        self._quick = ThreadPoolExecutor(threads, thread_name_prefix="auth_http")
+        self._quick = Hands("auth_http", threads)
         waiting = settings.AUTH_HASH_QUEUE if waiting is None else waiting
         cores = hash_threads or len(os.sched_getaffinity(0))
         self.queues = {
@@ -80,16 +81,16 @@ class Desk:
         def reply(answer: views.Reply) -> None:
             loop.call_soon_threadsafe(done, answer)
 
-        self._quick.submit(self._begin, raw, reply)
+        self._quick.submit(lambda: self._begin(raw, reply))
 
     def _begin(self, raw: views.RawHeaders, reply: Done) -> None:
-        begun = _guarded(partial(views.begin, raw, self._doorkeeper.may_ask))
-        if isinstance(begun[0], services.Open):
-            self._go_on(begun[0], begun[1], reply)
+        begun = _guarded(lambda: views.begin(raw, self._doorkeeper.may_ask))
+        if isinstance(begun, views.Unfinished):
+            self._go_on(begun, reply)
         else:
             reply(begun)
 
-    def _go_on(self, case: services.Open, protocol: Protocol, reply: Done) -> None:
+    def _go_on(self, case: views.Unfinished, reply: Done) -> None:
         def worked(future: "Future[Result]") -> None:
             if future.cancelled():
                 reply(views.UNAVAILABLE)
@@ -100,10 +101,12 @@ class Desk:
                 self._quick.submit(lambda: reply(_conclude(case, future)))
 
         try:
-            self.queues[case.pending.kind].submit(case.pending.work).add_done_callback(worked)
+            future = self.queues[case.kind].submit(case.work)
         except Full:
-            self._complain(case.pending.kind)
-            reply(views.render(services.try_later(protocol)))
+            self._complain(case.kind)
+            reply(views.render(services.try_later(case.protocol)))
+        else:
+            future.add_done_callback(worked)
 
     def _complain(self, kind: Kind) -> None:
         now = time.monotonic()
@@ -116,31 +119,30 @@ class Desk:
 
     def disconnect(self) -> None:
         """Close the database connection of every thread; the next request opens a new one."""
-        # the barrier makes each thread take exactly one of these
-        everybody = Barrier(self._threads)
+        # the barrier makes each thread take exactly one of these, and us wait for all
+        everybody = Barrier(self._quick.count + 1)
 
         def leave() -> None:
-            everybody.wait()
             connections.close_all()
+            everybody.wait()
 
-        for leaving in [self._quick.submit(leave) for _ in range(self._threads)]:
-            leaving.result()
+        for _ in range(self._quick.count):
+            self._quick.submit(leave)
+        everybody.wait()
 
     def close(self) -> None:
         """End all threads."""
         for queue in self.queues.values():
             queue.close()
         self.disconnect()
-        self._quick.shutdown()
+        self._quick.close()
 
 
 _seen = threading.local()
 
 
-def _guarded(
-    work: Callable[[], "views.Reply | tuple[services.Open, Protocol]"],
-) -> "views.Reply | tuple[services.Open, Protocol]":
-    """Do something on this thread's database connection."""
+def _guarded(work: Callable[[], _Found]) -> _Found | views.Reply:
+    """Do something on this thread's database connection. Raises nothing."""
     now = time.monotonic()
     if now - getattr(_seen, "at", 0.0) > _CHECK_EVERY_S:
         # what Django does at the beginning of every request
@@ -152,13 +154,12 @@ def _guarded(
         # the words may quote parameters of the query, that is logins
         logger.error("auth_http: not available: %s", type(fault).__name__)
         close_old_connections()
-        return views.UNAVAILABLE
+    except Exception as bug:  # noqa: BLE001  (somebody waits for an answer)
+        # without its words, which may quote what a client sent
+        where = "".join(traceback.format_tb(bug.__traceback__))
+        logger.error("auth_http: %s\n%s", type(bug).__name__, where)
+    return views.UNAVAILABLE
 
 
-def _conclude(case: services.Open, future: "Future[Result]") -> views.Reply:
-    def conclude() -> views.Reply:
-        return views.render(case.conclude(case.pending.finish(future.result())))
-
-    reply = _guarded(conclude)
-    assert not isinstance(reply[0], services.Open)
-    return reply
+def _conclude(case: views.Unfinished, future: "Future[Result]") -> views.Reply:
+    return _guarded(lambda: case.finish(future.result()))

@@ -5,6 +5,7 @@ Plain functions on raw headers. Django's request object would merge ``Auth_User`
 """
 
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 
 from appliance.authhttp import callers, services
 from appliance.credentials import verify
@@ -21,9 +22,31 @@ UNAVAILABLE: Reply = (503, [])
 """Without Auth headers: nginx and our daemon make a retryable "internal server error" of it."""
 
 
+@dataclass(frozen=True, slots=True)
+class Unfinished:
+    """A request that still needs slow work."""
+
+    case: services.Open
+    protocol: Protocol
+
+    @property
+    def kind(self) -> verify.Kind:
+        """Where the work is to be done."""
+        return self.case.pending.kind
+
+    @property
+    def work(self) -> Callable[[], verify.Result]:
+        """The work."""
+        return self.case.pending.work
+
+    def finish(self, result: verify.Result) -> Reply:
+        """Answer, now that the work is done. May write to the database."""
+        return render(self.case.conclude(self.case.pending.finish(result)))
+
+
 def begin(
     raw: RawHeaders, may_ask: Callable[[Mapping[str, bytes]], bool] = callers.may_ask
-) -> "Reply | tuple[services.Open, Protocol]":
+) -> Reply | Unfinished:
     """Answer one request, or give what is left to do for it. Works on the database.
 
     Nothing a caller sends may raise.
@@ -38,19 +61,17 @@ def begin(
     try:
         request = read_request(headers)
     except ValueError:
-        return services.refuse(_NONSENSE), _NONSENSE.protocol
+        return Unfinished(services.refuse(_NONSENSE), _NONSENSE.protocol)
     begun = services.begin(request, ClientCertificate.read(headers))
     if isinstance(begun, services.Open):
-        return begun, request.protocol
+        return Unfinished(begun, request.protocol)
     return render(begun)
 
 
 def answer(raw: RawHeaders) -> Reply:
     """Answer one request, however long it takes."""
     begun = begin(raw)
-    if isinstance(begun[0], services.Open):
-        return render(begun[0].conclude(verify.complete(begun[0].pending)))
-    return begun
+    return begun.finish(begun.work()) if isinstance(begun, Unfinished) else begun
 
 
 def render(verdict: services.Verdict) -> Reply:
