@@ -16,7 +16,6 @@ from proxycore.daemon.apply import Opening
 
 _UNIX = "unix:"
 _MULTIPATH_TCP = 262  # linux/in.h: IPPROTO_MPTCP, which this Python has no name for
-_NEEDS_RESTART = "cannot be changed on the open socket {}: restart to have it"
 
 
 class Listeners:
@@ -58,14 +57,13 @@ class Listeners:
         _set_options(sock, new)
         sock.listen(new.backlog)
         unset = [
-            name
-            for name in ("rcvbuf_bytes", "sndbuf_bytes", *_KEEPALIVE)
-            if getattr(old, name) and not getattr(new, name)
+            name for name in _SYSTEM_S_UNLESS_SET if getattr(old, name) and not getattr(new, name)
         ]
         fixed = [n for n in ("ipv6only", "multipath") if getattr(old, n) != getattr(new, n)]
         if old.so_keepalive != "default" and new.so_keepalive == "default":
             unset.append("so_keepalive")
-        return [f'"{name}" {_NEEDS_RESTART.format(new.key)}' for name in (*unset, *fixed)]
+        why = f"cannot be changed on the open socket {new.key}: restart to have it"
+        return [f'"{name}" {why}' for name in (*unset, *fixed)]
 
     def close(self, keys: tuple[str, ...] | list[str]) -> None:
         """Close these; a unix socket's name goes with it, unless somebody took the name."""
@@ -153,11 +151,10 @@ class Listeners:
             pass
 
 
-_KEEPALIVE = {
-    "keepalive_idle_s": socket.TCP_KEEPIDLE,
-    "keepalive_interval_s": socket.TCP_KEEPINTVL,
-    "keepalive_count": socket.TCP_KEEPCNT,
-}
+_SYSTEM_S_UNLESS_SET = (
+    *("rcvbuf_bytes", "sndbuf_bytes"),
+    *("keepalive_idle_s", "keepalive_interval_s", "keepalive_count"),
+)
 
 
 def _set_options(sock: socket.socket, listen: Listen) -> None:
@@ -170,9 +167,13 @@ def _set_options(sock: socket.socket, listen: Listen) -> None:
         return
     if listen.so_keepalive != "default":
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, listen.so_keepalive == "on")
-    for name, option in _KEEPALIVE.items():
-        if getattr(listen, name):
-            sock.setsockopt(socket.IPPROTO_TCP, option, getattr(listen, name))
+    for option, value in (
+        (socket.TCP_KEEPIDLE, listen.keepalive_idle_s),
+        (socket.TCP_KEEPINTVL, listen.keepalive_interval_s),
+        (socket.TCP_KEEPCNT, listen.keepalive_count),
+    ):
+        if value:
+            sock.setsockopt(socket.IPPROTO_TCP, option, value)
 
 
 def _share(socks: list[socket.socket], *, on: bool) -> None:
