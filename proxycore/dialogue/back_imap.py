@@ -1,55 +1,135 @@
 """IMAP login at the mail server.
 
 One line where both values can be quoted: a round trip where nginx, which always uses literals,
-needs three. The tag is the client's, so the tagged answer can go to the client unchanged.
+needs three. Tokens, and a master user's password, go by AUTHENTICATE, in one line if the server
+greets with SASL-IR (RFC 4959). The tag is the client's, so the tagged answer can go to the client
+unchanged.
+
+After login nothing is looked at any more, so what a client is to learn of the server's
+capabilities it learns with that answer. A server that names them in it (RFC 3501 §7.1: a code of
+the tagged OK, or an untagged line) has said it, and the answer goes through as it is. One that
+named them in its greeting only, and differently from what we announced, has them put in front of
+its answer, as an untagged line. One that named them nowhere is asked by the client, if it cares.
 """
 
+from typing import Final
+
+from proxycore.dialogue.announce import lasting
+from proxycore.dialogue.credential import DUMMIES, Credential
 from proxycore.dialogue.legs import Back
 from proxycore.dialogue.steps import BackStep, LoggedIn
-from proxycore.wire.imap import quote
+from proxycore.wire.imap import greeted_capabilities, quote
+
+_ID: Final = b"i"
+"""Put before the client's tag, gives another tag for the ID command."""
 
 
 class ImapBack(Back):
-    """Greeting, LOGIN (with literals as needed), tagged OK."""
+    """Greeting, maybe ID, login (with literals or continuations as needed), tagged OK."""
 
-    __slots__ = ("_pieces", "_sent", "_tag")
+    __slots__ = (
+        "_announced",
+        "_capabilities",
+        "_credential",
+        "_dummy",
+        "_id",
+        "_is_greeted",
+        "_tag",
+        "_unsent",
+    )
 
-    def __init__(self, limit_bytes: int, tag: bytes, login: bytes, password: bytes) -> None:
+    def __init__(
+        self,
+        limit_bytes: int,
+        tag: bytes,
+        credential: Credential,
+        client_id: bytes,
+        announced: frozenset[bytes],
+    ) -> None:
         super().__init__(limit_bytes)
         self._tag = tag
-        self._pieces = _login_command(tag, login, password)
-        self._sent = 0
+        self._credential = credential
+        self._id = client_id
+        """To be told with ID; empty when it was told, or is not to be."""
+        self._announced = announced
+        self._capabilities: list[bytes] = []
+        """Named in the greeting."""
+        self._dummy = DUMMIES.get(credential.mechanism, b"")
+        self._is_greeted = False
+        self._unsent: list[bytes] = []
+        """Pieces of the login command, in the order of pop()."""
 
     def _take(self, line: bytes) -> BackStep:
-        if self._sent == 0:
+        if not self._is_greeted:
             # PREAUTH would put the client into somebody's mailbox, BYE is a refusal
             if not _is(line, b"* OK"):
                 return self._refuse(rejected=_is_bye(line))
-            return self._send(self._send_piece())
+            return self._begin(line)
         if line.startswith(b"* "):
             # any number of these may come before the tagged answer (RFC 3501 §7)
             return self._refuse(rejected=True) if _is_bye(line) else None
+        if self._id:
+            return self._take_identified(line)
         if line.startswith(b"+"):
-            if self._sent == len(self._pieces):
-                return self._refuse(rejected=False)
-            self._answer = self._answer[: -len(line)]
-            return self._send_piece()
+            return self._take_continuation(line)
         return self._take_tagged(line)
 
+    def _begin(self, line: bytes) -> bytes:
+        self._is_greeted = True
+        if b"[" in line:
+            self._capabilities = greeted_capabilities(line)
+        self._unsent = _login_command(self._tag, self._credential, self._capabilities)
+        if self._id:
+            return self._send(b"%b%b ID %b\r\n" % (_ID, self._tag, self._id))
+        return self._send(self._unsent.pop())
+
+    def _take_identified(self, line: bytes) -> BackStep:
+        tag = _ID + self._tag
+        if not any(_is(line, tag + status) for status in (b" OK", b" NO", b" BAD")):
+            return self._refuse(rejected=False)
+        # whatever the server thinks of it, the login does not depend on it
+        self._id = b""
+        return self._send(self._unsent.pop())
+
+    def _take_continuation(self, line: bytes) -> BackStep:
+        if self._unsent:
+            piece = self._unsent.pop()
+        elif self._dummy:
+            piece, self._dummy = self._dummy, b""
+        else:
+            return self._refuse(rejected=False)
+        self._answer = self._answer[: -len(line)]
+        return piece
+
     def _take_tagged(self, line: bytes) -> BackStep:
-        if self._sent == len(self._pieces) and _is(line, self._tag + b" OK"):
-            return LoggedIn(self._answer + self._inbox.take_all())
+        if not self._unsent and _is(line, self._tag + b" OK"):
+            return LoggedIn(self._answer_with_capabilities() + self._inbox.take_all())
         return self._refuse(
             rejected=_is(line, self._tag + b" NO") or _is(line, self._tag + b" BAD")
         )
 
-    def _send_piece(self) -> bytes:
-        piece = self._pieces[self._sent]
-        self._sent += 1
-        return piece
+    def _answer_with_capabilities(self) -> bytes:
+        answer = self._answer
+        if (
+            not self._capabilities
+            or b"CAPABILITY" in answer.upper()
+            or lasting(self._capabilities) == self._announced
+        ):
+            return answer
+        kept = lasting(self._capabilities)
+        words = [word for word in self._capabilities if word in kept]
+        return b"* CAPABILITY %b\r\n%b" % (b" ".join(words), answer)
 
 
-def _login_command(tag: bytes, login: bytes, password: bytes) -> list[bytes]:
+def _login_command(tag: bytes, credential: Credential, capabilities: list[bytes]) -> list[bytes]:
+    """Give the pieces of the command in the order of pop(); each but the first waits for ``+``."""
+    if credential.mechanism or credential.master:
+        mechanism = credential.mechanism or b"PLAIN"
+        response = credential.response(mechanism)
+        if b"SASL-IR" in capabilities:
+            return [b"%b AUTHENTICATE %b %b\r\n" % (tag, mechanism, response)]
+        return [response + b"\r\n", b"%b AUTHENTICATE %b\r\n" % (tag, mechanism)]
+    login, password = credential.login, credential.password
     quoted_login, quoted_password = quote(login), quote(password)
     if quoted_login is not None and quoted_password is not None:
         return [b"%b LOGIN %b %b\r\n" % (tag, quoted_login, quoted_password)]
@@ -60,7 +140,7 @@ def _login_command(tag: bytes, login: bytes, password: bytes) -> list[bytes]:
         else:
             pieces.append(b"%b {%d}\r\n" % (piece, len(value)))
             piece = value
-    return [*pieces, piece + b"\r\n"]
+    return [piece + b"\r\n", *reversed(pieces)]
 
 
 def _is(line: bytes, start: bytes) -> bool:

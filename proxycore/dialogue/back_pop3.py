@@ -1,22 +1,61 @@
-"""POP3 login at the mail server: USER and PASS, whatever the client used."""
+"""POP3 login at the mail server: USER and PASS, whatever the client used to prove a password.
 
+Tokens, and a master user's password, go by AUTH (RFC 5034).
+"""
+
+from typing import Final
+
+from proxycore.dialogue.credential import DUMMIES, Credential
 from proxycore.dialogue.legs import Back
 from proxycore.dialogue.steps import BackStep, LoggedIn
 
+_MAX_COMMAND_BYTES: Final = 255
+"""Longest command line with its initial response (RFC 5034 §4); tokens are mostly longer."""
+
 
 class Pop3Back(Back):
-    """Greeting, USER, PASS; the answer to PASS goes to the client unchanged."""
+    """Greeting, USER and PASS or AUTH; the last answer goes to the client unchanged."""
 
-    __slots__ = ("_unsent",)
+    __slots__ = ("_dummy", "_has_response", "_unsent")
 
-    def __init__(self, limit_bytes: int, login: bytes, password: bytes) -> None:
+    def __init__(self, limit_bytes: int, credential: Credential) -> None:
         super().__init__(limit_bytes)
+        self._has_response = False
+        """The last of ``_unsent`` is a response, to be sent when it is asked for."""
+        self._dummy = DUMMIES.get(credential.mechanism, b"")
         # in the order of pop()
-        self._unsent = [b"PASS %b\r\n" % password, b"USER %b\r\n" % login]
+        if credential.mechanism or credential.master:
+            self._unsent = self._auth(credential)
+        else:
+            self._unsent = [
+                b"PASS %b\r\n" % credential.password,
+                b"USER %b\r\n" % credential.login,
+            ]
+
+    def _auth(self, credential: Credential) -> list[bytes]:
+        mechanism = credential.mechanism or b"PLAIN"
+        response = credential.response(mechanism)
+        command = b"AUTH %b %b\r\n" % (mechanism, response)
+        if len(command) <= _MAX_COMMAND_BYTES:
+            return [command]
+        self._has_response = True
+        return [response + b"\r\n", b"AUTH %b\r\n" % mechanism]
 
     def _take(self, line: bytes) -> BackStep:
-        if not line.startswith(b"+OK"):
+        if line.startswith(b"+ ") or line.rstrip(b"\r\n") == b"+":
+            return self._take_continuation()
+        awaits_go_ahead = self._has_response and len(self._unsent) == 1
+        if not line.startswith(b"+OK") or awaits_go_ahead:
             return self._refuse(rejected=line.startswith(b"-ERR"))
         if self._unsent:
             return self._send(self._unsent.pop())
         return LoggedIn(line + self._inbox.take_all())
+
+    def _take_continuation(self) -> BackStep:
+        if self._has_response and len(self._unsent) == 1:
+            self._has_response = False
+            return self._send(self._unsent.pop())
+        if self._dummy and not self._unsent:
+            dummy, self._dummy = self._dummy, b""
+            return self._send(dummy)
+        return self._refuse(rejected=False)

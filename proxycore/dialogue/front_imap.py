@@ -1,4 +1,4 @@
-"""IMAP before login, as its server (RFC 3501 §6.1, §6.2; nginx's dialogue)."""
+"""IMAP before login, as its server (RFC 3501 §6.1, §6.2; RFC 2971; nginx's dialogue)."""
 
 from collections.abc import Callable
 from typing import ClassVar, Final
@@ -7,27 +7,30 @@ from proxycore.contract.protocol import Protocol
 from proxycore.contract.reasons import CloseReason
 from proxycore.dialogue import replies
 from proxycore.dialogue.back_imap import ImapBack
+from proxycore.dialogue.credential import Credential
+from proxycore.dialogue.legs import Front
 from proxycore.dialogue.profile import Facts, Profile
-from proxycore.dialogue.sasl import Challenge, Outcome, Take, first_word
-from proxycore.dialogue.steps import Farewell, FrontStep, Mistake, Noted, Submission, mistaken
+from proxycore.dialogue.steps import Farewell, FrontStep, Mistake, Submission, mistaken
 from proxycore.wire.imap import Command, CommandReader, Malformed
 from proxycore.wire.inbox import Inbox
 
 _INVALID: Final = replies.INVALID[Protocol.IMAP]
 
 
-class ImapFront:
+class ImapFront(Front):
     """Commands in, steps out."""
 
-    __slots__ = ("_profile", "_reader", "_tag", "_take")
+    __slots__ = ("_id", "_reader", "_tag")
 
-    def __init__(self, profile: Profile) -> None:
-        self._profile = profile
+    _CHALLENGE = b"+ %b\r\n"
+
+    def __init__(self, profile: Profile, facts: Facts) -> None:
+        super().__init__(profile, facts)
         self._reader = CommandReader()
         self._tag = b""
         """Tag of the command being answered."""
-        self._take: Take | None = None
-        """Takes the next line, in the middle of an AUTHENTICATE."""
+        self._id = b""
+        """What the client said of itself with ID."""
 
     def read(self, inbox: Inbox) -> FrontStep:
         """Give the next step; None when more octets are needed. Raises LineTooLong."""
@@ -40,21 +43,29 @@ class ImapFront:
             self._tag = command.tag
             return self._COMMANDS[command.verb](self, command.arguments)
         if type(command) is Malformed:
+            self._tag = command.tag
             return self._refuse_line(command)
         return replies.IMAP_GO_AHEAD
 
     def invalid(self, inbox: Inbox) -> bytes:
         """Give the invalid-command reply for the command being read."""
-        tag = self._tag if self._take is not None else self._reader.announced_tag(inbox)
-        return self._invalid(tag)
+        return self._invalid(
+            self._tag if self._take is not None else self._reader.announced_tag(inbox)
+        )
+
+    def unusable(self) -> bytes:
+        """Give the invalid-command reply for the command read last."""
+        return self._invalid(self._tag)
 
     def refuse(self, text: bytes, error_code: bytes) -> bytes:
         """Give the failure reply to the last submission."""
         return b"%b NO %b\r\n" % (self._tag, text)
 
-    def open_back(self, facts: Facts, login: bytes, password: bytes) -> ImapBack:
+    def open_back(self, credential: Credential) -> ImapBack:
         """Give the dialogue that logs the client in at its mail server."""
-        return ImapBack(self._profile.proxy_buffer_bytes, self._tag, login, password)
+        profile = self._profile
+        told = self._id if profile.proxy_issue_imap_id else b""
+        return ImapBack(profile.proxy_buffer_bytes, self._tag, credential, told, profile.announced)
 
     def _invalid(self, tag: bytes) -> bytes:
         return b"%b %b" % (tag or b"*", _INVALID)
@@ -73,45 +84,30 @@ class ImapFront:
     def _capability(self, _arguments: list[bytes]) -> FrontStep:
         return b"%b%b%b" % (self._profile.capabilities, self._tag, replies.IMAP_COMPLETED)
 
+    def _identify(self, arguments: list[bytes]) -> FrontStep:
+        self._id = arguments[0]
+        return b"%b%b%b" % (self._profile.imap_id, self._tag, replies.IMAP_COMPLETED)
+
     def _logout(self, _arguments: list[bytes]) -> FrontStep:
         reply = b"%b%b%b" % (replies.IMAP_BYE, self._tag, replies.IMAP_COMPLETED)
         return Farewell(reply, CloseReason.CLIENT_QUIT)
 
     def _starttls(self, _arguments: list[bytes]) -> FrontStep:
-        return self._invalid(self._tag)
+        return self.unusable()
 
     def _login(self, arguments: list[bytes]) -> FrontStep:
         # no mail server would take a LOGIN without a tag
         if len(arguments) != 2 or not arguments[0] or not self._tag:
-            return self._invalid(self._tag)
+            return self.unusable()
         return Submission("plain", arguments[0], arguments[1])
 
     def _authenticate(self, arguments: list[bytes]) -> FrontStep:
-        start = self._profile.mechanisms.get(arguments[0].upper()) if arguments else None
-        if start is None or len(arguments) > 2 or not self._tag:
-            return self._invalid(self._tag)
-        return self._go_on(start(arguments[1] if len(arguments) == 2 else None))
-
-    # --- the middle of an AUTHENTICATE ----------------------------------------------------------
-
-    def _read_response(self, take: Take, inbox: Inbox) -> FrontStep:
-        line = inbox.take_line(self._profile.client_buffer_bytes)
-        if line is None:
-            return None
-        self._take = None
-        return self._go_on(take(first_word(line)))
-
-    def _go_on(self, outcome: Outcome) -> FrontStep:
-        if type(outcome) is Submission:
-            return outcome
-        if type(outcome) is Challenge:
-            self._take = outcome.take
-            return b"+ %b\r\n" % outcome.text
-        return Noted(self._invalid(self._tag), outcome.message)
+        return self._begin(arguments) if arguments and self._tag else self.unusable()
 
     _COMMANDS: ClassVar[dict[bytes, Callable[..., FrontStep]]] = {
         b"NOOP": _noop,
         b"CAPABILITY": _capability,
+        b"ID": _identify,
         b"LOGOUT": _logout,
         b"STARTTLS": _starttls,
         b"LOGIN": _login,

@@ -7,9 +7,10 @@ from proxycore.contract.protocol import Protocol
 from proxycore.contract.reasons import CloseReason
 from proxycore.dialogue import replies
 from proxycore.dialogue.back_pop3 import Pop3Back
+from proxycore.dialogue.credential import Credential
+from proxycore.dialogue.legs import Front
 from proxycore.dialogue.profile import Facts, Profile
-from proxycore.dialogue.sasl import Challenge, Outcome, Take, first_word
-from proxycore.dialogue.steps import Farewell, FrontStep, Noted, Submission, mistaken
+from proxycore.dialogue.steps import Farewell, FrontStep, Submission, mistaken
 from proxycore.wire import pop3
 from proxycore.wire.inbox import Inbox
 
@@ -17,27 +18,25 @@ _INVALID: Final = replies.INVALID[Protocol.POP3]
 _QUIT: Final = Farewell(replies.POP3_OK, CloseReason.CLIENT_QUIT)
 
 
-class Pop3Front:
+class Pop3Front(Front):
     """Commands in, steps out. An invalid command forgets the USER before it."""
 
-    __slots__ = ("_profile", "_take", "_user")
+    __slots__ = ("_user",)
 
-    def __init__(self, profile: Profile) -> None:
-        self._profile = profile
+    _CHALLENGE = b"+ %b\r\n"
+
+    def __init__(self, profile: Profile, facts: Facts) -> None:
+        super().__init__(profile, facts)
         self._user: bytes | None = None
         """Name of the last USER command, while PASS may follow."""
-        self._take: Take | None = None
-        """Takes the next line, in the middle of an AUTH."""
 
     def read(self, inbox: Inbox) -> FrontStep:
         """Give the next step; None when more octets are needed. Raises LineTooLong."""
+        if self._take is not None:
+            return self._read_response(self._take, inbox)
         line = inbox.take_line(self._profile.client_buffer_bytes)
         if line is None:
             return None
-        take = self._take
-        if take is not None:
-            self._take = None
-            return self._go_on(take(first_word(line)))
         parsed = pop3.parse(line)
         if parsed is None:
             self._user = None
@@ -51,13 +50,17 @@ class Pop3Front:
         """Give the invalid-command reply."""
         return _INVALID
 
+    def unusable(self) -> bytes:
+        """Give the invalid-command reply."""
+        return _INVALID
+
     def refuse(self, text: bytes, error_code: bytes) -> bytes:
         """Give the failure reply to the last submission."""
         return b"-ERR %b\r\n" % text
 
-    def open_back(self, facts: Facts, login: bytes, password: bytes) -> Pop3Back:
+    def open_back(self, credential: Credential) -> Pop3Back:
         """Give the dialogue that logs the client in at its mail server."""
-        return Pop3Back(self._profile.proxy_buffer_bytes, login, password)
+        return Pop3Back(self._profile.proxy_buffer_bytes, credential)
 
     # --- commands -------------------------------------------------------------------------------
 
@@ -86,26 +89,18 @@ class Pop3Front:
             return _INVALID
         return Submission("plain", user, arguments[0])
 
-    def _auth(self, arguments: list[bytes]) -> FrontStep:
-        if not arguments:
-            return self._profile.methods
-        start = self._profile.mechanisms.get(arguments[0].upper())
-        if start is None or len(arguments) > 2:
+    def _apop(self, arguments: list[bytes]) -> FrontStep:
+        if not self._profile.takes_apop or len(arguments) != 2:
             return _INVALID
-        return self._go_on(start(arguments[1] if len(arguments) == 2 else None))
+        return Submission("apop", arguments[0], arguments[1], self.salt())
 
-    def _go_on(self, outcome: Outcome) -> FrontStep:
-        if type(outcome) is Submission:
-            return outcome
-        if type(outcome) is Challenge:
-            self._take = outcome.take
-            return b"+ %b\r\n" % outcome.text
-        return Noted(_INVALID, outcome.message)
+    def _auth(self, arguments: list[bytes]) -> FrontStep:
+        return self._begin(arguments) if arguments else self._profile.methods
 
     _START: ClassVar[dict[bytes, Callable[..., FrontStep]]] = {
         b"USER": _name,
         b"PASS": _invalid,
-        b"APOP": _invalid,
+        b"APOP": _apop,
         b"QUIT": _quit,
         b"CAPA": _capa,
         b"AUTH": _auth,

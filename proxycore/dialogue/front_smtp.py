@@ -7,11 +7,12 @@ from typing import ClassVar, Final
 from proxycore.contract.protocol import Protocol
 from proxycore.contract.reasons import CloseReason
 from proxycore.dialogue import replies
-from proxycore.dialogue.back_smtp import SmtpBack, login_script
+from proxycore.dialogue.back_smtp import SmtpBack, envelope, introduction
+from proxycore.dialogue.credential import Credential
+from proxycore.dialogue.legs import Front
 from proxycore.dialogue.profile import Facts, Profile
-from proxycore.dialogue.sasl import Challenge, Outcome, Take, first_word
 from proxycore.dialogue.shown import shown
-from proxycore.dialogue.steps import Farewell, FrontStep, Noted, Submission, mistaken
+from proxycore.dialogue.steps import Envelope, Farewell, FrontStep, Noted, Submission, mistaken
 from proxycore.wire import smtp
 from proxycore.wire.inbox import Inbox
 
@@ -21,31 +22,36 @@ _QUIT: Final = Farewell(replies.SMTP_BYE, CloseReason.CLIENT_QUIT)
 _CONTROLS = re.compile(rb"[\x00-\x20\x7f]")
 """A client's name goes into a command to the mail server; nothing in it may end one."""
 
+_CONTROLS_IN_PATH = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
+"""Of an address only what no command can hold: neither nginx nor we know what it means."""
 
-class SmtpFront:
+
+class SmtpFront(Front):
     """Commands in, steps out. HELO is not required before AUTH, as in nginx."""
 
-    __slots__ = ("_client_name", "_is_esmtp", "_line", "_profile", "_take")
+    __slots__ = ("_client_name", "_envelope", "_is_esmtp", "_line", "_mail")
 
-    def __init__(self, profile: Profile) -> None:
-        self._profile = profile
+    _CHALLENGE = b"334 %b\r\n"
+
+    def __init__(self, profile: Profile, facts: Facts) -> None:
+        super().__init__(profile, facts)
         self._client_name = b""
         self._is_esmtp = False
         """The client said EHLO once; a later HELO does not undo it."""
         self._line = b""
         """The line being answered."""
-        self._take: Take | None = None
-        """Takes the next line, in the middle of an AUTH."""
+        self._mail = b""
+        """The MAIL line of the transaction that is begun, where that needs no login."""
+        self._envelope: Envelope | None = None
+        """What was submitted last, when that was no login."""
 
     def read(self, inbox: Inbox) -> FrontStep:
         """Give the next step; None when more octets are needed. Raises LineTooLong."""
+        if self._take is not None:
+            return self._read_response(self._take, inbox)
         line = inbox.take_line(self._profile.client_buffer_bytes)
         if line is None:
             return None
-        take = self._take
-        if take is not None:
-            self._take = None
-            return self._go_on(take(first_word(line)))
         parsed = smtp.parse(line)
         if parsed is None:
             return mistaken(line, _INVALID)
@@ -57,15 +63,20 @@ class SmtpFront:
         """Give the invalid-command reply."""
         return _INVALID
 
+    def unusable(self) -> bytes:
+        """Give the invalid-command reply."""
+        return _INVALID
+
     def refuse(self, text: bytes, error_code: bytes) -> bytes:
         """Give the failure reply to the last submission."""
         return b"%b %b\r\n" % (error_code or replies.SMTP_LOGIN_FAILED_CODE, text)
 
-    def open_back(self, facts: Facts, login: bytes, password: bytes) -> SmtpBack:
+    def open_back(self, credential: Credential) -> SmtpBack:
         """Give the dialogue that introduces the client to its mail server."""
+        profile = self._profile
         hello = (b"EHLO" if self._is_esmtp else b"HELO", self._client_name)
-        script = login_script(self._profile, facts, hello, login, password)
-        return SmtpBack(self._profile.proxy_buffer_bytes, script)
+        script = introduction(profile, self._facts, hello, credential)
+        return SmtpBack(profile.proxy_buffer_bytes, script, credential, envelope(self._envelope))
 
     # --- commands -------------------------------------------------------------------------------
 
@@ -73,6 +84,7 @@ class SmtpFront:
         if len(arguments) != 1 or _CONTROLS.search(arguments[0]):
             return replies.SMTP_INVALID_ARGUMENT
         self._client_name = arguments[0]
+        self._mail = b""
         return self._profile.helo
 
     def _ehlo(self, arguments: list[bytes]) -> FrontStep:
@@ -85,35 +97,41 @@ class SmtpFront:
     def _noop(self, _arguments: list[bytes]) -> FrontStep:
         return replies.SMTP_OK
 
+    def _rset(self, _arguments: list[bytes]) -> FrontStep:
+        self._mail = b""
+        return replies.SMTP_OK
+
     def _quit(self, _arguments: list[bytes]) -> FrontStep:
         return _QUIT
 
     def _invalid(self, _arguments: list[bytes]) -> FrontStep:
         return _INVALID
 
-    def _mail(self, _arguments: list[bytes]) -> FrontStep:
-        return Noted(
-            replies.SMTP_AUTH_REQUIRED, f'client was rejected: "{shown(self._line.rstrip(b" "))}"'
-        )
+    def _begin_mail(self, arguments: list[bytes]) -> FrontStep:
+        line = self._line.rstrip(b" ")
+        if not self._profile.takes_none:
+            return Noted(replies.SMTP_AUTH_REQUIRED, f'client was rejected: "{shown(line)}"')
+        if self._mail:
+            return replies.SMTP_BAD_SEQUENCE
+        if not arguments or _CONTROLS_IN_PATH.search(line):
+            return replies.SMTP_INVALID_ARGUMENT
+        self._mail = line
+        return replies.SMTP_OK
 
-    def _rcpt(self, _arguments: list[bytes]) -> FrontStep:
-        return replies.SMTP_BAD_SEQUENCE
+    def _rcpt(self, arguments: list[bytes]) -> FrontStep:
+        if not self._mail:
+            return replies.SMTP_BAD_SEQUENCE
+        line = self._line.rstrip(b" ")
+        if not arguments or _CONTROLS_IN_PATH.search(line):
+            return replies.SMTP_INVALID_ARGUMENT
+        self._envelope = Envelope(self._client_name, self._mail, line)
+        return Submission("none", b"", b"", envelope=self._envelope)
 
     def _auth(self, arguments: list[bytes]) -> FrontStep:
         if not arguments:
             return replies.SMTP_INVALID_ARGUMENT
-        start = self._profile.mechanisms.get(arguments[0].upper())
-        if start is None or len(arguments) > 2:
-            return _INVALID
-        return self._go_on(start(arguments[1] if len(arguments) == 2 else None))
-
-    def _go_on(self, outcome: Outcome) -> FrontStep:
-        if type(outcome) is Submission:
-            return outcome
-        if type(outcome) is Challenge:
-            self._take = outcome.take
-            return b"334 %b\r\n" % outcome.text
-        return Noted(_INVALID, outcome.message)
+        self._envelope = None
+        return self._begin(arguments)
 
     _COMMANDS: ClassVar[dict[bytes, Callable[..., FrontStep]]] = {
         b"HELO": _helo,
@@ -121,8 +139,8 @@ class SmtpFront:
         b"QUIT": _quit,
         b"AUTH": _auth,
         b"NOOP": _noop,
-        b"MAIL": _mail,
-        b"RSET": _noop,
+        b"MAIL": _begin_mail,
+        b"RSET": _rset,
         b"RCPT": _rcpt,
         b"VRFY": _invalid,
         b"EXPN": _invalid,

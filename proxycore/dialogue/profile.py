@@ -8,11 +8,12 @@ import typing
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from proxycore.contract.authhttp import ProxyFacts
 from proxycore.contract.protocol import Protocol
 from proxycore.contract.snapshot import AuthHttp, Server
-from proxycore.dialogue import replies
+from proxycore.dialogue import announce, replies
 from proxycore.dialogue.commands import Command, SendFront, SetTimer
-from proxycore.dialogue.sasl import ALWAYS, MECHANISMS, Start
+from proxycore.dialogue.sasl import Start, accepted
 
 
 class Facts(typing.Protocol):
@@ -21,10 +22,31 @@ class Facts(typing.Protocol):
     client_ip: str
     """Address without port; ``unix:`` for a client on a unix socket."""
     client_port: int
-    local_ip: str
-    local_port: int
     client_host: str
     """SMTP: confirmed reverse name, ``[UNAVAILABLE]`` or ``[TEMPUNAVAIL]``."""
+
+    @property
+    def local_ip(self) -> str:
+        """Our own address of the connection."""
+
+    @property
+    def local_port(self) -> int:
+        """Our own port of the connection; 0 for a unix socket."""
+
+    @property
+    def proxy(self) -> ProxyFacts | None:
+        """What the PROXY header said, if there was one with addresses."""
+
+    @property
+    def session(self) -> str:
+        """Name of the session, unique in the fleet."""
+
+    @property
+    def challenge(self) -> bytes:
+        """A number nobody can foresee, a dot and the time: ``42707877.1795342490``.
+
+        Read once, by a session whose client wants a challenge.
+        """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,24 +60,40 @@ class Profile:
     """The auth service as log lines name it."""
     opening: tuple[Command, ...]
     """Greeting, and the timer for everything before login."""
+    salted_greeting: bytes
+    """POP3 with a challenge: the greeting up to it. Empty: ``opening`` is all."""
     greeting_delay: SetTimer | None
     timer: SetTimer
     """``timeout``."""
     max_errors: int
+    max_commands: int
     client_buffer_bytes: int
     proxy_buffer_bytes: int
     proxy_pass_error_message: bool
     internal_error: bytes
     capabilities: bytes
     """The whole answer to CAPABILITY, CAPA or EHLO."""
+    announced: frozenset[bytes]
+    """IMAP: the capabilities announced that have nothing to do with logging in."""
     methods: bytes
     """POP3: the whole answer to AUTH."""
     helo: bytes
     """SMTP: the whole answer to HELO."""
+    imap_id: bytes
+    """IMAP: the untagged answer to ID."""
+    proxy_issue_imap_id: bool
     mechanisms: Mapping[bytes, Start]
     """SASL mechanisms that are accepted, which is more than are announced."""
+    takes_apop: bool
+    takes_none: bool
+    """SMTP: MAIL and RCPT are taken from clients that did not log in."""
     sends_client_host: bool
+    sends_local_ip: bool
+    """A header of the operator's has our address of the connection in it."""
+    sends_session: bool
+    """A header of the operator's has the session's name in it."""
     xclient: bool
+    xclient_legacy: bool
     proxy_smtp_auth: bool
 
 
@@ -65,24 +103,38 @@ def build(server: Server, hostname: str) -> Profile:
     name = (server.server_names[0] if server.server_names else hostname).encode()
     timer = SetTimer(server.timeout_ms)
     delay_ms = server.smtp_greeting_delay_ms if protocol is Protocol.SMTP else 0
+    methods = announce.configured(server)
+    greeting = announce.greeting(server, name)
+    is_salted = protocol is Protocol.POP3 and not {"apop", "cram-md5"}.isdisjoint(methods)
+    capabilities = announce.capabilities(server, name)
     return Profile(
         protocol=protocol,
         name=name,
         auth_service=_auth_service(server.auth_http),
-        opening=(SendFront(_greeting(protocol, name)), timer),
+        opening=(SendFront(greeting + b"\r\n"), timer),
+        salted_greeting=greeting if is_salted else b"",
         greeting_delay=SetTimer(delay_ms) if delay_ms else None,
         timer=timer,
         max_errors=server.max_errors,
+        max_commands=server.max_commands,
         client_buffer_bytes=_CLIENT_BUFFER[protocol](server),
         proxy_buffer_bytes=server.proxy_buffer_bytes,
         proxy_pass_error_message=server.proxy_pass_error_message,
         internal_error=replies.INTERNAL[protocol],
-        capabilities=_CAPABILITIES[protocol](server, name),
-        methods=_pop3_methods(server),
+        capabilities=capabilities,
+        announced=announce.lasting(capabilities.split()[2:]),
+        methods=announce.pop3_methods(server),
         helo=b"250 %b\r\n" % name,
-        mechanisms={verb: MECHANISMS[verb] for verb in ALWAYS},
+        imap_id=announce.imap_id(server),
+        proxy_issue_imap_id=server.proxy_issue_imap_id,
+        mechanisms=accepted(methods),
+        takes_apop="apop" in methods,
+        takes_none="none" in methods,
         sends_client_host=protocol is Protocol.SMTP,
+        sends_local_ip=_has_variable(server.auth_http, "$server_addr"),
+        sends_session=_has_variable(server.auth_http, "$session"),
         xclient=server.xclient,
+        xclient_legacy=server.xclient_legacy,
         proxy_smtp_auth=server.proxy_smtp_auth,
     )
 
@@ -93,59 +145,12 @@ def _auth_service(auth_http: AuthHttp) -> str:
     return f"{auth_http.host}:{auth_http.port}"
 
 
-def _greeting(protocol: Protocol, name: bytes) -> bytes:
-    if protocol is Protocol.SMTP:
-        return b"220 %b ESMTP ready\r\n" % name
-    return replies.IMAP_GREETING if protocol is Protocol.IMAP else replies.POP3_GREETING
+def _has_variable(auth_http: AuthHttp, variable: str) -> bool:
+    return any(variable in header.value.reveal() for header in auth_http.headers)
 
 
 _CLIENT_BUFFER: typing.Final[dict[Protocol, typing.Callable[[Server], int]]] = {
     Protocol.IMAP: lambda server: server.imap_client_buffer_bytes,
     Protocol.POP3: lambda server: server.pop3_client_buffer_bytes,
     Protocol.SMTP: lambda server: server.smtp_client_buffer_bytes,
-}
-
-_ORDER = ("plain", "login", "cram-md5", "external")
-"""Order in which enabled mechanisms are announced, whatever the order in the configuration."""
-
-
-def _announced(methods: tuple[str, ...]) -> list[bytes]:
-    return [method.upper().encode() for method in _ORDER if method in methods]
-
-
-def _pop3_announced(methods: tuple[str, ...]) -> list[bytes]:
-    # POP3 has no `login` to configure: it comes with `plain`
-    return _announced((*methods, "login") if "plain" in methods else methods)
-
-
-def _imap_capabilities(server: Server, _name: bytes) -> bytes:
-    words = [word.encode() for word in server.imap_capabilities]
-    words += [b"AUTH=" + mechanism for mechanism in _announced(server.imap_auth)]
-    return b" ".join([b"* CAPABILITY", *words]) + b"\r\n"
-
-
-def _pop3_capabilities(server: Server, _name: bytes) -> bytes:
-    lines = [b"+OK Capability list follows"]
-    lines += [word.encode() for word in server.pop3_capabilities]
-    lines += [b" ".join([b"SASL", *_pop3_announced(server.pop3_auth)]), b".", b""]
-    return b"\r\n".join(lines)
-
-
-def _pop3_methods(server: Server) -> bytes:
-    lines = [b"+OK methods supported:", *_pop3_announced(server.pop3_auth), b".", b""]
-    return b"\r\n".join(lines)
-
-
-def _smtp_capabilities(server: Server, name: bytes) -> bytes:
-    lines = [name, *(word.encode() for word in server.smtp_capabilities)]
-    if mechanisms := _announced(server.smtp_auth):
-        lines.append(b" ".join([b"AUTH", *mechanisms]))
-    *first, last = lines
-    return b"".join(b"250-%b\r\n" % line for line in first) + b"250 %b\r\n" % last
-
-
-_CAPABILITIES: typing.Final[dict[Protocol, typing.Callable[[Server, bytes], bytes]]] = {
-    Protocol.IMAP: _imap_capabilities,
-    Protocol.POP3: _pop3_capabilities,
-    Protocol.SMTP: _smtp_capabilities,
 }

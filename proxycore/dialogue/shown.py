@@ -6,7 +6,7 @@ The log escapes what is not printable; here is decided what may be shown at all.
 import re
 from typing import Final
 
-from proxycore.wire import sasl
+from proxycore.dialogue.credential import Credential
 
 _MAX_SHOWN_BYTES: Final = 200
 _MASK: Final = b"********"
@@ -24,10 +24,9 @@ def without_credentials(octets: bytes) -> str:
     return shown(_CREDENTIALS.sub(rb"\1 " + _MASK, octets))
 
 
-def without_secrets(answer: bytes, login: bytes, password: bytes) -> str:
+def without_secrets(answer: bytes, credential: Credential | None) -> str:
     """Give what a mail server answered, which may quote the command it was sent."""
     answer = answer.removesuffix(b"\n").removesuffix(b"\r")
-    if password:
-        answer = answer.replace(password, _MASK)
-        answer = answer.replace(sasl.plain(login, password), _MASK)
+    for secret in credential.secrets() if credential is not None else ():
+        answer = answer.replace(secret, _MASK)
     return shown(answer)

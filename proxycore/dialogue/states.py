@@ -1,12 +1,15 @@
 """The states of a session and the moves between them: the one place that knows.
 
     NEW ──► DELAYING ──► IDENTIFYING ──► AUTHORISING ──► CONNECTING ──► LOGGING_IN ──► RELAYING
-     └───────────────────►  ▲               ▲  │ │
-                            └── REFUSING ◄──┼──┘ │       (Auth-Wait: the reply is held back)
-                                RETRYING ◄──┼────┘       (WAIT: the question is asked again)
-                                   └────────┘            every state may move to CLOSED
+     └───────────────────►  ▲ ▲             ▲  │ │ │
+                            │ └── REFUSING ◄┼──┘ │ │     (Auth-Wait: the reply is held back)
+                            │     RETRYING ◄┼────┘ │     (WAIT: the question is asked again)
+                            │        └──────┘      │
+                            └──────────────────────┘     (a token's failure is explained first)
+                                                         every state may move to CLOSED
 
-``docs/`` draws its diagram from ``MOVES``; a test requires that a transcript makes every move.
+``docs/states.md`` draws its diagram from ``MOVES``; a test requires that a transcript makes every
+move.
 """
 
 from enum import IntEnum
@@ -38,7 +41,9 @@ MOVES: Final[dict[State, frozenset[State]]] = {
     State.NEW: frozenset({State.DELAYING, State.IDENTIFYING, State.CLOSED}),
     State.DELAYING: frozenset({State.IDENTIFYING, State.CLOSED}),
     State.IDENTIFYING: frozenset({State.AUTHORISING, State.CLOSED}),
-    State.AUTHORISING: frozenset({State.REFUSING, State.RETRYING, State.CONNECTING, State.CLOSED}),
+    State.AUTHORISING: frozenset(
+        {State.IDENTIFYING, State.REFUSING, State.RETRYING, State.CONNECTING, State.CLOSED}
+    ),
     State.REFUSING: frozenset({State.IDENTIFYING, State.CLOSED}),
     State.RETRYING: frozenset({State.AUTHORISING, State.CLOSED}),
     State.CONNECTING: frozenset({State.LOGGING_IN, State.CLOSED}),

@@ -45,15 +45,39 @@ class Farewell:
 
 
 @final
+class Envelope:
+    """What an SMTP client without credentials is judged by; both lines whole, as typed."""
+
+    __slots__ = ("helo", "mail", "rcpt")
+
+    def __init__(self, helo: bytes, mail: bytes, rcpt: bytes) -> None:
+        self.helo = helo
+        self.mail = mail
+        self.rcpt = rcpt
+
+
+@final
 class Submission:
-    """The client submitted credentials. ``method`` is an Auth-Method."""
+    """The client submitted credentials. ``method`` is an Auth-Method.
 
-    __slots__ = ("login", "method", "password")
+    It is the whole of them: nothing of an earlier attempt is kept anywhere to be mixed in.
+    """
 
-    def __init__(self, method: str, login: bytes, password: bytes) -> None:
+    __slots__ = ("envelope", "login", "method", "password", "salt")
+
+    def __init__(
+        self,
+        method: str,
+        login: bytes,
+        password: bytes,
+        salt: bytes = b"",
+        envelope: Envelope | None = None,
+    ) -> None:
         self.method = method
         self.login = login
         self.password = password
+        self.salt = salt
+        self.envelope = envelope
 
 
 def mistaken(line: bytes, reply: bytes) -> Mistake | Farewell:
@@ -80,13 +104,15 @@ class LoggedIn:
 class Refused:
     """The mail server answered something that does not lead to a login."""
 
-    __slots__ = ("answer", "reason")
+    __slots__ = ("answer", "message", "reason")
 
-    def __init__(self, reason: CloseReason, answer: bytes) -> None:
+    def __init__(self, reason: CloseReason, answer: bytes, message: str = "") -> None:
         self.reason = reason
         self.answer = answer
         """The whole answer, line ends included, as ``proxy_pass_error_message`` shows it. Empty
-        when it was too long to be taken."""
+        when there is nothing to show."""
+        self.message = message
+        """For the log, where the answer does not say what is wrong."""
 
 
 BackStep = bytes | LoggedIn | Refused | None

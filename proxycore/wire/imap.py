@@ -1,9 +1,10 @@
 """IMAP commands before login, as nginx reads them, without its faults.
 
-A command is a tag, a verb and up to three arguments; an argument is an atom, a quoted string or
-a literal, synchronizing (``{5}``, we answer ``+``) or not (``{5+}``, RFC 7888). A quote left open
-ends with its line, ``{0}`` is an empty argument, and a line that is no command but announces a
-non-synchronizing literal closes the session: its octets must not be taken for commands.
+A command is a tag, a verb and up to three arguments, or ID and its list, which nginx does not
+know; an argument is an atom, a quoted string or a literal, synchronizing (``{5}``, we answer
+``+``) or not (``{5+}``, RFC 7888). A quote left open ends with its line, ``{0}`` is an empty
+argument, and a line that is no command but announces a non-synchronizing literal closes the
+session: its octets must not be taken for commands.
 """
 
 import re
@@ -34,6 +35,14 @@ _SIMPLE = re.compile(
 """Nearly every command that is sent: single spaces, no escapes, no literals. A match saves a
 microsecond of the two a login costs below; ``_HEAD`` and ``_ARGUMENT`` read it the same."""
 _ESCAPE = re.compile(rb"\\(.)", re.DOTALL)
+
+_STRING = rb'"[^"\\\r\0]*(?:\\[^\r\0][^"\\\r\0]*)*"'
+_ID_LIST = re.compile(
+    rb" +(NIL|\((?:%b (?:NIL|%b)(?: %b (?:NIL|%b)){0,29})?\)) *" % ((_STRING,) * 4),
+    re.IGNORECASE,
+)
+"""The argument of ID (RFC 2971 §3.1), at most 30 pairs. Literals, which nobody sends here, are
+refused: the list is kept to be passed on as it came."""
 
 
 @final
@@ -128,6 +137,9 @@ class CommandReader:
         self, line: bytes, inbox: Inbox, limit_bytes: int
     ) -> Command | Malformed | GoAhead | None:
         head = _HEAD.match(line)
+        if head is not None and head[2].upper() == b"ID":
+            given = _ID_LIST.fullmatch(line, head.end())
+            return Command(head[1], b"ID", [given[1]]) if given else self._refuse(head[1], line)
         if head is None or (verb := head[2].upper()) not in VERBS:
             tag = _TAG.match(line)
             return self._refuse(tag[1] if tag else b"", line)
@@ -182,6 +194,15 @@ class CommandReader:
     def _refuse(self, tag: bytes, line: bytes) -> Malformed:
         self._used_bytes = 0
         return Malformed(tag, line)
+
+
+_CODE = re.compile(rb"\* OK \[CAPABILITY ([^\]\r\n]*)\]", re.IGNORECASE)
+
+
+def greeted_capabilities(line: bytes) -> list[bytes]:
+    """Give the capabilities a server tells in its greeting (RFC 3501 §7.1), in upper case."""
+    found = _CODE.match(line)
+    return found[1].upper().split() if found else []
 
 
 _NEEDS_LITERAL = re.compile(rb"[\x00\r\n]")

@@ -42,3 +42,15 @@ def parse_reply_line(line: bytes) -> tuple[bytes, bool] | None:
     """Split a reply line into its code and whether more lines follow; None when it is no reply."""
     found = _REPLY.match(line)
     return None if found is None else (found[1], found[2] == b"-")
+
+
+_OFFER = re.compile(rb"250[ -]AUTH[ =]([^\r\n]*)", re.IGNORECASE)
+
+
+def offered_mechanisms(line: bytes) -> list[bytes] | None:
+    """Give the mechanisms an EHLO reply line offers, in upper case; None for any other line.
+
+    ``AUTH=`` is how servers wrote it before RFC 2554, and some still do.
+    """
+    found = _OFFER.match(line)
+    return None if found is None else found[1].upper().split()

@@ -36,6 +36,7 @@ REVEALING = {
     "proxycore/net/auth_client.py": "sends header secrets to the auth service",
     "proxycore/net/tls/material.py": "gives keys, their passphrases and ticket keys to OpenSSL",
     "proxycore/nginxconf/kinds.py": "writes header secrets to an nginx.conf that is to work",
+    "proxycore/dialogue/profile.py": "looks for variables in the operator's headers",
 }
 
 PATHS_OF_WORKPLACES = re.compile(r"/(?:work|home|root)/[a-z]")

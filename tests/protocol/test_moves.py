@@ -8,7 +8,7 @@ from proxycore.contract.authhttp import AuthFailed, AuthFault, AuthOk, AuthWait
 from proxycore.contract.protocol import Protocol
 from proxycore.contract.reasons import CloseReason
 from proxycore.dialogue import commands, events
-from proxycore.dialogue.session import UndeclaredMove
+from proxycore.dialogue.spine import UndeclaredMove
 from proxycore.dialogue.states import MOVES, State
 from tests.support.dialogue import load_all
 from tests.support.machine import Player

@@ -38,7 +38,7 @@ HOSTNAME = "mx.example.com"
 _NAMED = {"CR": b"\r", "LF": b"\n", "NUL": b"\0", "SP": b" ", "TAB": b"\t"}
 _TOKEN = re.compile(
     r"<(?:(?P<name>CR|LF|NUL|SP|TAB)|x(?P<hex>[0-9A-F]{2})|(?P<unit>[^<>]+)\*(?P<count>\d+)"
-    r"|b64:(?P<b64>[^<>]*(?:<(?:NUL|CR|LF|x..)>[^<>]*)*)|plain:(?P<user>[^<>,]*),(?P<password>[^<>,]*))>"
+    r"|b64:(?P<b64>[^<>]*(?:<(?:NUL|CR|LF|x..|.\*\d+)>[^<>]*)*)|plain:(?P<user>[^<>,]*),(?P<password>[^<>,]*))>"
 )
 
 
@@ -149,6 +149,8 @@ def _plain_value(key: str, value: str) -> object:
         return {"on": True, "off": False}[value]
     if hint is int:
         return int(value)
+    if hint is str:
+        return unescape(value).decode()
     return unescape(value).decode().split(",") if value else []
 
 

@@ -45,7 +45,8 @@ class Player:
     def __init__(self, dialogue: Dialogue, cut: Cut = whole) -> None:
         self._dialogue = dialogue
         self._cut = cut
-        facts = SimpleNamespace(client_port=1, local_ip="192.0.2.2", local_port=1)
+        facts = SimpleNamespace(client_port=1, local_ip="192.0.2.2", local_port=1, proxy=None)
+        facts.session, facts.challenge = "boot.1", b"42707877.1795342490"
         facts.__dict__.update(_FACTS | dialogue.facts)
         self.session = RecordingSession(build(dialogue.server, HOSTNAME), facts)
         self.done: list[commands.Command] = []
@@ -112,6 +113,10 @@ class Player:
             "protocol": request.protocol.value.encode(),
             "ip": request.client_ip.encode(),
             "host": request.client_host.encode(),
+            "salt": request.salt,
+            "helo": request.smtp_helo,
+            "from": request.smtp_from,
+            "to": request.smtp_to,
         }
         self._since.append(Wanted("AskAuth", [], wishes))
 
@@ -166,14 +171,21 @@ def _event(line: Happened) -> events.Event:
 
 def _verdict(line: Happened) -> Verdict:
     kind, facts = line.words[0], line.facts
+    verdict: Verdict
     login = facts.get("login")
     if kind == "ok":
         server, port = facts["server"].decode(), int(facts["port"])
-        return AuthOk(server=server, port=port, login=login, password=facts.get("password"))
+        verdict = AuthOk(server=server, port=port, login=login, password=facts.get("password"))
+        verdict.master = facts.get("master", b"")
+        verdict.proxy_ssl = facts["ssl"].decode() if "ssl" in facts else None
+        verdict.proxy_auth = {b"on": True, b"off": False}.get(facts.get("auth", b""))
+        return verdict
     if kind == "failed":
         code = facts.get("code", b"")
         wait_s = int(facts.get("wait", 0))
-        return AuthFailed(text=facts["text"], wait_s=wait_s, error_code=code, login=login)
+        verdict = AuthFailed(text=facts["text"], wait_s=wait_s, error_code=code, login=login)
+        verdict.error_sasl = facts.get("sasl", b"")
+        return verdict
     if kind == "wait":
         return AuthWait(wait_s=int(facts.get("wait", 0)), login=login)
     return AuthFault(CloseReason(line.words[1]), " ".join(line.words[2:]))

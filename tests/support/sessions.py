@@ -7,6 +7,7 @@ from proxycore.contract.protocol import Protocol
 from proxycore.contract.reasons import CloseReason
 from proxycore.contract.snapshot import AuthHttp, Listen, Server
 from proxycore.dialogue import events
+from proxycore.dialogue.credential import Credential
 from proxycore.dialogue.profile import Profile, build
 from proxycore.dialogue.session import Session
 from proxycore.dialogue.states import State
@@ -17,6 +18,9 @@ FACTS = SimpleNamespace(
     local_ip="192.0.2.2",
     local_port=1143,
     client_host="[UNAVAILABLE]",
+    proxy=None,
+    session="boot.1",
+    challenge=b"42707877.1795342490",
 )
 
 _LOGIN = {
@@ -46,6 +50,12 @@ def server(protocol: Protocol, **settings: object) -> Server:
 def profile(protocol: Protocol, **settings: object) -> Profile:
     """Give the profile of such a server block."""
     return build(server(protocol, **settings), "mx.example.com")
+
+
+def credential(login: bytes, password: bytes, **more: object) -> Credential:
+    """Give a password, or with ``mechanism`` a token, to log in with at a mail server."""
+    known = {"mechanism": b"", "master": b"", "authenticates": False, **more}
+    return Credential(login, password, **known)  # type: ignore[arg-type]
 
 
 def session_in(state: State, protocol: Protocol, **settings: object) -> Session:

@@ -7,7 +7,7 @@ and the meaning of every header are nginx's (its mail_auth_http module); deviati
 Values from the wire are ``bytes``: a login or password may hold any octet.
 """
 
-from proxycore.contract.authhttp.escaping import escape, unescape
+from proxycore.contract.authhttp.escaping import breaks_line, escape, unescape
 from proxycore.contract.authhttp.places import is_host_name, is_ip_address
 from proxycore.contract.authhttp.reply import (
     MAX_REPLY_BYTES,
@@ -42,6 +42,7 @@ __all__ = [
     "AuthWait",
     "ProxyFacts",
     "Verdict",
+    "breaks_line",
     "clean_text",
     "escape",
     "is_host_name",

@@ -27,6 +27,7 @@ _LABEL = st.text(alphabet="abc #*:.[]-é\"'\\;$", min_size=1, max_size=12)
 _HOST = st.sampled_from(["127.0.0.1", "::1", "mail.example.com", "10.0.0.2", "fe80::1"])
 _UNIX = st.from_regex(r"unix:/[a-z0-9 ;{}\"'#$\\]{1,12}", fullmatch=True)
 _PATH = st.from_regex(r"/[a-z0-9 ;{}\"'#$\\]{1,12}", fullmatch=True)
+_GREETING = st.from_regex(r"[!-~]([ -~]{0,9}[!-~])?", fullmatch=True)
 _USER = st.sampled_from(["nobody", "www-data", "a b"])
 _NAME_SERVER = st.sampled_from(
     ["127.0.0.1", "10.0.0.1:5353", "[::1]", "[fe80::1]:53", "ns.example"]
@@ -81,6 +82,9 @@ def _servers() -> st.SearchStrategy[Server]:
         **_simple(Server),
         "name": _LABEL,
         "protocol": st.sampled_from(Protocol),
+        "imap_greeting": _GREETING,
+        "pop3_greeting": _GREETING,
+        "imap_id": st.lists(st.text(alphabet="aB 9.'$;{}#", max_size=9), max_size=3).map(tuple),
         "listens": st.lists(
             _listens(), min_size=1, max_size=3, unique_by=lambda listen: listen.key
         ).map(tuple),

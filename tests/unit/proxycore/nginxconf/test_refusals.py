@@ -15,7 +15,7 @@ from tests.unit.proxycore.nginxconf.conftest import LoadText, mail, said
         ("# postroad: imap_auth_tokens plain;\n", 'invalid value "plain"'),
         ('imap_greeting "* OK ";', '"imap_greeting" directive invalid value'),
         (r'pop3_greeting "a\nb";', '"pop3_greeting" directive invalid value'),
-        (r"imap_id name \";", 'invalid value "\""'),
+        (r"imap_id name \";", 'invalid value """'),
         ("max_commands 0;", '"max_commands" directive invalid value, it must be at least 1'),
         ("listen 1 ssl;", '"ssl" parameter of "listen" directive is not supported yet'),
         ("listen 1 wat;", 'invalid parameter "wat"'),

@@ -1,0 +1,78 @@
+"""The phases CONNECTING and LOGGING_IN: the mail server."""
+
+from collections.abc import Sequence
+from typing import Final
+
+from proxycore.contract.reasons import CloseReason
+from proxycore.dialogue.commands import Command, Note, Relay, SendBack
+from proxycore.dialogue.events import BackBytes, BackClosed, BackConnected, BackFailed
+from proxycore.dialogue.shown import without_secrets
+from proxycore.dialogue.spine import CANCEL_TIMER, NOTHING, Spine
+from proxycore.dialogue.states import State
+from proxycore.dialogue.steps import LoggedIn, Refused
+
+_LOGGED_IN: Final = Note("info", "client logged in")
+
+
+class LoggingIn(Spine):
+    """What happens between us and the mail server."""
+
+    __slots__ = ()
+
+    def on_back_connected(self, _event: BackConnected) -> Sequence[Command]:
+        """Begin the dialogue with the mail server."""
+        credential = self._credential
+        if self.state is State.CONNECTING and credential is not None:
+            self._enter(State.LOGGING_IN)
+            self._back = self._front.open_back(credential)
+        return NOTHING
+
+    def on_back_bytes(self, event: BackBytes) -> Sequence[Command]:
+        """Go on with it."""
+        back = self._back
+        if self.state is not State.LOGGING_IN or back is None:
+            return NOTHING
+        back.feed(event.data)
+        commands: list[Command] = []
+        while True:
+            step = back.read()
+            if type(step) is bytes:
+                commands.append(SendBack(step))
+            elif type(step) is LoggedIn:
+                self._enter(State.RELAYING)
+                commands += (
+                    CANCEL_TIMER,
+                    _LOGGED_IN,
+                    Relay(step.to_front, self._inbox.take_all()),
+                )
+                return commands
+            elif type(step) is Refused:
+                commands.extend(self._give_up(step))
+                return commands
+            else:
+                return commands
+
+    def _give_up(self, refused: Refused) -> Sequence[Command]:
+        if refused.message:
+            note = Note("error", refused.message)
+            return self._close(refused.reason, self._profile.internal_error, note)
+        passed_on = self._profile.proxy_pass_error_message
+        answer = without_secrets(refused.answer, self._credential)
+        note = Note("info" if passed_on else "error", f'upstream sent invalid response: "{answer}"')
+        reply = refused.answer if passed_on else self._profile.internal_error
+        return self._close(refused.reason, reply, note)
+
+    def on_back_failed(self, event: BackFailed) -> Sequence[Command]:
+        """Give up: it could not be reached."""
+        if self.state is not State.CONNECTING:
+            return NOTHING
+        return self._close(event.reason, self._profile.internal_error)
+
+    def on_back_closed(self, _event: BackClosed) -> Sequence[Command]:
+        """Give up, or end a session that was relayed."""
+        if self.state is State.RELAYING:
+            return self._close(CloseReason.DONE)
+        if self.state is not State.LOGGING_IN:
+            return NOTHING
+        note = Note("error", "upstream closed the connection during login")
+        return self._close(CloseReason.BACKEND_CLOSED, self._profile.internal_error, note)
