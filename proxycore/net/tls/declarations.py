@@ -78,7 +78,6 @@ X509 *X509_STORE_CTX_get0_cert(const X509_STORE_CTX *);
 int X509_VERIFY_PARAM_set1_ip_asc(X509_VERIFY_PARAM *, const char *);
 
 const EVP_MD *EVP_sha1(void);
-const EVP_MD *EVP_sha256(void);
 const EVP_CIPHER *EVP_aes_128_cbc(void);
 const EVP_CIPHER *EVP_aes_256_cbc(void);
 int EVP_EncryptInit_ex(EVP_CIPHER_CTX *, const EVP_CIPHER *, ENGINE *, const unsigned char *,
@@ -146,11 +145,9 @@ long SSL_get_verify_result(const SSL *);
 int SSL_set1_host(SSL *, const char *);
 void SSL_set_hostflags(SSL *, unsigned int);
 X509_VERIFY_PARAM *SSL_get0_param(SSL *);
-int SSL_SESSION_up_ref(SSL_SESSION *);
 int SSL_set_session(SSL *, SSL_SESSION *);
 SSL_SESSION *SSL_get_session(const SSL *);
 void SSL_SESSION_free(SSL_SESSION *);
-int SSL_SESSION_is_resumable(const SSL_SESSION *);
 const unsigned char *SSL_SESSION_get_id(const SSL_SESSION *, unsigned int *);
 int i2d_SSL_SESSION(const SSL_SESSION *, unsigned char **);
 SSL_SESSION *d2i_SSL_SESSION(SSL_SESSION **, const unsigned char **, long);

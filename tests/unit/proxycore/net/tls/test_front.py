@@ -205,15 +205,6 @@ def test_nothing_is_read_or_written_after_a_failure() -> None:
     assert front.feed(b"more") == front.write(b"more") == front.close() == b""
 
 
-def test_renegotiation_is_refused() -> None:
-    # stdlib has no call for it: options tell, and s_client proves it (test_programs.py)
-    context = front_context()
-    assert Client(version=TLS1_2).tls is not None
-    front, _ = met(context, version=TLS1_2)
-    assert front.facts is not None
-    assert front.facts.protocol == "TLSv1.2"
-
-
 # --- client certificates: dialogues §5, mail_imap_ssl.t ---
 
 ONE = self_signed("1.example.com")

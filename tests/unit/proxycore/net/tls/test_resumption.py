@@ -16,6 +16,7 @@ from proxycore.net.tls.front_context import FrontContext
 from proxycore.net.tls.tickets import TicketKeys, derived_keys
 from proxycore.net.tls.zone import Zone
 from tests.support.pki import self_signed
+from tests.support.wait import eventually
 from tests.unit.proxycore.net.tls.client import Client, client_context
 from tests.unit.proxycore.net.tls.ends import (
     back_context,
@@ -203,6 +204,21 @@ def test_the_lifetime_is_told_to_the_client(version: ssl.TLSVersion) -> None:
     peer.hear(front, b"* OK\r\n")
     assert peer.tls.session is not None
     assert peer.tls.session.ticket_lifetime_hint == 91
+
+
+def test_a_session_is_not_resumed_after_its_time() -> None:
+    context = front_context(**BUILTIN, ssl_session_tickets=False, ssl_session_timeout_ms=1_000)
+    client = client_context(version=ssl.TLSVersion.TLSv1_2)
+    peer = Client(context=client)
+    peer.join(front_end(context))
+
+    def resumed() -> bool:
+        again = Client(context=client, session=peer.tls.session)
+        again.join(front_end(context))
+        return bool(again.tls.session_reused)
+
+    assert resumed()
+    eventually(lambda: not resumed(), "the session has expired")
 
 
 # --- towards mail servers ---
