@@ -9,16 +9,6 @@ from tests.support import proxies
 from tests.support.stub_backends import ImapStub, Pop3Stub, SmtpStub
 
 PENDING: Final[tuple[str, ...]] = (
-    "auth_request_methods: CRAM-MD5, APOP, EXTERNAL, SMTP without a login",
-    "mail_capability: CRAM-MD5 and APOP",
-    "mail_error_log: syslog, error_log in mail and server",
-    "mail_imap: CRAM-MD5 and EXTERNAL",
-    "mail_pop3: APOP, CRAM-MD5 and EXTERNAL",
-    "mail_proxy_protocol: PROXY protocol, set_real_ip_from",
-    "mail_proxy_smtp_auth: EXTERNAL",
-    "mail_resolver: resolver, SMTP without a login",
-    "mail_smtp: CRAM-MD5, EXTERNAL, SMTP without a login",
-    "mail_smtp_xclient: SMTP without a login",
     "worker_shutdown_timeout_mail: worker_shutdown_timeout at a reload",
 )
 """Modules whose tests do not run against ours yet, each with the feature it waits for."""

@@ -82,7 +82,7 @@ def test_imap(stage: Stage, lines: list[str]) -> None:
     with stage.imap() as talk:
         talk.send(*lines)
         assert talk.rest().endswith("a NO No\r\n")
-    assert [request.raw for request in stage.auth.requests] == [_raw("imap")]
+    assert [request.common for request in stage.auth.requests] == [_raw("imap")]
 
 
 @pytest.mark.parametrize(
@@ -99,7 +99,7 @@ def test_pop3(stage: Stage, lines: list[str]) -> None:
     with stage.pop3(2) as talk:
         talk.send(*lines)
         assert talk.rest().endswith("-ERR No\r\n")
-    assert [request.raw for request in stage.auth.requests] == [_raw("pop3")]
+    assert [request.common for request in stage.auth.requests] == [_raw("pop3")]
 
 
 @pytest.mark.parametrize(
@@ -116,7 +116,7 @@ def test_smtp_tells_the_host_name(stage: Stage, lines: list[str]) -> None:
         talk.send(*lines)
         assert talk.rest().endswith("535 5.7.0 No\r\n")
     wanted = _raw("smtp", "Client-Host: [UNAVAILABLE]")
-    assert [request.raw for request in stage.auth.requests] == [wanted]
+    assert [request.common for request in stage.auth.requests] == [wanted]
 
 
 def test_headers_of_the_configuration_come_last_in_their_order(stage: Stage) -> None:

@@ -85,7 +85,7 @@ def test_cram_md5(stage: Stage, server: int, line: str) -> None:
     assert re.fullmatch(r"<\d+\.\d+@mx\.example\.com>", first)
     assert first == second  # one challenge for the whole session
     more = "Client-Host: [UNAVAILABLE]\n" if protocol == "smtp" else ""
-    assert [request.raw for request in stage.auth.requests] == [
+    assert [request.common for request in stage.auth.requests] == [
         _raw("cram-md5", protocol, digest=ZEROS, salt=first, attempt=attempt, more=more)
         for attempt in (1, 2)
     ]
@@ -118,8 +118,8 @@ def test_apop(stage: Stage) -> None:
     first, second = stage.auth.requests
     salt = first["Auth-Salt"]
     assert re.fullmatch(SALT, salt)
-    assert first.raw == _raw("apop", "pop3", digest="1" * 32, salt=salt)
-    assert second.raw == _raw("apop", "pop3", digest="short", salt=salt, attempt=2)
+    assert first.common == _raw("apop", "pop3", digest="1" * 32, salt=salt)
+    assert second.common == _raw("apop", "pop3", digest="short", salt=salt, attempt=2)
 
 
 def test_apop_challenge_is_the_one_of_the_greeting(stage: Stage) -> None:
@@ -157,7 +157,7 @@ def test_external(stage: Stage, server: int, lines: list[str]) -> None:
     assert answers[-1].endswith(" No")
     more = "Client-Host: [UNAVAILABLE]\n" if protocol == "smtp" else ""
     (request,) = stage.auth.requests
-    assert request.raw == _raw("external", protocol, more=more)
+    assert request.common == _raw("external", protocol, more=more)
 
 
 @pytest.mark.parametrize("server", [1, 2])
@@ -187,7 +187,7 @@ def test_none_asks_at_each_recipient(stage: Stage) -> None:
         assert talk.ask("MAIL FROM:<>") == "250 2.0.0 OK"
         assert talk.ask("RCPT TO:<a@b>") == "535 5.7.0 No"
         assert talk.ask("RCPT TO:<c@d>") == "535 5.7.0 No"
-    assert [request.raw for request in stage.auth.requests] == [
+    assert [request.common for request in stage.auth.requests] == [
         _none(sender="MAIL FROM:<>", recipient="RCPT TO:<a@b>"),
         _none(sender="MAIL FROM:<>", recipient="RCPT TO:<c@d>", attempt=2),
     ]
@@ -199,7 +199,7 @@ def test_none_passes_lines_as_typed(stage: Stage) -> None:
         talk.ask("mail  from:<a b@%c>  SIZE=100   ")
         talk.ask("Rcpt To:<x@y> NOTIFY=NEVER ")
     (request,) = stage.auth.requests
-    assert request.raw == _none(
+    assert request.common == _none(
         helo="laptop.example",
         sender="mail  from:<a b@%c>  SIZE=100",
         recipient="Rcpt To:<x@y> NOTIFY=NEVER",
@@ -230,7 +230,7 @@ def test_none_carries_nothing_of_a_failed_login(stage: Stage, when: str) -> None
         for line in lines:
             talk.ask(line)
         talk.ask("RCPT TO:<a@b>")
-    assert stage.auth.requests[-1].raw == _none(
+    assert stage.auth.requests[-1].common == _none(
         sender="MAIL FROM:<>", recipient="RCPT TO:<a@b>", attempt=2
     )
 
@@ -241,7 +241,7 @@ def test_external_carries_no_password_of_a_failed_login(stage: Stage) -> None:
     with stage.imap() as talk:
         talk.ask("a LOGIN x secret")
         talk.ask(f"b AUTHENTICATE EXTERNAL {b64('u')}")
-    assert stage.auth.requests[-1].raw == _raw("external", "imap", attempt=2)
+    assert stage.auth.requests[-1].common == _raw("external", "imap", attempt=2)
 
 
 @pytest.mark.ours("nginx loses the digest (CVE-2026-27651 is of this kind)")

@@ -168,8 +168,8 @@ def test_no_login_adds_a_header(stage: Stage, server: int) -> None:
         with _talk(stage, server) as talk:
             _last(talk, _sasl(server, f"PLAIN {plain(login[:60], 'p')}"))
         for request in stage.auth.requests:
-            assert request.raw.count(b"\n") == lines + 1
-            assert request.raw.count(b"\r") == lines + 1
+            assert request.common.count(b"\n") == lines + 1
+            assert request.common.count(b"\r") == lines + 1
             assert sum(line.startswith("Auth-User:") for line in request.lines) == 1
 
 

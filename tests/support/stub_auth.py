@@ -1,6 +1,7 @@
 """An auth_http service as a bare socket: shows every byte it was asked, answers anything at all."""
 
 import contextlib
+import re
 import socket
 import threading
 from collections.abc import Callable, Mapping
@@ -9,6 +10,7 @@ from types import TracebackType
 from typing import Self
 
 _RECEIVE_BYTES = 65_536
+_OURS = re.compile(rb"\r\nClient-Port: \d+\r\nAuth-Port: \d+\r\n")
 
 
 @dataclass(frozen=True)
@@ -21,6 +23,11 @@ class Request:
     def lines(self) -> list[str]:
         """All lines, in wire order; octets above 127 are read as latin-1."""
         return self.raw.decode("latin-1").removesuffix("\r\n\r\n").split("\r\n")
+
+    @property
+    def common(self) -> bytes:
+        """The request without the two headers ours sends beside nginx's."""
+        return _OURS.sub(b"\r\n", self.raw, count=1)
 
     def has(self, name: str) -> bool:
         """Tell whether there is such a header line."""
