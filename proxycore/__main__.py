@@ -8,9 +8,9 @@ from proxycore.daemon import life, standalone
 from proxycore.daemon.link import link_url
 from proxycore.daemon.logs import ErrorLogs
 from proxycore.daemon.managed import Managed
-from proxycore.daemon.privileges import resolve
 from proxycore.daemon.standalone import Standalone
-from proxycore.daemon.state import StateDir, read_token
+from proxycore.daemon.state import StateDir, TokenFile
+from proxycore.nginxconf import format_report
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -30,22 +30,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def check(path: str) -> int:
     """Say everything that is wrong with a configuration file, in nginx's words."""
-    loaded = standalone.load(path)
-    remarks = [*loaded.notices, *loaded.problems]
-    failed = bool(loaded.problems)
-    if loaded.snapshot is not None:
-        user = resolve(loaded.snapshot.process, is_root=True)
-        remarks += [standalone.Remark(level="warn", message=text) for text in user.warnings]
-        remarks += [standalone.Remark(level="emerg", message=p.message) for p in user.problems]
-        failed = bool(user.problems)
-    for remark in remarks:
-        _say(str(remark))
-    if failed:
-        _say(f"configuration file {path} test failed")
-        return life.EXIT_REFUSED
-    _say(f"the configuration file {path} syntax is ok")
-    _say(f"configuration file {path} test is successful")
-    return 0
+    loaded = standalone.check(path)
+    for line in format_report(loaded):
+        _say(line)
+    return life.EXIT_REFUSED if loaded.problems else 0
 
 
 def serve_managed(options: argparse.Namespace) -> int:
@@ -53,25 +41,26 @@ def serve_managed(options: argparse.Namespace) -> int:
     state = StateDir(options.state_dir)
     try:
         url = link_url(options.control)
-        token, warning = read_token(options.token_file)
+        token_file = TokenFile(options.token_file)
+        _, warning = token_file.read()
         state.ensure()
     except OSError as error:
-        _say(f'[emerg] "{error.filename}": {error.strerror}')
+        _say(f'postroad: [emerg] "{error.filename}": {error.strerror}')
         return life.EXIT_REFUSED
     except ValueError as error:
-        _say(f"[emerg] {error}")
+        _say(f"postroad: [emerg] {error}")
         return life.EXIT_REFUSED
 
     def make_mode(logs: ErrorLogs) -> Managed:
         if warning:
             logs.write("warn", warning)
-        return Managed(url, token, state, logs, workers=options.workers)
+        return Managed(url, token_file, state, logs, workers=options.workers)
 
     return life.run(make_mode)
 
 
 def _say(text: str) -> None:
-    print(f"proxycore: {text}", file=sys.stderr)  # noqa: T201  (what the command is for)
+    print(text, file=sys.stderr)  # noqa: T201  (what the command is for)
 
 
 def _parser() -> argparse.ArgumentParser:

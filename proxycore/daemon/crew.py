@@ -9,7 +9,7 @@ machine that was suspended has not made its workers silent.
 import asyncio
 import signal
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from proxycore.contract.secret import Secret
@@ -244,6 +244,11 @@ class Crew:
     async def ask_all(self, message: dict[str, Any]) -> list[Reply]:
         """Ask every worker, also one that is starting: it may serve before we hear that it does."""
         return list(await asyncio.gather(*(w.ask(message) for w in self._workers.values())))
+
+    async def renew_token(self, token: Secret) -> None:
+        """Have every worker, now and later, use another node token."""
+        self._facts = replace(self._facts, node_token=token)
+        await self.ask_all({"type": "token", "node_token": token.reveal()})
 
     async def kick(self, sessions: tuple[str, ...]) -> int:
         """Disconnect these sessions; gives how many there were."""

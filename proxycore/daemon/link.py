@@ -41,6 +41,7 @@ from proxycore.contract.messages import (
 from proxycore.contract.secret import Secret
 from proxycore.daemon.backoff import Backoff
 from proxycore.daemon.logs import ErrorLogs
+from proxycore.daemon.state import TokenFile
 from proxycore.daemon.tasks import spawn
 
 PATH: Final = "/ws/node/"
@@ -79,6 +80,9 @@ class Node(Protocol):
     async def apply(self, message: Apply) -> Ack | Nack | None:
         """Run another revision; None when the node is ending and it does not matter any more."""
 
+    async def renew_token(self, token: Secret) -> None:
+        """Use another node token, towards auth services as well."""
+
     async def invalidate(self, message: Invalidate) -> None:
         """Forget cached verdicts."""
 
@@ -104,7 +108,7 @@ def link_url(control: str) -> str:
 class Link:
     """The connection to the appliance, over and over."""
 
-    def __init__(self, url: str, token: Secret, node: Node, logs: ErrorLogs) -> None:
+    def __init__(self, url: str, token: TokenFile, node: Node, logs: ErrorLogs) -> None:
         self._url = url
         self._token = token
         self._node = node
@@ -120,6 +124,11 @@ class Link:
         while True:
             outcome, refused = await self._connect()
             self._tell(outcome)
+            if refused and self._token.changed():
+                # it was replaced since we read it: nobody has to restart the node for that
+                self._logs.write("notice", "control link: the token file holds another token now")
+                await self._node.renew_token(self._token.token)
+                continue
             delay_s = self._backoff.refused_s() if refused else self._backoff.next_s()
             try:
                 async with asyncio.timeout(delay_s):
@@ -157,7 +166,7 @@ class Link:
         try:
             async with connect(
                 self._url,
-                additional_headers={"Authorization": f"Bearer {self._token.reveal()}"},
+                additional_headers={"Authorization": f"Bearer {self._token.token.reveal()}"},
                 open_timeout=_OPEN_TIMEOUT_S,
                 ping_interval=_PING_S,
                 ping_timeout=_PING_S,

@@ -23,7 +23,7 @@ from proxycore.contract.secret import Secret
 from proxycore.contract.snapshot import from_plain
 from proxycore.daemon.link import Link
 from proxycore.daemon.logs import ErrorLogs
-from proxycore.daemon.state import Revision, StateDir
+from proxycore.daemon.state import Revision, StateDir, TokenFile
 from proxycore.daemon.supervisor import Supervisor
 from proxycore.daemon.tasks import spawn
 
@@ -35,10 +35,10 @@ class Managed:
     """The mode of ``serve --control URL`` (life.Mode), and the node of its link (link.Node)."""
 
     def __init__(
-        self, url: str, token: Secret, state: StateDir, logs: ErrorLogs, *, workers: int | None
+        self, url: str, token: TokenFile, state: StateDir, logs: ErrorLogs, *, workers: int | None
     ) -> None:
         """``url`` as link.link_url gives it."""
-        self.supervisor = Supervisor(logs, workers=workers, node_token=token)
+        self.supervisor = Supervisor(logs, workers=workers, node_token=token.token)
         self._state = state
         self._logs = logs
         self._link = Link(url, token, self, logs)
@@ -172,6 +172,10 @@ class Managed:
         for problem in () if self.supervisor.ending else problems:
             text = f"revision {revision} was not taken: {problem.message} ({problem.path})"
             self._logs.write("error", text)
+
+    async def renew_token(self, token: Secret) -> None:
+        """Use another node token."""
+        await self.supervisor.renew_token(token)
 
     async def invalidate(self, message: Invalidate) -> None:
         """Have the workers forget cached verdicts."""

@@ -1,66 +1,58 @@
 """A node that runs from a file: an ``nginx.conf``, or a snapshot as JSON. Knows no appliance."""
 
 import json
-from dataclasses import dataclass
+from collections.abc import Iterable
 
 from proxycore import nginxconf
 from proxycore.contract.codec import Invalid
-from proxycore.contract.snapshot import Snapshot, from_plain
+from proxycore.contract.messages import SettingProblem
+from proxycore.contract.snapshot import from_plain
+from proxycore.daemon.hosts import locate
 from proxycore.daemon.logs import ErrorLogs
+from proxycore.daemon.privileges import resolve
 from proxycore.daemon.supervisor import Supervisor
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Remark:
-    """One thing said about a configuration file."""
-
-    level: str
-    message: str
-
-    def __str__(self) -> str:
-        return f"[{self.level}] {self.message}"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Loaded:
-    """A configuration file, read. ``snapshot`` is None when a problem stands in the way."""
-
-    snapshot: Snapshot | None
-    problems: tuple[Remark, ...] = ()
-    notices: tuple[Remark, ...] = ()
+from proxycore.nginxconf import ConfProblem, Loaded
 
 
 def load(path: str) -> Loaded:
     """Read a configuration. ``.json`` is a snapshot, everything else nginx's language."""
-    return _load_json(path) if path.endswith(".json") else _load_conf(path)
-
-
-def _load_conf(path: str) -> Loaded:
-    loaded = nginxconf.load(path)
-    return Loaded(
-        snapshot=None if loaded.problems else loaded.snapshot,
-        problems=tuple(_remark(problem) for problem in loaded.problems),
-        notices=tuple(_remark(notice) for notice in loaded.notices),
-    )
-
-
-def _remark(problem: nginxconf.ConfProblem) -> Remark:
-    where = f" in {problem.file}:{problem.line}" if problem.line else ""
-    return Remark(level=problem.level, message=f"{problem.message}{where}")
+    return _load_json(path) if path.endswith(".json") else nginxconf.load(path)
 
 
 def _load_json(path: str) -> Loaded:
     try:
         with open(path, "rb") as stream:
-            return Loaded(snapshot=from_plain(json.load(stream)))
+            return Loaded(path, from_plain(json.load(stream)))
     except Invalid as error:
         texts = [f"{problem} in {path}" for problem in error.problems]
     except OSError as error:
         texts = [f'open() "{path}" failed ({error.errno}: {error.strerror})']
     except ValueError as error:
         texts = [f"not JSON ({error}) in {path}"]
-    problems = tuple(Remark(level="emerg", message=text) for text in texts)
-    return Loaded(snapshot=None, problems=problems)
+    return Loaded(path, None, [ConfProblem(text, path, 0) for text in texts])
+
+
+def check(path: str) -> Loaded:
+    """Read a configuration as at a start: users and host names have to exist."""
+    loaded = load(path)
+    if loaded.snapshot is None:
+        return loaded
+    user = resolve(loaded.snapshot.process, is_root=True)
+    problems = (*user.problems, *locate(loaded.snapshot).problems)
+    return loaded.and_also(
+        problems=_placed(loaded, problems),
+        notices=[ConfProblem(text, path, 0, "warn") for text in user.warnings],
+    )
+
+
+def _placed(loaded: Loaded, problems: Iterable[SettingProblem]) -> list[ConfProblem]:
+    """Say of each problem which line of the file it is about, or which setting."""
+    placed = []
+    for problem in problems:
+        place = loaded.blame(problem.path)
+        path = f" ({problem.path})" if problem.path and not place.line else ""
+        placed.append(ConfProblem(f"{problem.message}{path}", place.file, place.line))
+    return placed
 
 
 class Standalone:
@@ -87,12 +79,15 @@ class Standalone:
 
     async def _apply(self) -> bool:
         loaded = load(self._path)
-        for remark in (*loaded.notices, *loaded.problems):
-            self._logs.write(remark.level, remark.message)
+        self._tell(loaded.notices)
         if loaded.snapshot is None:
+            self._tell(loaded.problems)
             return False
         problems = await self.supervisor.apply(loaded.snapshot)
-        for problem in () if self.supervisor.ending else problems:
-            place = f" ({problem.path} in {self._path})" if problem.path else ""
-            self._logs.write("emerg", f"{problem.message}{place}")
+        if not self.supervisor.ending:
+            self._tell(_placed(loaded, problems))
         return not problems
+
+    def _tell(self, remarks: Iterable[ConfProblem]) -> None:
+        for remark in remarks:
+            self._logs.write(remark.level, remark.text)

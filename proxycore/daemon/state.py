@@ -91,6 +91,33 @@ def write_atomically(file: Path, data: bytes, *, mode: int) -> None:
         os.close(directory)
 
 
+class TokenFile:
+    """The file with the node's token, which may be replaced while the node runs."""
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+        self._token: Secret | None = None
+
+    def read(self) -> tuple[Secret, str]:
+        """Read it, as ``read_token`` does."""
+        self._token, warning = read_token(self._path)
+        return self._token, warning
+
+    @property
+    def token(self) -> Secret:
+        """The token as last read. Raises what reading raises when it was never read."""
+        return self.read()[0] if self._token is None else self._token
+
+    def changed(self) -> bool:
+        """Read again; tell whether there is another token now. A bad file leaves the old one."""
+        before = self.token.reveal()
+        try:
+            after, _ = self.read()
+        except (OSError, ValueError):
+            return False
+        return after.reveal() != before
+
+
 def read_token(path: str) -> tuple[Secret, str]:
     """Read the node token; also gives a warning, or nothing, about who else can.
 

@@ -195,6 +195,10 @@ class Supervisor:
             await self._crew.ask_all({"type": "invalidate", "generation": generation})
             self.generation = generation
 
+    async def renew_token(self, token: Secret) -> None:
+        """Use another node token."""
+        await self._crew.renew_token(token)
+
     async def kick(self, sessions: tuple[str, ...]) -> int:
         """Disconnect these sessions; gives how many there were."""
         return await self._crew.kick(sessions)

@@ -206,6 +206,7 @@ class Worker:
             "apply": self._apply,
             "invalidate": self._invalidate,
             "kick": self._kick,
+            "token": self._renew_token,
             "drain": self._drain,
             "stop": self._stop,
         }
@@ -259,6 +260,9 @@ class Worker:
 
     def _invalidate(self, message: Message) -> None:
         self.engine.invalidate(message["generation"])
+
+    def _renew_token(self, message: Message) -> None:
+        self.engine.renew_token(Secret(message["node_token"]))
 
     def _kick(self, message: Message) -> int:
         return self.engine.kick(message["sessions"])

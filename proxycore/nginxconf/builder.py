@@ -6,11 +6,12 @@ each module server by server.
 """
 
 import os
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
-from proxycore.contract.codec import Invalid, Problem
+from proxycore.contract.codec import Invalid
 from proxycore.contract.process import SYSLOG
 from proxycore.contract.protocol import DEFAULT_PORTS, WELL_KNOWN_PORTS, Protocol
 from proxycore.contract.snapshot import (
@@ -79,7 +80,7 @@ def build(
     if report.problems:
         return None
     snapshot = Snapshot(servers=tuple(servers), process=_process(main.values, prefix))
-    return _check(snapshot, main, scopes, report)
+    return _check(snapshot, Blame(main, mail, scopes), report)
 
 
 # --- server blocks ------------------------------------------------------------------------------
@@ -153,7 +154,9 @@ def _server(
         name=_name(values.get("name"), protocol, listens[0], names),
         protocol=protocol,
         listens=listens,
-        auth_http=AuthHttp(host=url.host, port=url.port, uri=url.uri, **of_auth),
+        auth_http=AuthHttp(
+            host=url.host, port=url.port, uri=url.uri, **({"ssl": url.ssl} | of_auth)
+        ),
         **known,
     )
 
@@ -213,20 +216,36 @@ def _logs(logs: tuple[ErrorLog, ...], prefix: str) -> tuple[ErrorLog, ...]:
 # --- the contract's own checks ------------------------------------------------------------------
 
 
-def _check(snapshot: Snapshot, main: Scope, scopes: list[Scope], report: Report) -> Snapshot | None:
+def _check(snapshot: Snapshot, blame: "Blame", report: Report) -> Snapshot | None:
     """Let the contract judge what no directive's parser did, and blame who said it."""
     try:
         return from_plain(to_plain(snapshot, reveal=True))
     except Invalid as invalid:
         for problem in invalid.problems:
-            report.error(str(problem), _blame(problem, main, scopes))
+            report.error(str(problem), blame(problem.path))
         return None
 
 
-def _blame(problem: Problem, main: Scope, scopes: list[Scope]) -> Place:
-    said = problem.path.partition("[")[0]
-    if said in main.places:
-        return main.places[said]
-    number, _, rest = problem.path.removeprefix("servers[").partition("].")
-    scope = scopes[int(number)]
-    return scope.places.get(rest.partition("[")[0], scope.place)
+class Blame:
+    """Knows who said a setting."""
+
+    def __init__(self, main: Scope, mail: Scope, scopes: list[Scope]) -> None:
+        self._main, self._mail, self._scopes = main, mail, scopes
+
+    def __call__(self, path: str) -> Place:
+        """Give the place of a setting, by its path in the snapshot (``servers[0].timeout_ms``)."""
+        found = _PATH.match(path)
+        if found is None:
+            # `user` says the group, too
+            names = (path.partition("[")[0], "process.user")
+            return next((self._main.places[n] for n in names if n in self._main.places), _NOWHERE)
+        scope, name = self._scopes[int(found["server"])], found["name"] or ""
+        if name == "listens" and found["index"]:
+            wishes: tuple[ListenWish, ...] = scope.values["listens"]
+            spread = [one.place for one in wishes for _ in range(len(list(sockets(one))) or 1)]
+            return spread[int(found["index"])]
+        return scope.places.get(name) or self._mail.places.get(name) or scope.place
+
+
+_PATH: Final = re.compile(r"servers\[(?P<server>\d+)\](?:\.(?P<name>\w+)(?:\[(?P<index>\d+)\])?)?")
+_NOWHERE: Final = Place("", 0)

@@ -7,12 +7,13 @@ of a file are told in one run, and the first of them is the one nginx stops at.
 import errno
 import glob
 import os
-from dataclasses import dataclass, field
-from typing import Any, Final
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
+from typing import Any, Final, Self
 
 from proxycore.contract.fields import Setting, settings_of
 from proxycore.contract.snapshot import AuthHttp, Process, Server, Snapshot
-from proxycore.nginxconf.builder import Scope, build, duplicate, sockets
+from proxycore.nginxconf.builder import Blame, Scope, build, duplicate, sockets
 from proxycore.nginxconf.listening import ListenWish
 from proxycore.nginxconf.nginxknowledge import judge
 from proxycore.nginxconf.problems import ConfProblem, Place, Refused, Report
@@ -31,6 +32,18 @@ class Loaded:
     snapshot: Snapshot | None
     problems: list[ConfProblem] = field(default_factory=list)
     notices: list[ConfProblem] = field(default_factory=list)
+    blame: Callable[[str], Place] = field(default=lambda _: Place("", 0), repr=False, compare=False)
+    """Gives the place of a setting by its path in the snapshot; line 0 when no line says it."""
+
+    def and_also(self, *, problems: Iterable[ConfProblem], notices: Iterable[ConfProblem]) -> Self:
+        """Add what somebody else found out about the snapshot."""
+        more = list(problems)
+        return replace(
+            self,
+            snapshot=None if more else self.snapshot,
+            problems=[*self.problems, *more],
+            notices=[*self.notices, *notices],
+        )
 
 
 def load(path: str, *, prefix: str | None = None) -> Loaded:
@@ -45,7 +58,8 @@ def load(path: str, *, prefix: str | None = None) -> Loaded:
     snapshot = build(walk.main, walk.mail, walk.servers, report, prefix or walk.directory)
     if report.problems:
         snapshot = None
-    return Loaded(path, snapshot, report.problems, report.notices)
+    blame = Blame(walk.main, walk.mail, walk.servers)
+    return Loaded(path, snapshot, report.problems, report.notices, blame)
 
 
 def format_report(loaded: Loaded) -> list[str]:

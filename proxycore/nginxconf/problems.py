@@ -25,9 +25,13 @@ class ConfProblem:
     level: str = "emerg"
     """``emerg`` refuses the file; ``warn`` and ``notice`` do not."""
 
+    @property
+    def text(self) -> str:
+        """The message and where it is about, as nginx words them."""
+        return f"{self.message} in {self.file}:{self.line}" if self.line else self.message
+
     def __str__(self) -> str:
-        where = f" in {self.file}:{self.line}" if self.line else ""
-        return f"[{self.level}] {self.message}{where}"
+        return f"[{self.level}] {self.text}"
 
 
 class Refused(Exception):

@@ -55,3 +55,15 @@ def test_a_web_server_that_is_no_appliance_is_told_apart(station: Station) -> No
     node = ManagedNode(f"{station.url}/elsewhere")
     with node:
         assert node.log_contains("answered HTTP 404")
+
+
+def test_a_token_that_was_replaced_in_its_file_is_taken_without_a_restart(
+    station: Station, node: ManagedNode
+) -> None:
+    station.conversation().wait_for(Hello)
+    station.token = "an0ther-token"
+    node.write_token("an0ther-token")
+    station.conversations[0].socket.close(4403, "token revoked")
+    station.conversation(1, within_s=3).wait_for(Hello)
+    assert node.log_contains("the token file holds another token now")
+    assert "0ther-token" not in node.log()
