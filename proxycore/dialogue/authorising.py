@@ -93,7 +93,7 @@ class Authorising(LoggingIn):
     def _connect(self, verdict: AuthOk) -> Sequence[Command]:
         request = self._request
         assert request is not None
-        fault = self._find_fault(verdict)
+        fault = _find_fault(verdict)
         if fault is not None:
             return self._fault(fault)
         if verdict.login is not None:
@@ -102,9 +102,10 @@ class Authorising(LoggingIn):
         password, mechanism = verdict.password, b""
         if password is None and (replayed := REPLAYED.get(request.method)) is not None:
             password, mechanism = request.password, replayed
-        authenticates = self._authenticates(verdict, request.method)
+        is_smtp = self._profile.protocol is Protocol.SMTP
+        authenticates = is_smtp and self._authenticates(verdict, request.method)
         if password is None:
-            if self._profile.protocol is not Protocol.SMTP:
+            if not is_smtp:
                 return self._fault(_NO_PASSWORD)
             if authenticates:
                 note = Note("error", "no password available")
@@ -112,22 +113,11 @@ class Authorising(LoggingIn):
                 return self._close(CloseReason.NO_PASSWORD, reply, note)
             password = b""
         self._credential = Credential(
-            self.login, password, mechanism, verdict.master, authenticates=authenticates
+            self.login, password, mechanism, verdict.master, authenticates
         )
         self._request = None
         self._enter(State.CONNECTING)
         return (self._profile.timer, ConnectBack(verdict.server, verdict.port))
-
-    def _find_fault(self, verdict: AuthOk) -> AuthFault | None:
-        # what the client submitted was looked at when it did
-        for value in (verdict.login, verdict.password, verdict.master):
-            if value and breaks_line(value):
-                return _UNSENDABLE_ANSWER
-        if verdict.proxy_ssl not in (None, "off"):
-            # never in clear instead
-            detail = f"asked for TLS to the mail server ({verdict.proxy_ssl}), not supported yet"
-            return AuthFault(CloseReason.AUTH_INVALID, detail)
-        return None
 
     def _authenticates(self, verdict: AuthOk, method: str) -> bool:
         """Tell whether an SMTP server is to see the credential."""
@@ -195,3 +185,19 @@ class Authorising(LoggingIn):
         AuthWait: _ask_later,
         AuthFault: _fault,
     }
+
+
+def _find_fault(verdict: AuthOk) -> AuthFault | None:
+    # what the client submitted was looked at when it did
+    login, password, master = verdict.login, verdict.password, verdict.master
+    if (
+        (login and breaks_line(login))
+        or (password and breaks_line(password))
+        or (master and breaks_line(master))
+    ):
+        return _UNSENDABLE_ANSWER
+    if verdict.proxy_ssl is not None and verdict.proxy_ssl != "off":
+        # never in clear instead
+        detail = f"asked for TLS to the mail server ({verdict.proxy_ssl}), not supported yet"
+        return AuthFault(CloseReason.AUTH_INVALID, detail)
+    return None

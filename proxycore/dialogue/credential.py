@@ -27,7 +27,12 @@ class Credential:
     __slots__ = ("authenticates", "login", "master", "mechanism", "password")
 
     def __init__(
-        self, login: bytes, password: bytes, mechanism: bytes, master: bytes, *, authenticates: bool
+        self,
+        login: bytes,
+        password: bytes,
+        mechanism: bytes = b"",
+        master: bytes = b"",
+        authenticates: bool = False,
     ) -> None:
         self.login = login
         self.password = password

@@ -1,10 +1,15 @@
 """How a login or password is written into one header line."""
 
 import re
+from typing import Final
 
 _UNSAFE = re.compile(rb"[\x00-\x20%]")
 _ESCAPED = re.compile(rb"%([0-9A-Fa-f]{2})")
 _LINE_BREAKS = re.compile(rb"[\x00\r\n]")
+
+breaks_line: Final = _LINE_BREAKS.search
+"""Tell (a match or None) whether a value could end a line of a header or of a command. A bound
+method, because a login looks at several values."""
 
 
 def escape(value: bytes) -> bytes:
@@ -19,11 +24,6 @@ def unescape(value: bytes) -> bytes:
     if b"%" not in value:
         return value
     return _ESCAPED.sub(lambda found: bytes((int(found.group(1), 16),)), value)
-
-
-def breaks_line(value: bytes) -> bool:
-    """Tell whether a value could end a line of a header or of a command."""
-    return _LINE_BREAKS.search(value) is not None
 
 
 def one_line(value: bytes) -> bytes:
