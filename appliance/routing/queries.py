@@ -1,5 +1,6 @@
 """Read routing: the generation, an account, the routes that can matter for a login."""
 
+from operator import attrgetter
 from typing import Any, Final
 
 from django.db.models import Q, QuerySet
@@ -57,7 +58,8 @@ def candidates(login: Login, protocol: Protocol) -> list[Route]:
         assert host is not None  # a route always has one
         route.mail_host = host
         routes.append(route)
-    return routes
+    # sorted here: told to sort, SQLite reads the whole table in the order of the positions
+    return sorted(routes, key=attrgetter("position", "pk"))
 
 
 def _host(row: tuple[Any, ...]) -> MailHost | None:
@@ -69,13 +71,14 @@ def _select_account(login: str) -> "QuerySet[Account, Any]":
 
 
 def _select_routes(user: str, domain: str, protocol: str) -> "QuerySet[Route, Any]":
-    return Route.objects.filter(
+    fitting = Route.objects.filter(
         Q(match=MatchKind.USER, value=user)
         | Q(match=MatchKind.DOMAIN, value=domain)
         | Q(match__in=(MatchKind.LETTERS, MatchKind.PATTERN, MatchKind.DEFAULT)),
         protocol__in=("", protocol),
         enabled=True,
-    ).values_list(*_ROUTE, *_HOST_BESIDE)
+    )
+    return fitting.order_by().values_list(*_ROUTE, *_HOST_BESIDE)
 
 
 _account_of: Final = Prepared(_select_account, "login")
