@@ -37,9 +37,9 @@ def _level(words: list[str]) -> str:
     found = ""
     for word in words:
         debug = _DEBUG_LEVEL.fullmatch(word) is not None
-        if word not in _LEVELS and not debug:
+        if (word not in _LEVELS and not debug) or (debug and found not in ("", "debug_")):
             raise Refused(f'invalid log level "{word}"')
-        if found and not (debug and found == "debug_"):
+        if found and not debug:
             raise Refused(f'duplicate log level "{word}"')
         found = "debug_" if debug else word
     return found.rstrip("_") or "error"

@@ -54,6 +54,7 @@ _ESCAPE: Final = re.compile(r"\\([\"'\\trn])")
 _MEANT: Final = {"t": "\t", "r": "\r", "n": "\n"}
 _AFTER_QUOTE: Final = " \t\r\n;{)"
 
+_BUFFER_BYTES: Final = 4096  # ngx_conf_file.c: NGX_CONF_BUFFER
 _EOF_IN_STATEMENT: Final = 'unexpected end of file, expecting ";" or "}"'
 _EOF_IN_BLOCK: Final = 'unexpected end of file, expecting "}"'
 
@@ -180,6 +181,8 @@ def _tokens(text: str, first_line: int) -> Iterator[tuple[str, str, int]]:
             comment = _COMMENT.match(text, at)
             assert comment is not None
             at = comment.end()
+            if (fault := _too_long(comment[0])) is not None:
+                yield "fault", fault, line
             yield "comment", comment[0], line
         else:
             found = (_QUOTED.get(char) or _WORD).match(text, at)
@@ -187,10 +190,28 @@ def _tokens(text: str, first_line: int) -> Iterator[tuple[str, str, int]]:
                 yield "word", text[at:], line
                 yield "end", "", line + text.count("\n", at)
                 return
+            if (fault := _too_long(found[0], char if char in _QUOTED else "")) is not None:
+                yield "fault", fault, line
             at, line = found.end(), line + found[0].count("\n")
             yield "word", found[1] if char in _QUOTED else found[0], line
             if char in _QUOTED and at < len(text) and text[at] not in _AFTER_QUOTE:
                 yield "fault", f'unexpected "{text[at]}"', line
+
+
+def _too_long(text: str, quote: str = "") -> str | None:
+    """Say what nginx says of a word or comment that does not fit its buffer; None when it does.
+
+    An opening quote is not counted, and the closing one has to fit with what comes behind it.
+    """
+    if len(text) * 4 < _BUFFER_BYTES:
+        return None
+    octets = text.encode("utf-8", "surrogateescape")
+    inner = len(octets) - 2 if quote else len(octets)
+    if quote and inner >= _BUFFER_BYTES:
+        return f'too long parameter, probably missing terminating "{quote}" character'
+    if inner >= _BUFFER_BYTES - bool(quote):
+        return f'too long parameter "{text.removeprefix(quote)[:10]}..." started'
+    return None
 
 
 def _unescape(word: str) -> str:

@@ -68,7 +68,6 @@ _BROKEN = [
     "mail { smtp_greeting_delay 1y; }",
     # auth_http
     "mail { auth_http a b; }",
-    "mail { auth_http https://x/; }",
     "mail { auth_http ''; }",
     "mail { auth_http unix:; }",
     "mail { auth_http [::1]x; }",
@@ -111,7 +110,79 @@ _BROKEN = [
     ),
 ]
 
+_BROKEN += [
+    # error_log
+    *(
+        f"error_log {log};"
+        for log in (
+            "syslog:foo=1",
+            "syslog:",
+            "syslog:server=127.0.0.1,",
+            "syslog:server=127.0.0.1,severity=x",
+            "syslog:tag=a-b",
+            f"syslog:tag={'a' * 33}",
+            "syslog:server=a/b",
+            "syslog:server=127.0.0.1:x",
+            "syslog:server=127.0.0.1,server=127.0.0.2",
+            "syslog:nohostname",
+            "syslog:server=127.0.0.1,facility=Mail",
+            "syslog:server=",
+            "syslog:server=[::1",
+            "stderr wat",
+            "stderr info warn",
+            "stderr debug debug_mail",
+            "stderr debug_mail info",
+        )
+    ),
+    "error_log;",
+    "mail { error_log stderr wat; }",
+    "mail { server { error_log syslog:; } }",
+    # parameters of listen
+    *(
+        f"mail {{ auth_http 127.0.0.1; server {{ listen 143 {parameter}; }} }}"
+        for parameter in (
+            "so_keepalive=::",
+            "so_keepalive=1:2:3:4",
+            "so_keepalive=x",
+            "so_keepalive=",
+            "so_keepalive=:::5",
+            "so_keepalive=1ms",
+            "sndbuf=1g",
+            "ipv6only=of",
+            "ipv6only=ox",
+        )
+    ),
+    # TLS: what is wrong whether it is built or not
+    "mail { ssl wat; }",
+    "mail { starttls maybe; }",
+    "mail { starttls off; starttls off; }",
+    "mail { ssl_session_cache shared:a:1k; }",
+    "mail { ssl_session_cache shared:SSL; }",
+    "mail { ssl_session_cache builtin shared:a:1m none; }",
+    "mail { ssl_session_timeout x; }",
+    "mail { ssl_verify_client maybe; }",
+    "mail { ssl_protocols TLSv9; }",
+    "mail { ssl_verify_depth x; }",
+    "mail { ssl_session_tickets 1; }",
+    "mail { ssl_conf_command a; }",
+    "mail { auth_http_pass_client_cert 1; }",
+    # nginx's buffer
+    f"#{'x' * 4095}\n",
+    f"mail {{ imap_capabilities {'x' * 4096}; }}",
+    f"mail {{\n imap_capabilities '{'x' * 4095}'; }}",
+    'mail {\n imap_capabilities\n "' + "x\n" * 4095 + '"; }',
+]
+
 _GOOD = [
+    "mail { ssl_session_cache none; starttls off; ssl_verify_client off; }",
+    f"#{'x' * 4094}\nmail {{ imap_capabilities {'x' * 4095}; pop3_capabilities '{'x' * 4094}'; }}",
+    "error_log stderr debug_mail debug_event; "
+    "error_log syslog:server=unix:/dev/log,tag=a_1,nohostname info; "
+    "mail { error_log x; error_log y crit; server { listen 143; error_log stderr; } "
+    "auth_http 127.0.0.1; }",
+    "error_log syslog:server=127.0.0.1:5514,facility=mail,severity=info;",
+    "mail { auth_http 127.0.0.1; server { listen 143 so_keepalive=30m::10 rcvbuf=8k sndbuf=1m; } "
+    "server { listen 127.0.0.1:143; } server { listen [::]:143 ipv6only=off so_keepalive=off; } }",
     "",
     "mail { }",
     "mail { server { listen 143; } auth_http 127.0.0.1; }",
