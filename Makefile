@@ -4,7 +4,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: run test lint fmt bench clean setup setup-dev
+.PHONY: run test fuzz lint fmt bench clean setup setup-dev
 
 setup: $(VENV)/.run-installed
 setup-dev: $(VENV)/.dev-installed
@@ -37,6 +37,12 @@ run: setup
 test: setup-dev
 	@sh tests/support/install_real_parts.sh
 	@$(BIN)/python -m pytest $(ARGS)
+
+# as many inputs to each leg of the dialogue as one has patience for; `make test` has a few
+FUZZ_EXAMPLES ?= 100000
+fuzz: setup-dev
+	@FUZZ_EXAMPLES=$(FUZZ_EXAMPLES) $(BIN)/python -m pytest tests/protocol/test_fuzz.py \
+	    --timeout=0 -q $(ARGS)
 
 lint: setup-dev
 	@$(BIN)/ruff format --check .

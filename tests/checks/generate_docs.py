@@ -22,6 +22,7 @@ from proxycore.contract.snapshot import (
     Server,
     Snapshot,
 )
+from proxycore.dialogue.states import MOVES, State
 from proxycore.nginxconf.table import ROWS
 from tests.checks.tree import ROOT
 
@@ -97,10 +98,42 @@ def stats_page() -> str:
     return _HEAD + "\n".join(lines) + "\n"
 
 
+def states_page() -> str:
+    """Give docs/states.md."""
+    lines = [
+        "# States of a session",
+        "",
+        "From accepting a client to handing it over to its mail server (`proxycore/dialogue`). A",
+        "state follows another only as drawn here; besides, every state may be followed by CLOSED.",
+        "",
+        "```mermaid",
+        "stateDiagram-v2",
+        "    [*] --> NEW",
+        *(
+            f"    {state.name} --> {then.name}"
+            for state, following in MOVES.items()
+            for then in sorted(following)
+            if then is not State.CLOSED
+        ),
+        "    RELAYING --> CLOSED",
+        "    CLOSED --> [*]",
+        "```",
+        "",
+        "| State | May be followed by |",
+        "|---|---|",
+        *(
+            f"| {state.name} | {', '.join(then.name for then in sorted(following)) or '–'} |"
+            for state, following in MOVES.items()
+        ),
+    ]
+    return _HEAD + "\n".join(lines) + "\n"
+
+
 PAGES: dict[str, Callable[[], str]] = {
     "docs/settings.md": settings_page,
     "docs/reasons.md": reasons_page,
     "docs/stats.md": stats_page,
+    "docs/states.md": states_page,
 }
 
 

@@ -1,10 +1,13 @@
 """Nothing anybody sends makes the machine raise, or say what it must never say.
 
-``FUZZ_EXAMPLES`` raises the number of examples (normally small).
+``FUZZ_EXAMPLES`` raises the number of inputs to each front and each back (normally small; `make
+fuzz` gives 100,000 to each).
 """
 
 import os
+import sys
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -21,7 +24,7 @@ from proxycore.dialogue import commands, events
 from proxycore.dialogue.profile import Profile
 from proxycore.dialogue.session import Session
 from proxycore.dialogue.states import State
-from proxycore.wire.sasl import encode_base64
+from proxycore.wire.sasl import encode_base64, oauthbearer, xoauth2
 from tests.support.sessions import FACTS, profile
 
 thorough = settings(
@@ -30,6 +33,8 @@ thorough = settings(
     database=None,
     suppress_health_check=[HealthCheck.too_slow],
 )
+
+_ALL = ("plain", "login", "cram-md5", "external", "xoauth2", "oauthbearer")
 
 PROFILES = [
     profile(protocol, **more)
@@ -45,6 +50,16 @@ PROFILES = [
             "smtp_greeting_delay_ms": 1000,
             "max_errors": 99,
         },
+        {
+            "imap_auth": _ALL,
+            "pop3_auth": (*_ALL, "apop"),
+            "smtp_auth": (*_ALL, "none"),
+            "proxy_smtp_auth": True,
+            "proxy_issue_imap_id": True,
+            "xclient_legacy": True,
+            "max_errors": 99,
+            "max_commands": 9,
+        },
     )
     for protocol in Protocol
 ]
@@ -59,6 +74,11 @@ _FRONT_WORDS = st.one_of(
             *[b"USER", b"PASS", b"QUIT", b"CAPA", b"EHLO", b"HELO", b"MAIL", b"RCPT", b"joe", b"="],
             *[b"a1 LOGIN joe secret\r\n", b"USER joe\r\n", b"PASS secret\r\n", b"+}", b"x" * 130],
             *[b"AUTH PLAIN AGpvZQBzZWNyZXQ=\r\n", b"a1 LOGIN {3+}\r\njoe {0+}\r\n\r\n"],
+            *[b"AUTH CRAM-MD5\r\n", b"a1 AUTHENTICATE CRAM-MD5\r\n", b"AUTH EXTERNAL am9l\r\n"],
+            *[encode_base64(b"joe " + b"0" * 32) + b"\r\n", b"APOP joe 0\r\n", b"AQ==\r\n"],
+            *[b"AUTH XOAUTH2 " + xoauth2(b"joe", b"t") + b"\r\n", b"a1 ID NIL\r\n"],
+            *[b"a1 AUTHENTICATE OAUTHBEARER " + oauthbearer(b"joe", b"t") + b"\r\n"],
+            *[b'a1 ID ("name" "x")\r\n', b"MAIL FROM:<a@b>\r\n", b"RCPT TO:<c@d>\r\n", b"RSET\r\n"],
         ]
     ),
     st.builds(
@@ -78,6 +98,8 @@ _BACK_WORDS = st.one_of(
         [
             *[b"* OK hi\r\n", b"a1 OK in\r\n", b"a1 NO out\r\n", b"* BYE\r\n", b"+ more\r\n"],
             *[b"+OK\r\n", b"-ERR\r\n", b"220 hi\r\n", b"250 ok\r\n", b"250-ok\r\n", b"235 ok\r\n"],
+            *[b"334 \r\n", b"250-AUTH LOGIN XOAUTH2\r\n", b"250 AUTH NTLM\r\n", b"ia1 OK\r\n"],
+            *[b"* OK [CAPABILITY SASL-IR IDLE] hi\r\n", b"+ \r\n", b"ia1 BAD\r\n"],
             *[b"550 no\r\n", b"* CAPABILITY IMAP4\r\n", b"\n", b"\0", b"y" * 600],
         ]
     ),
@@ -89,6 +111,17 @@ _MAYBE = st.none() | _IN_LOGINS
 _VERDICTS = st.one_of(
     st.builds(AuthOk, server=st.just("192.0.2.9"), port=st.just(1), login=_MAYBE, password=_MAYBE),
     st.just(AuthOk(server="192.0.2.9", port=1)),
+    st.builds(
+        AuthOk,
+        server=st.just("unix:/x"),
+        port=st.just(0),
+        password=st.just(b"x"),
+        master=_IN_LOGINS,
+        proxy_auth=st.sampled_from([None, True, False]),
+        proxy_ssl=st.sampled_from([None, "off", "on"]),
+    ),
+    st.just(AuthFailed(text=b"no", error_sasl=b"e30=")),
+    st.just(AuthFailed(text=b"no", error_sasl=b"e30=", wait_s=1)),
     st.builds(AuthFailed, text=_IN_LOGINS, wait_s=st.integers(0, 3), login=_MAYBE),
     st.builds(AuthWait, wait_s=st.integers(-1, 400), login=_MAYBE),
     st.just(AuthFault(CloseReason.AUTH_TIMEOUT, "timed out")),
@@ -138,7 +171,8 @@ class Watched:
             assert command.data.count(b"\n") == command.data.count(b"\r") == 1
             assert b"\0" not in command.data
         elif isinstance(command, commands.AskAuth):
-            octets = command.request.login + command.request.password
+            request = command.request
+            octets = request.login + request.password + request.smtp_from + request.smtp_to
             assert not set(octets) & set(b"\r\n\0")
             assert is_last
         elif isinstance(command, commands.ConnectBack | commands.Close | commands.Relay):
@@ -178,6 +212,73 @@ def test_cutting_changes_nothing(chosen: Profile, said: bytes, sizes: list[int])
     assert _sent(done) == _sent(in_pieces)
     assert _others(done) == _others(in_pieces)
     assert whole.state is cut.state
+
+
+# --- one leg at a time, many times ---------------------------------------------------------------
+
+_LEGS = [chosen for chosen in PROFILES if chosen.greeting_delay is None]
+_NAMES = [f"{chosen.protocol}-{i // len(Protocol)}" for i, chosen in enumerate(_LEGS)]
+_MOST_HELD_BYTES = 200_000
+
+
+@pytest.mark.parametrize("chosen", _LEGS, ids=_NAMES)
+def test_a_front_takes_anything_in_bounded_memory(chosen: Profile) -> None:
+    @thorough
+    @given(st.lists(_FRONT, min_size=1, max_size=6))
+    def go(said: list[bytes]) -> None:
+        watched = Watched(chosen)
+        watched.tell(events.Accepted())
+        for octets in said:
+            watched.tell(events.FrontBytes(octets))
+            watched.tell(events.AuthAnswered(AuthFailed(text=b"no", wait_s=1, error_sasl=b"e30=")))
+            watched.tell(events.TimerFired())
+        assert _held_bytes(watched.session) < _MOST_HELD_BYTES
+
+    go()
+
+
+@pytest.mark.parametrize("chosen", _LEGS, ids=_NAMES)
+def test_a_back_takes_anything_in_bounded_memory(chosen: Profile) -> None:
+    login = {
+        Protocol.IMAP: [b"a1 LOGIN joe secret\r\n", b'a0 ID ("a" "b")\r\na1 LOGIN joe secret\r\n'],
+        Protocol.POP3: [b"USER joe\r\nPASS secret\r\n", b"AUTH PLAIN AGpvZQBzZWNyZXQ=\r\n"],
+        Protocol.SMTP: [b"EHLO cl\r\nAUTH PLAIN AGpvZQBzZWNyZXQ=\r\n"],
+    }[chosen.protocol]
+
+    @thorough
+    @given(
+        st.sampled_from(login),
+        st.sampled_from([b"", b"root"]),
+        st.lists(_BACK, min_size=1, max_size=6),
+    )
+    def go(said: bytes, master: bytes, answers: list[bytes]) -> None:
+        watched = Watched(chosen)
+        verdict = AuthOk(server="192.0.2.9", port=1, password=b"pw", master=master)
+        for event in (
+            *(events.Accepted(), events.FrontBytes(said), events.AuthAnswered(verdict)),
+            *(events.BackConnected(), *map(events.BackBytes, answers)),
+        ):
+            watched.tell(event)
+        assert _held_bytes(watched.session) < _MOST_HELD_BYTES
+
+    go()
+
+
+def _held_bytes(session: Session) -> int:
+    """Measure what a session holds, down to the buffers of its legs."""
+    held, pending, seen = 0, [session], set()
+    while pending:
+        thing: object = pending.pop()
+        if id(thing) in seen or isinstance(thing, Profile | type | State):
+            continue
+        seen.add(id(thing))
+        held += sys.getsizeof(thing)
+        for kind in type(thing).__mro__:
+            names = getattr(kind, "__slots__", ())
+            pending += [getattr(thing, name, None) for name in names]
+        if isinstance(thing, list | tuple):
+            pending += thing
+    return held
 
 
 def _sent(done: list[commands.Command]) -> bytes:
