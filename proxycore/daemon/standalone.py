@@ -1,12 +1,16 @@
 """A node that runs from a file: an ``nginx.conf``, or a snapshot as JSON. Knows no appliance."""
 
 import json
+import os
+import socket
 from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
 
 from proxycore import nginxconf
 from proxycore.contract.codec import Invalid
 from proxycore.contract.messages import SettingProblem
-from proxycore.contract.snapshot import from_plain
+from proxycore.contract.snapshot import Snapshot, from_plain
 from proxycore.daemon.hosts import locate
 from proxycore.daemon.logs import ErrorLogs
 from proxycore.daemon.privileges import resolve
@@ -16,7 +20,11 @@ from proxycore.nginxconf import ConfProblem, Loaded
 
 def load(path: str) -> Loaded:
     """Read a configuration. ``.json`` is a snapshot, everything else nginx's language."""
-    return _load_json(path) if path.endswith(".json") else nginxconf.load(path)
+    loaded = _load_json(path) if path.endswith(".json") else nginxconf.load(path)
+    if loaded.snapshot is None or loaded.snapshot.servers:
+        return loaded
+    text = "no server blocks: nothing will be served"
+    return loaded.and_also(problems=(), notices=[ConfProblem(text, path, 0, "warn")])
 
 
 def _load_json(path: str) -> Loaded:
@@ -33,16 +41,49 @@ def _load_json(path: str) -> Loaded:
 
 
 def check(path: str) -> Loaded:
-    """Read a configuration as at a start: users and host names have to exist."""
+    """Read a configuration as at a start: users, host names and log files have to exist.
+
+    Like ``nginx -t`` it creates log files that are not there yet.
+    """
     loaded = load(path)
     if loaded.snapshot is None:
         return loaded
     user = resolve(loaded.snapshot.process, is_root=True)
-    problems = (*user.problems, *locate(loaded.snapshot).problems)
+    logs = ErrorLogs()
+    problems = (
+        *user.problems,
+        *locate(loaded.snapshot).problems,
+        *logs.prepare(loaded.snapshot),
+    )
+    logs.close()
+    warnings = _placed(loaded, _doubts(loaded.snapshot))
     return loaded.and_also(
         problems=_placed(loaded, problems),
-        notices=[ConfProblem(text, path, 0, "warn") for text in user.warnings],
+        notices=[
+            *(ConfProblem(text, path, 0, "warn") for text in user.warnings),
+            *(replace(warning, level="warn") for warning in warnings),
+        ],
     )
+
+
+def _doubts(snapshot: Snapshot) -> Iterable[SettingProblem]:
+    """Say what a start would survive and an operator hardly wants."""
+    pid = snapshot.process.pid
+    if pid and not os.access(Path(pid).parent, os.W_OK):
+        yield SettingProblem(path="process.pid", message=f'"{pid}" cannot be written')
+    hosts: dict[str, str] = {}
+    for i, server in enumerate(snapshot.servers):
+        hosts.setdefault(server.auth_http.host, f"servers[{i}].auth_http")
+    for host, path in hosts.items():
+        if not host.startswith("unix:") and not _is_known(host):
+            yield SettingProblem(path=path, message=f'host not found in auth_http "{host}"')
+
+
+def _is_known(host: str) -> bool:
+    try:
+        return bool(socket.getaddrinfo(host, None, type=socket.SOCK_STREAM))
+    except (OSError, UnicodeError):
+        return False
 
 
 def _placed(loaded: Loaded, problems: Iterable[SettingProblem]) -> list[ConfProblem]:

@@ -4,15 +4,12 @@ import contextlib
 import os
 import signal
 import socket
-import subprocess
-import sys
 import time
 
 import pytest
 
 from tests.support import process
 from tests.support.ports import free_port
-from tests.support.proxycore import environment
 from tests.support.wait import eventually
 from tests.unit.proxycore.daemon.serve import Imap, Serve, refuses, serves
 
@@ -217,48 +214,3 @@ def test_no_core_and_all_files_that_may_be_open() -> None:
                 limits = {line[:26].strip(): line[26:].split() for line in lines}
             assert limits["Max core file size"][:2] == ["0", "0"]
             assert limits["Max open files"][0] == limits["Max open files"][1]
-
-
-def _check(text: str, tmp_path) -> "subprocess.CompletedProcess[str]":
-    file = tmp_path / "nginx.conf"
-    file.write_text(text)
-    return subprocess.run(
-        [sys.executable, "-m", "proxycore", "check", str(file)],
-        capture_output=True,
-        text=True,
-        env=environment(),
-        check=False,
-    )
-
-
-def test_check_accepts(tmp_path) -> None:
-    ran = _check(config(free_port()).replace("@DIR@", str(tmp_path)), tmp_path)
-    assert ran.returncode == 0
-    assert ran.stderr.endswith(f"configuration file {tmp_path}/nginx.conf test is successful\n")
-
-
-def test_check_says_everything_and_fails(tmp_path) -> None:
-    ran = _check("bogus on;\nmail { nonsense; }\n", tmp_path)
-    assert ran.returncode == 1
-    assert f'[emerg] unknown directive "bogus" in {tmp_path}/nginx.conf:1' in ran.stderr
-    assert f'[emerg] unknown directive "nonsense" in {tmp_path}/nginx.conf:2' in ran.stderr
-    assert ran.stderr.endswith("test failed\n")
-
-
-def test_check_looks_users_up(tmp_path) -> None:
-    ran = _check("user no-such-user;\n" + config(free_port()), tmp_path)
-    assert ran.returncode == 1
-    assert 'getpwnam("no-such-user") failed' in ran.stderr
-
-
-def test_check_of_a_file_that_is_not_there(tmp_path) -> None:
-    for name in ("absent.conf", "absent.json"):
-        ran = subprocess.run(
-            [sys.executable, "-m", "proxycore", "check", str(tmp_path / name)],
-            capture_output=True,
-            text=True,
-            env=environment(),
-            check=False,
-        )
-        assert ran.returncode == 1
-        assert "(2: No such file or directory)" in ran.stderr
