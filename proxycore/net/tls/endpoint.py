@@ -27,6 +27,10 @@ from proxycore.net.tls.libssl import (
 
 _WHOLE_RECORD: Final = 16_384
 
+_name: Final[Any] = ffi.new("const unsigned char **")
+_size: Final[Any] = ffi.new("unsigned int *")
+"""Places for OpenSSL's answers, made once: making one costs as much as asking."""
+
 
 class Phase(IntEnum):
     """How far a connection is; it only ever goes on."""
@@ -204,6 +208,5 @@ def string(pointer: Any) -> str:
 
 def agreed_alpn(pointer: Any) -> str:
     """Give the agreed application protocol."""
-    name, size = ffi.new("const unsigned char **"), ffi.new("unsigned int *")
-    ssl.SSL_get0_alpn_selected(pointer, name, size)
-    return bytes(ffi.buffer(name[0], size[0])).decode("ascii", "replace") if size[0] else ""
+    ssl.SSL_get0_alpn_selected(pointer, _name, _size)
+    return bytes(ffi.buffer(_name[0], _size[0])).decode("ascii", "replace") if _size[0] else ""

@@ -24,7 +24,6 @@ from proxycore.net.tls.libssl import (
     NULL,
     OP_CIPHER_SERVER_PREFERENCE,
     OP_NO_TICKET,
-    OP_PRIORITIZE_CHACHA,
     SESS_CACHE_NO_AUTO_CLEAR,
     SESS_CACHE_NO_INTERNAL,
     SESS_CACHE_NO_INTERNAL_STORE,
@@ -133,8 +132,7 @@ class FrontContext:
 
     def _parameters(self, front: FrontTls) -> None:
         if front.ssl_prefer_server_ciphers:
-            options = OP_CIPHER_SERVER_PREFERENCE | OP_PRIORITIZE_CHACHA
-            ssl.SSL_CTX_set_options(self.pointer, options)
+            ssl.SSL_CTX_set_options(self.pointer, OP_CIPHER_SERVER_PREFERENCE)
         set_curves(self.pointer, front.ssl_ecdh_curve, "ssl_ecdh_curve")
         if front.ssl_dhparam:
             text = content(front.ssl_dhparam, "ssl_dhparam", "cannot load DH parameters")

@@ -4,6 +4,7 @@ Total over any octets. What is no ClientHello gives an empty ``Hello``: OpenSSL 
 octets and says what is wrong with them. Source: RFC 8446 §4.1.2 and §5.1, RFC 6066 §3.
 """
 
+import struct
 from typing import Final, NamedTuple
 
 from proxycore.net.tls.names import LONGEST_NAME
@@ -12,6 +13,7 @@ LONGEST_HELLO_BYTES: Final = 16_384
 """Most octets collected while a ClientHello is incomplete; real ones have 200 to 4,000."""
 
 _CLIENT_HELLO = 1
+_EXTENSION = struct.Struct(">HH")
 _SERVER_NAME = 0
 _RECORD_HEAD = 5
 _MESSAGE_HEAD = 4
@@ -60,14 +62,13 @@ def _read_message(body: bytes) -> Hello:
     at = 2 + 32
     for width in (1, 2, 1):  # session id, cipher suites, compression methods
         at = _after(body, at, width)
-    end = _after(body, at, 2)
+    end = min(_after(body, at, 2), len(body))
     at += 2
-    while at + 4 <= min(end, len(body)):
-        kind = int.from_bytes(body[at : at + 2])
-        following = _after(body, at + 2, 2)
+    while at + 4 <= end:
+        kind, size = _EXTENSION.unpack_from(body, at)
         if kind == _SERVER_NAME:
-            return Hello(_read_name(body[at + 4 : following]))
-        at = following
+            return Hello(_read_name(body[at + 4 : at + 4 + size]))
+        at += 4 + size
     return _NOTHING
 
 

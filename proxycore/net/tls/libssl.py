@@ -42,7 +42,6 @@ OP_NO_TICKET: Final = 1 << 14
 OP_NO_COMPRESSION: Final = 1 << 17
 OP_CIPHER_SERVER_PREFERENCE: Final = 1 << 22
 OP_NO_RENEGOTIATION: Final = 1 << 30
-OP_PRIORITIZE_CHACHA: Final = 1 << 21
 OP_NO: Final = {
     "SSLv3": 1 << 25,
     "TLSv1": 1 << 26,
@@ -50,8 +49,9 @@ OP_NO: Final = {
     "TLSv1.2": 1 << 27,
     "TLSv1.3": 1 << 29,
 }
-MODE: Final = 0x1 | 0x2 | 0x10
-"""Partial writes, from a buffer that may move; release buffers that hold nothing."""
+MODE: Final = 0x1 | 0x2 | 0x8 | 0x10
+"""Partial writes, from a buffer that may move; send the chain that was given and none found among
+trusted certificates; release buffers that hold nothing."""
 CTRL_MODE: Final = 33
 CTRL_SESS_CACHE_SIZE: Final = 42
 CTRL_SESS_CACHE_MODE: Final = 44

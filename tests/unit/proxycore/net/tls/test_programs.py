@@ -1,6 +1,8 @@
 """Both legs against OpenSSL's own programs, over sockets."""
 
 import base64
+import hashlib
+import hmac
 import os
 from pathlib import Path
 from typing import Any
@@ -228,6 +230,21 @@ def test_a_session_goes_on_at_another_node_with_the_same_ticket_key(
             text = s_client(running.address, version, "-sess_in", str(session))
             assert ("Reused, TLS" in text) is reused
             assert running.ends[0].facts.resumed is reused  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize(("size", "secret"), [(48, slice(32, 48)), (80, slice(16, 48))])
+def test_a_ticket_is_made_as_nginx_makes_it(size: int, secret: slice) -> None:
+    """Name, IV, AES-CBC, HMAC-SHA256; of 48 octets the last 16 are the HMAC's, of 80 the middle."""
+    key = os.urandom(size)
+    given = Secret("data:" + base64.b64encode(key).decode())
+    with fronts(front_context(ssl_session_ticket_key=(given,))) as running:
+        text = s_client(running.address, "-tls1_2")
+    lines = text[text.index("TLS session ticket:") :].splitlines()[1:]
+    dump = [line.split(" - ", 1)[1][:48] for line in lines if line[8:11] == " - "]
+    ticket = bytes.fromhex("".join(dump).replace("-", " "))
+    assert ticket[:16] == key[:16]
+    assert hmac.digest(key[secret], ticket[:-32], hashlib.sha256) == ticket[-32:]
+    assert len(ticket[32:-32]) % 16 == 0
 
 
 # --- the back leg ---

@@ -42,6 +42,7 @@ def main(kind: str, count: int) -> None:
     def back() -> object:
         end, peer = back_end(policy), front_end(context)
         join(peer, end)
+        peer.feed(end.write(b"a LOGIN joe secret\r\n"))
         end.feed(peer.write(b"x" * 16_384))
         return end
 
