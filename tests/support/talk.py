@@ -27,9 +27,16 @@ class Talk:
     """What a line that says yes looks like."""
 
     def __init__(
-        self, port: int, *, address: str = "127.0.0.1", within_s: float = LINE_WITHIN_S
+        self,
+        port: int,
+        *,
+        address: str = "127.0.0.1",
+        source: str = "",
+        within_s: float = LINE_WITHIN_S,
     ) -> None:
-        self.socket = socket.create_connection((address, port), within_s)
+        """Connect; ``source`` is the loopback address to come from."""
+        whence = (source, 0) if source else None
+        self.socket = socket.create_connection((address, port), within_s, whence)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._file = self.socket.makefile("rb")
 
