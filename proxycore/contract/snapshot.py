@@ -22,6 +22,7 @@ from proxycore.contract.secret import Secret
 
 __all__ = [
     "FORMAT",
+    "AuthBackup",
     "AuthHttp",
     "AuthHttpHeader",
     "ErrorLog",
@@ -59,6 +60,16 @@ class AuthHttpHeader:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AuthBackup:
+    """Another place of the service that decides about logins, asked when those before it fail."""
+
+    host: str = setting("As of the first place.", directive="auth_http", pattern=_AUTH_HOST)
+    port: int = setting("TCP port; 0 with a unix socket.", default=80, minimum=0, maximum=65535)
+    uri: str = setting("Path and query asked for.", default="/", pattern=r"/[^\x00-\x20]*")
+    ssl: bool = setting("Ask over HTTPS.", default=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AuthHttp:
     """The service that decides about logins (auth_http)."""
 
@@ -76,6 +87,18 @@ class AuthHttp:
     )
     uri: str = setting(
         "Path and query asked for.", default="/", directive="auth_http", pattern=r"/[^\x00-\x20]*"
+    )
+    ssl: bool = setting(
+        "Ask over HTTPS; the service has to prove its name.", default=False, directive="auth_http"
+    )
+    ssl_trusted_certificate: str = setting(
+        "File of the authorities that may vouch for it. Empty: those the system trusts.",
+        default="",
+        pattern=_LINE_SAFE,
+    )
+    backups: tuple[AuthBackup, ...] = setting(
+        "Other places to ask, in order, when those before cannot be reached or are ill.",
+        default=(),
     )
     headers: tuple[AuthHttpHeader, ...] = setting(
         "Headers added to every request, in order.", default=(), directive="auth_http_header"

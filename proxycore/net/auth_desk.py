@@ -9,11 +9,11 @@ from proxycore.contract.authhttp import (
     AuthOk,
     AuthRequest,
     Verdict,
-    render_request_headers,
 )
 from proxycore.contract.reasons import CloseReason
 from proxycore.contract.snapshot import Server
-from proxycore.net.auth_client import AuthClient, Exchange
+from proxycore.net.auth_client import AuthClient
+from proxycore.net.auth_exchange import Exchange
 from proxycore.net.context import Context
 from proxycore.net.ledger import Series
 from proxycore.policy.auth_cache import AuthCache, Freshness
@@ -65,7 +65,7 @@ class AuthDesk:
                 stale = verdict
         self._context.ledger.counts[self._names.auth_requests] += 1
         asking = Asking(self, answered, key, stale, self._cache.generation)
-        begun = self._client.ask(render_request_headers(request), asking.on_verdict)
+        begun = self._client.ask(request, asking.on_verdict)
         if isinstance(begun, AuthFault):
             return self.settle(asking, begun)
         asking.exchange = begun

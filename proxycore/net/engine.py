@@ -8,6 +8,7 @@ import os
 import socket
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Final
 
 from proxycore.contract.binding import bindings
@@ -166,24 +167,29 @@ class Engine:
             return []
 
     def _client(self, auth_http: AuthHttp) -> AuthClient:
-        """Give the client of an auth service: the one there is, unless its name has moved."""
-        host, port = auth_http.host, auth_http.port
-        known, address = self._clients.get(auth_http), None
-        try:
-            address = resolve(host, port)
-        except OSError as problem:
-            text = f'auth http server "{host}" could not be resolved ({problem})'
-            self._context.report("error", text)
-        if known is not None and address in (None, known.address):
+        """Give the client of an auth service: the one there is, unless a name of it has moved."""
+        known = self._clients.get(auth_http)
+        client = AuthClient(self._context, auth_http, self._node_token)
+        unresolved = []
+        for i, place in enumerate(client.places):
+            try:
+                client.settle(i, resolve(place.host, place.port))
+            except OSError as problem:
+                text = f'auth http server "{place.host}" could not be resolved ({problem})'
+                self._context.report("error", text)
+                if known is not None:
+                    client.settle(i, known.addresses[i])
+                else:
+                    unresolved.append(i)
+        if known is not None and client.addresses == known.addresses:
             return known
-        client = AuthClient(self._context, auth_http, address, self._node_token)
-        if address is None:
+        for i in unresolved:
             resolve_later(
                 self._context.reactor,
-                host,
-                port,
+                client.places[i].host,
+                client.places[i].port,
                 wanted=lambda: not client.retired,
-                found=client.move_to,
+                found=partial(client.settle, i),
             )
         return client
 
@@ -214,6 +220,12 @@ class Engine:
     def invalidate(self, generation: int) -> None:
         """Forget cached verdicts: routes or accounts are now of this generation."""
         self._cache.invalidate(generation)
+
+    def renew_token(self, token: Secret) -> None:
+        """Prove ourselves with another node token from now on."""
+        self._node_token = token
+        for client in self._clients.values():
+            client.renew_token(token)
 
     def settle_memory(self) -> None:
         """Exempt all that lives now from garbage collection; for after start and ``apply``."""

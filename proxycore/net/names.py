@@ -26,12 +26,11 @@ def is_ip_address(host: str) -> bool:
     return False
 
 
-def resolve(host: str, port: int) -> Address:
-    """Give the first address of a host name, an IP address or ``unix:/path``. Raises OSError."""
-    if host.startswith("unix:") or is_ip_address(host):
-        return address_of(host, port)
-    where = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][4]
-    return address_of(str(where[0]), int(where[1]))
+def resolve(host: str, port: int) -> list[Address]:
+    """Give all addresses of a host name, an IP address or ``unix:/path``. Raises OSError."""
+    if host.startswith("unix:"):
+        return [address_of(host, port)]
+    return [address_of(ip, port) for ip in resolve_all(host)]
 
 
 def resolve_all(host: str) -> list[str]:
@@ -59,17 +58,17 @@ def resolve_later(
     port: int,
     *,
     wanted: Callable[[], bool],
-    found: Callable[[Address], None],
+    found: Callable[[list[Address]], None],
 ) -> None:
     """Try again every ``RETRY_S`` while ``wanted()``; ``found`` is told the address in the loop."""
 
     def look_up() -> None:
         try:
-            address = resolve(host, port)
+            addresses = resolve(host, port)
         except OSError:
             reactor.wake(again)
         else:
-            reactor.wake(lambda: found(address))
+            reactor.wake(lambda: found(addresses))
 
     def start() -> None:
         if wanted():

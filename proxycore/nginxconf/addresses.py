@@ -31,6 +31,7 @@ class Url:
     host: str
     port: int
     uri: str
+    ssl: bool = False
 
 
 def parse_listen(text: str) -> Address:
@@ -54,23 +55,26 @@ def parse_listen(text: str) -> Address:
     return Address(_listen_host(host), *ports)
 
 
-def parse_auth_http(text: str) -> Url:
-    """Read the URL of an ``auth_http``, its ``http://`` already taken off."""
+def parse_auth_http(url: str) -> Url:
+    """Read the URL of an ``auth_http``. nginx knows no ``https://``; its prefixes are as here."""
+    ssl = url.startswith("https://")
+    text = url.removeprefix("https://" if ssl else "http://")
+    usual = 443 if ssl else 80
     if text[:5].lower() == "unix:":
         path, _, uri = text[5:].partition(":")
-        return Url("unix:" + _unix_path(path), 0, _uri(uri))
+        return Url("unix:" + _unix_path(path), 0, _uri(uri), ssl)
     if text.startswith("["):
         host, rest = _bracketed(text)
         rest, slash, tail = rest.partition("/")
         if rest and rest[0] != ":":
             raise Refused("invalid host")
-        port = _port(rest[1:]) if rest else 80
-        return Url(_ipv6(host), port, _uri(slash + tail))
+        port = _port(rest[1:]) if rest else usual
+        return Url(_ipv6(host), port, _uri(slash + tail), ssl)
     end = re.search("[/?]", text)
     authority, uri = (text[: end.start()], text[end.start() :]) if end else (text, "")
     host, colon, port_text = authority.partition(":")
-    port = _port(port_text) if colon else 80
-    return Url(_host(host), port, _uri(uri))
+    port = _port(port_text) if colon else usual
+    return Url(_host(host), port, _uri(uri), ssl)
 
 
 def parse_syslog_server(text: str) -> str:

@@ -6,7 +6,7 @@ from typing import Final
 
 from proxycore.contract.protocol import Protocol
 from proxycore.contract.secret import Secret
-from proxycore.contract.snapshot import AuthHttpHeader
+from proxycore.contract.snapshot import AuthBackup, AuthHttpHeader
 from proxycore.nginxconf.addresses import Url, parse_auth_http
 from proxycore.nginxconf.problems import Refused, Report
 from proxycore.nginxconf.source import Statement
@@ -30,18 +30,33 @@ _TOKEN: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 
 
 def _parse_auth_http(statement: Statement, _: Report) -> Url:
-    text = statement.args[0].removeprefix("http://")
+    return _url(statement.args[0])
+
+
+def _url(text: str) -> Url:
     try:
         return parse_auth_http(text)
     except Refused as refused:
-        raise Refused(f'{refused} in auth_http "{text}"') from None
+        shown = text.removeprefix("http://")
+        raise Refused(f'{refused} in auth_http "{shown}"') from None
 
 
 def _write_auth_http(url: Url) -> Iterable[str]:
+    scheme = "https" if url.ssl else "http"
     if url.host.startswith("unix:"):
-        return (f"http://{url.host}:{url.uri}",)
+        return (f"{scheme}://{url.host}:{url.uri}",)
     host = f"[{url.host}]" if ":" in url.host else url.host
-    return (f"http://{host}:{url.port}{url.uri}",)
+    return (f"{scheme}://{host}:{url.port}{url.uri}",)
+
+
+def _parse_backups(statement: Statement, _: Report) -> tuple[AuthBackup, ...]:
+    urls = [_url(text) for text in statement.args]
+    return tuple(AuthBackup(host=url.host, port=url.port, uri=url.uri, ssl=url.ssl) for url in urls)
+
+
+def _write_backups(backups: tuple[AuthBackup, ...]) -> Iterable[str]:
+    for one in backups:
+        yield from _write_auth_http(Url(one.host, one.port, one.uri, one.ssl))
 
 
 def _parse_header(statement: Statement, _: Report) -> tuple[AuthHttpHeader, ...]:
@@ -206,6 +221,7 @@ def _parse_user(statement: Statement, _: Report) -> tuple[str, str]:
 
 
 AUTH_HTTP: Final = Kind(_parse_auth_http, _write_auth_http)
+AUTH_BACKUPS: Final = Kind(_parse_backups, _write_backups)
 HEADER: Final = Kind(_parse_header, lambda header: (header.name, header.value.reveal()))
 PROTOCOL: Final = Kind(_parse_protocol, lambda protocol: (protocol.value,))
 SERVER_NAME: Final = Kind(_parse_server_name, lambda names: names[:1])

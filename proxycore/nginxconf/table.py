@@ -351,6 +351,25 @@ _TLS: Final = (
     ),
 )
 
+_ZIMBRA: Final = (
+    *(
+        _later(name, "off", syntax=FLAG)
+        for name in ("proxy_ssl", "imap_literalauth", "proxy_issue_pop3_xoip")
+    ),
+    *(
+        _later(name)
+        for name in (
+            "proxy_ctimeout",
+            "mail_login_ip_max",
+            "mail_login_ip_ttl",
+            "mail_login_user_max",
+            "mail_login_user_ttl",
+        )
+    ),
+    _later("mail_whitelist_ip", repeat=Repeat.REPLACE),
+)
+"""Directives of Zimbra's nginx whose names are taken for what is built later."""
+
 _OURS: Final = (
     _ours("name", _SERVER, TEXT, "name"),
     Row(
@@ -364,13 +383,23 @@ _OURS: Final = (
     Row(name="empty", contexts=_SERVER, most=None, kind=kinds.EMPTY, field="empty", ours=True),
     _ours("group", _MAIN, TEXT, "process.group"),
     _ours("pop3_client_buffer", _BOTH, SIZE, "pop3_client_buffer_bytes"),
+    Row(
+        name="auth_http_backup",
+        contexts=_BOTH,
+        most=None,
+        kind=kinds.AUTH_BACKUPS,
+        field="auth_http.backups",
+        ours=True,
+    ),
+    _ours("auth_http_ssl", _BOTH, FLAG, "auth_http.ssl"),
+    _ours("auth_http_ssl_trusted_certificate", _BOTH, TEXT, "auth_http.ssl_trusted_certificate"),
     _ours("auth_http_keepalive", _BOTH, NUMBER, "auth_http.keepalive"),
     _ours("auth_http_node_token", _BOTH, FLAG, "auth_http.send_node_token"),
     _ours("auth_http_cache_ttl", _BOTH, TIME, "auth_http.cache_ttl_ms"),
     _ours("auth_http_cache_stale", _BOTH, TIME, "auth_http.cache_stale_ms"),
 )
 
-ROWS: Final = (*_PROCESS, *_CORE, *_PROTOCOLS, *_AUTH_HTTP, *_PROXY, *_TLS, *_OURS)
+ROWS: Final = (*_PROCESS, *_CORE, *_PROTOCOLS, *_AUTH_HTTP, *_PROXY, *_TLS, *_ZIMBRA, *_OURS)
 
 BY_NAME: Final[dict[str, tuple[Row, ...]]] = {
     row.name: tuple(other for other in ROWS if other.name == row.name) for row in ROWS

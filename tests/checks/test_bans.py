@@ -33,7 +33,7 @@ REVEALING = {
     "proxycore/contract/codec.py": "encodes for a node's link and state file; checks forms",
     "proxycore/daemon/crew.py": "hands the node's token to its workers over their own pipe",
     "proxycore/daemon/link.py": "sends the node's token in the handshake",
-    "proxycore/net/auth_client.py": "sends header secrets to the auth service",
+    "proxycore/net/auth_headers.py": "sends header secrets to the auth service",
     "proxycore/net/tls/material.py": "gives keys, their passphrases and ticket keys to OpenSSL",
     "proxycore/nginxconf/kinds.py": "writes header secrets to an nginx.conf that is to work",
     "proxycore/dialogue/profile.py": "looks for variables in the operator's headers",

@@ -9,6 +9,7 @@ from proxycore.contract import stats
 from proxycore.contract.fields import settings_of
 from proxycore.contract.reasons import EXPLANATIONS, CloseReason
 from proxycore.contract.snapshot import (
+    AuthBackup,
     AuthHttp,
     AuthHttpHeader,
     ErrorLog,
@@ -46,7 +47,7 @@ def test_every_setting_has_a_reader_in_the_daemon() -> None:
         patterns += found_patterns
     declared = {
         name
-        for cls in (Snapshot, Process, ErrorLog, Server, Resolver, Listen, AuthHttp, AuthHttpHeader)
+        for cls in (Snapshot, Process, ErrorLog, Server, Resolver, Listen, AuthHttp, AuthBackup, AuthHttpHeader)
         for name in settings_of(cls)
     }
     unread = {
@@ -58,7 +59,7 @@ def test_every_setting_has_a_reader_in_the_daemon() -> None:
 
 
 def test_every_setting_is_explained() -> None:
-    for cls in (Snapshot, Process, ErrorLog, Server, Resolver, Listen, AuthHttp, AuthHttpHeader):
+    for cls in (Snapshot, Process, ErrorLog, Server, Resolver, Listen, AuthHttp, AuthBackup, AuthHttpHeader):
         declared = settings_of(cls)
         assert set(declared) == set(cls.__dataclass_fields__)
         assert all(setting.help.endswith(".") for setting in declared.values())

@@ -9,6 +9,7 @@ from proxycore.contract.fields import settings_of
 from proxycore.contract.protocol import Protocol
 from proxycore.contract.secret import Secret
 from proxycore.contract.snapshot import (
+    AuthBackup,
     AuthHttp,
     AuthHttpHeader,
     ErrorLog,
@@ -71,9 +72,18 @@ def _auths() -> st.SearchStrategy[AuthHttp]:
         **_simple(AuthHttp),
         "uri": st.from_regex(r"/[a-z;{}?\"'\\$é]{0,9}", fullmatch=True),
         "headers": st.lists(header, max_size=2).map(tuple),
+        "backups": st.lists(_backups(), max_size=2).map(tuple),
+        "ssl_trusted_certificate": st.just("") | _PATH,
     }
     tcp = st.builds(AuthHttp, **{**known, "host": _HOST, "port": st.integers(1, 65_535)})
     return tcp | st.builds(AuthHttp, **{**known, "host": _UNIX, "port": st.just(0)})
+
+
+def _backups() -> st.SearchStrategy[AuthBackup]:
+    uri = st.from_regex(r"/[a-z;{}?\"'\\$é]{0,9}", fullmatch=True)
+    known = {"uri": uri, "ssl": st.booleans()}
+    tcp = st.builds(AuthBackup, host=_HOST, port=st.integers(1, 65_535), **known)
+    return tcp | st.builds(AuthBackup, host=_UNIX, port=st.just(0), **known)
 
 
 def _servers() -> st.SearchStrategy[Server]:

@@ -226,7 +226,7 @@ def told(house: House) -> bytes:
 )
 def test_names_of_clients(house: House, decide: object, host: bytes) -> None:
     with named(house, decide):
-        assert told(house) == host
+        assert told(house) == host, house.log.text()
 
 
 def test_an_answer_is_used_again(house: House) -> None:

@@ -13,26 +13,24 @@ from proxycore.contract.authhttp import (
     AuthRequest,
     AuthWait,
     Verdict,
-    render_request_headers,
 )
 from proxycore.contract.protocol import Protocol
 from proxycore.contract.reasons import CloseReason
 from proxycore.contract.secret import Secret
 from proxycore.contract.snapshot import AuthHttp, AuthHttpHeader
 from proxycore.net import auth_client as auth_client_module
-from proxycore.net.auth_client import AuthClient, Exchange
+from proxycore.net.auth_client import AuthClient
+from proxycore.net.auth_exchange import Exchange
 from proxycore.net.sockets import address_of
 from tests.unit.proxycore.net.house import House, Peer
 
-REQUEST = render_request_headers(
-    AuthRequest(
-        protocol=Protocol.POP3,
-        method="plain",
-        login=b"us er",
-        password=b"p%",
-        attempt=1,
-        client_ip="192.0.2.7",
-    )
+REQUEST = AuthRequest(
+    protocol=Protocol.POP3,
+    method="plain",
+    login=b"us er",
+    password=b"p%",
+    attempt=1,
+    client_ip="192.0.2.7",
 )
 GOOD = b"Auth-Status: OK\r\nAuth-Server: 192.0.2.10\r\nAuth-Port: 110\r\n"
 OK = AuthOk(server="192.0.2.10", port=110)
@@ -46,12 +44,9 @@ class Desk:
         port = house.auth.getsockname()[1]
         settings = {"host": "127.0.0.1", "port": port, "uri": "/auth", **settings}
         auth_http = AuthHttp(**settings)
-        self.client = AuthClient(
-            house.engine._context,
-            auth_http,
-            address_of(auth_http.host, auth_http.port),
-            Secret("node-token"),
-        )
+        self.client = AuthClient(house.engine._context, auth_http, Secret("node-token"))
+        for i, place in enumerate(self.client.places):
+            self.client.settle(i, [address_of(place.host, place.port)])
         self.verdicts: list[Verdict] = []
 
     def ask(self) -> Exchange:
@@ -250,7 +245,8 @@ def test_nobody_listening_is_a_fault_and_no_delay(house: House) -> None:
     desk = Desk.__new__(Desk)
     desk.house, desk.verdicts = house, []
     auth_http = AuthHttp(host="127.0.0.1", port=port)
-    desk.client = AuthClient(house.engine._context, auth_http, address_of("127.0.0.1", port), None)
+    desk.client = AuthClient(house.engine._context, auth_http, None)
+    desk.client.settle(0, [address_of("127.0.0.1", port)])
     begun = desk.client.ask(REQUEST, desk.verdicts.append)
     verdict = begun if isinstance(begun, AuthFault) else desk.verdict()
     assert fault(verdict) == (
@@ -260,7 +256,7 @@ def test_nobody_listening_is_a_fault_and_no_delay(house: House) -> None:
 
 
 def test_a_name_that_could_not_be_resolved_is_a_fault(house: House) -> None:
-    client = AuthClient(house.engine._context, AuthHttp(host="auth.invalid"), None, None)
+    client = AuthClient(house.engine._context, AuthHttp(host="auth.invalid"), None)
     verdict = client.ask(REQUEST, lambda _: None)
     assert isinstance(verdict, AuthFault)
     assert fault(verdict) == (CloseReason.AUTH_UNAVAILABLE, "could not be resolved")
@@ -297,12 +293,12 @@ def test_a_reply_is_remembered_as_such_only_when_it_is_nobodys_own(house: House)
     refused = STATUS + b"Auth-Status: no\r\n\r\n"
     for reply in (own, renamed, refused):
         desk.answered(reply)
-    assert desk.client.known == {}
+    assert desk.client._endpoints[0].known == {}
     for mail_server in range(200):
         reply = STATUS + b"Auth-Server: 192.0.2.%d\r\nAuth-Port: 25\r\n\r\n" % mail_server
         for _ in range(2):
             assert desk.answered(reply) == AuthOk(server=f"192.0.2.{mail_server}", port=25)
-    assert 0 < len(desk.client.known) <= 64
+    assert 0 < len(desk.client._endpoints[0].known) <= 64
 
 
 # --- kept connections ---

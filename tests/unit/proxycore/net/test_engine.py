@@ -140,7 +140,7 @@ def test_a_name_is_tried_again_until_it_resolves(
     monkeypatch.setattr(names, "RETRY_S", 0.02)
     real, failures = names.resolve, iter([True, True])
 
-    def flaky(host: str, port: int) -> Address:
+    def flaky(host: str, port: int) -> list[Address]:
         if next(failures, False):
             raise socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
         return real(host, port)
@@ -149,8 +149,8 @@ def test_a_name_is_tried_again_until_it_resolves(
     monkeypatch.setattr(engine_module, "resolve", flaky)
     house.serve(auth={"host": "localhost"})
     (client,) = house.engine._clients.values()
-    assert client.address is None
-    house.pump(lambda: client.address, "an address")
+    assert client.addresses == [[]]
+    house.pump(lambda: client.addresses != [[]], "an address")
     house.login()
 
 
@@ -162,10 +162,10 @@ def test_a_name_that_moved_is_followed_when_a_snapshot_is_applied(
     house.serve(auth={"host": "localhost"})
     assert list(house.engine._clients.values()) == [before]
     moved = address_of("127.0.0.2", 25)
-    monkeypatch.setattr(engine_module, "resolve", lambda _host, _port: moved)
+    monkeypatch.setattr(engine_module, "resolve", lambda _host, _port: [moved])
     house.serve(auth={"host": "localhost"})
     (after,) = house.engine._clients.values()
-    assert (after.address, before.retired) == (moved, True)
+    assert (after.addresses, before.retired) == ([[moved]], True)
 
 
 def test_an_auth_service_on_a_unix_socket(house: House, tmp_path: os.PathLike[str]) -> None:

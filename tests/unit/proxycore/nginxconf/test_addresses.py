@@ -83,7 +83,7 @@ def test_every_form_of_auth_http_is_read(text: str, url: Url) -> None:
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        ("https://x/", "invalid port"),
+        ("https://x:0/", "invalid port"),
         ("", "no host"),
         ("/auth", "no host"),
         ("*", "host not found"),

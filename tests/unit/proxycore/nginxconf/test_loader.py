@@ -323,8 +323,8 @@ def test_every_problem_is_told_in_the_order_of_the_file(load_text: LoadText) -> 
 
 
 def test_a_bad_auth_http_is_not_also_a_missing_one(load_text: LoadText) -> None:
-    loaded = load_text("mail { auth_http https://x; server { listen 143; } }")
-    assert said(loaded) == ['1: invalid port in auth_http "https://x"']
+    loaded = load_text("mail { auth_http h:x; server { listen 143; } }")
+    assert said(loaded) == ['1: invalid port in auth_http "h:x"']
 
 
 # --- files --------------------------------------------------------------------------------------

@@ -2,7 +2,7 @@
 
 import pytest
 
-from proxycore.contract.snapshot import Resolver, Server
+from proxycore.contract.snapshot import AuthBackup, Resolver, Server
 from proxycore.nginxconf import Loaded
 from tests.unit.proxycore.nginxconf.conftest import LoadText
 
@@ -102,3 +102,20 @@ def test_a_socket_that_expects_a_header(load_text: LoadText) -> None:
     )
     first, second = only(loaded).listens
     assert (first.proxy_protocol, first.backlog, second.proxy_protocol) == (True, 9, False)
+
+
+def test_an_auth_service_over_https_and_its_backups(load_text: LoadText) -> None:
+    loaded = load_text(
+        "mail { auth_http https://a/x;\n"
+        "auth_http_backup http://b:81/x https://c unix:/run/auth:/x;\n"
+        "auth_http_ssl_trusted_certificate /etc/ca.pem;\n"
+        "server { listen 143; } }"
+    )
+    auth = only(loaded).auth_http
+    assert (auth.host, auth.port, auth.uri, auth.ssl) == ("a", 443, "/x", True)
+    assert auth.ssl_trusted_certificate == "/etc/ca.pem"
+    assert auth.backups == (
+        AuthBackup(host="b", port=81, uri="/x"),
+        AuthBackup(host="c", port=443, ssl=True),
+        AuthBackup(host="unix:/run/auth", port=0, uri="/x"),
+    )

@@ -1,0 +1,135 @@
+"""One question to an auth service, from asking to the verdict: who is tried, for how long."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final
+
+from proxycore.contract.authhttp import AuthFault, Verdict
+from proxycore.contract.reasons import CloseReason
+from proxycore.net.timers import Timer
+
+if TYPE_CHECKING:
+    from proxycore.net.auth_client import AuthClient
+    from proxycore.net.auth_connection import Connection
+    from proxycore.net.auth_endpoint import Endpoint
+
+Done = Callable[[Verdict], None]
+
+TRY_S: Final = 5.0
+"""How long an endpoint may be silent while there is another that has not been tried."""
+
+TIMED_OUT: Final = AuthFault(CloseReason.AUTH_TIMEOUT, "timed out (110: Connection timed out)")
+
+
+class Exchange:
+    """One question and its answer."""
+
+    __slots__ = (
+        "_client",
+        "_deadline",
+        "_done",
+        "_patience",
+        "_untried",
+        "connection",
+        "headers",
+        "retried",
+    )
+
+    def __init__(self, client: "AuthClient", headers: bytes, done: Done) -> None:
+        self._client = client
+        self._done: Done | None = done
+        self._deadline: Timer | None = None
+        self._patience: Timer | None = None
+        self._untried: list[Endpoint] = []
+        self.headers = headers
+        """All but the request line and ``Host``, which are the endpoint's."""
+        self.retried = False
+        self.connection: Connection | None = None
+
+    @property
+    def is_wanted(self) -> bool:
+        """Somebody waits for the verdict."""
+        return self._done is not None
+
+    # --- who is tried ---
+
+    def start(self, endpoints: "list[Endpoint]") -> AuthFault | None:
+        """Ask the first that can be asked; give the last fault when none can."""
+        self._untried = endpoints
+        return self._next(AuthFault(CloseReason.AUTH_UNAVAILABLE, "could not be resolved"))
+
+    def _next(self, fault: AuthFault) -> AuthFault | None:
+        if self._patience is not None:
+            self._patience.cancel()
+            self._patience = None
+        while self._untried:
+            endpoint, *self._untried = self._untried
+            self.retried = False
+            problem = endpoint.send(self)
+            if problem is None:
+                if self._untried:
+                    later = self._client.context.reactor.call_later
+                    self._patience = later(TRY_S, self._lose_patience)
+                return None
+            endpoint.judged(problem)
+            fault = problem
+        return fault
+
+    def _lose_patience(self) -> None:
+        self._patience = None
+        connection = self.connection
+        if connection is not None:
+            connection.endpoint.judged(TIMED_OUT)
+            self._drop_connection()
+        fault = self._next(TIMED_OUT)
+        if fault is not None:
+            self.finish(fault)
+
+    def judged(self, endpoint: "Endpoint", verdict: Verdict) -> None:
+        """Take an endpoint's verdict; the absence of one has the next endpoint asked."""
+        if not endpoint.judged(verdict) and self._untried:
+            assert isinstance(verdict, AuthFault)
+            fault = self._next(verdict)
+            if fault is None:
+                return
+            verdict = fault
+        self.finish(verdict)
+
+    # --- the end ---
+
+    def arm(self, timeout_s: float) -> None:
+        """Start the deadline of it all."""
+        self._deadline = self._client.context.reactor.call_later(timeout_s, self._time_out)
+
+    def _time_out(self) -> None:
+        if self.connection is not None:
+            self.connection.endpoint.judged(TIMED_OUT)
+        self._drop_connection()
+        self.finish(TIMED_OUT)
+
+    def finish(self, verdict: Verdict) -> None:
+        """Tell who asked."""
+        done = self._done
+        self._disarm()
+        if done is not None:
+            done(verdict)
+
+    def cancel(self) -> None:
+        """Nobody waits any more."""
+        self._disarm()
+        self._drop_connection()
+
+    def _disarm(self) -> None:
+        self._done = None
+        if self._deadline is not None:
+            self._deadline.cancel()
+        if self._patience is not None:
+            self._patience.cancel()
+
+    def _drop_connection(self) -> None:
+        connection, self.connection = self.connection, None
+        if connection is not None:
+            connection.close()
+
+    def __repr__(self) -> str:
+        # the headers hold a password
+        return f"Exchange({self._client.name})"
