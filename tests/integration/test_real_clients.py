@@ -3,16 +3,59 @@
 curl is in test_real_mail.py.
 """
 
+import hashlib
+import hmac
+from collections.abc import Generator, Mapping
 from pathlib import Path
 
 import pytest
 
 from tests.support import cast, clients, mail_programs
+from tests.support.authserver import REFUSED, Asked, AuthServer
 from tests.support.fronts import Front
 from tests.support.postfix import Postfix
+from tests.support.proxycore import Proxycore
 from tests.support.wait import eventually
 
 ALICE, ZOE = cast.ALICE, cast.ZOE
+
+_CHALLENGING = """\
+worker_processes 1;
+error_log @DIR@/logs/error.log info;
+events {{
+}}
+mail {{
+    server_name postroad.test;
+    auth_http 127.0.0.1:{auth}/auth;
+    server {{ listen 127.0.0.1:{imap}; protocol imap; imap_auth cram-md5; }}
+    server {{ listen 127.0.0.1:{pop3}; protocol pop3; pop3_auth apop cram-md5; }}
+    server {{ listen 127.0.0.1:{smtp}; protocol smtp; smtp_auth cram-md5; }}
+}}
+"""
+
+
+@pytest.fixture(scope="module")
+def challenging(auth_service: AuthServer) -> Generator[Front, None, None]:
+    """A proxy whose clients never say their password, and an auth service that knows it."""
+    front = Front.on_free_ports()
+
+    def decide(asked: Asked) -> Mapping[str, str]:
+        password = cast.PASSWORDS.get(asked.login, "")
+        salt = asked.headers["Auth-Salt"].encode()
+        proofs = {
+            "apop": hashlib.md5(salt + password.encode()).hexdigest(),
+            "cram-md5": hmac.new(password.encode(), salt, "md5").hexdigest(),
+        }
+        if proofs.get(asked.headers["Auth-Method"]) != asked.password:
+            return REFUSED
+        known = Asked(asked.login, password, asked.protocol, asked.attempt, asked.path, {})
+        return {**auth_service.decide(known), "Auth-Pass": password}
+
+    ports = {"imap": front.imap, "pop3": front.pop3, "smtp": front.smtp}
+    with AuthServer(decide) as auth:
+        config = _CHALLENGING.format(auth=auth.port, **ports)
+        with Proxycore.standalone(config, front.ports):
+            yield front
 
 
 def _said(done: mail_programs.Done) -> str:
@@ -97,6 +140,57 @@ def test_swaks_is_told_about_a_wrong_password(front: Front, tmp_path: Path) -> N
     done = mail_programs.swaks(tmp_path, front.smtp, ALICE, "wrong", "never sent")
     assert done.returncode == 28, _said(done)  # its status for a refused login
     assert "535 5.7.0 Invalid login or password" in _said(done)
+
+
+# --- challenges: the password never leaves the client ---------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("protocol", "auth"), [("imap", "cram-md5"), ("pop3", "cram-md5"), ("apop", "any")]
+)
+def test_fetchmail_answers_a_challenge(
+    challenging: Front, tmp_path: Path, protocol: str, auth: str
+) -> None:
+    port = challenging.imap if protocol == "imap" else challenging.pop3
+    done, fetched = mail_programs.fetchmail(
+        tmp_path, protocol, port, ZOE, cast.PASSWORDS[ZOE], auth=auth
+    )
+    assert done.returncode == 0, _said(done)
+    assert f"Subject: Welcome to {cast.HOST_OF[ZOE]}" in fetched
+
+
+def test_mbsync_answers_a_challenge(challenging: Front, tmp_path: Path) -> None:
+    done, messages = mail_programs.mbsync(
+        tmp_path, challenging.imap, ALICE, cast.PASSWORDS[ALICE], mechanism="CRAM-MD5"
+    )
+    assert done.returncode == 0, _said(done)
+    assert any(b"Subject: Welcome to mailhost01" in message for message in messages)
+
+
+def test_msmtp_answers_a_challenge(challenging: Front, mta: Postfix, tmp_path: Path) -> None:
+    message = clients.letter("sent by msmtp after a challenge").as_bytes()
+    done = mail_programs.msmtp(
+        tmp_path, challenging.smtp, ALICE, cast.PASSWORDS[ALICE], message, auth="cram-md5"
+    )
+    assert done.returncode == 0, _said(done)
+    assert mta.wait_for_message(b"sent by msmtp after a challenge")
+
+
+def test_swaks_answers_a_challenge(challenging: Front, mta: Postfix, tmp_path: Path) -> None:
+    subject = "sent by swaks after a challenge"
+    done = mail_programs.swaks(
+        *(tmp_path, challenging.smtp, ALICE, cast.PASSWORDS[ALICE], subject), auth="CRAM-MD5"
+    )
+    assert done.returncode == 0, _said(done)
+    assert mta.wait_for_message(subject.encode())
+
+
+def test_a_wrong_answer_to_a_challenge_is_refused(challenging: Front, tmp_path: Path) -> None:
+    done, fetched = mail_programs.fetchmail(
+        tmp_path, "imap", challenging.imap, ZOE, "wrong", auth="cram-md5"
+    )
+    assert done.returncode == 3, _said(done)
+    assert fetched == ""
 
 
 def _queue_id(message: bytes) -> str:
