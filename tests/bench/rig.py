@@ -7,12 +7,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Final, Self
+from typing import Final, Self, TypeVar
 
 from tests.bench.accounting import CpuTime, cpu_time
 from tests.bench.machine import Unfit, pinned_to, raise_file_limit, two_cpus
 from tests.bench.programs import Load, Outcome, Stub, Work, build
 from tests.bench.proxies import Proxy, make_proxy
+
+_Thing = TypeVar("_Thing")
 
 _WARM_UP_LOGINS: Final = 2_000
 _SPARE_FILES: Final = 200
@@ -100,6 +102,10 @@ class Rig:
             with Load(self.programs / "load", proxy.ports["imap"], Work()) as load:
                 load.run(warm_up_logins)
             yield proxy
+
+    def keep(self, thing: contextlib.AbstractContextManager[_Thing]) -> _Thing:
+        """Enter something that is left at the end of the benchmark."""
+        return self._stack.enter_context(thing)
 
     def load(self, proxy: Proxy, work: Work) -> Load:
         """Start a load generator against a proxy; its sessions are logged in on return."""

@@ -3,7 +3,7 @@
 from typing import Final
 
 from tests.bench.measure import Measure
-from tests.bench.measures import bulk, idle, login, messages, roundtrip, storm
+from tests.bench.measures import auth, bulk, idle, login, messages, roundtrip, storm
 
 ALL: Final[tuple[Measure, ...]] = (
     *login.MEASURES,
@@ -12,4 +12,5 @@ ALL: Final[tuple[Measure, ...]] = (
     *messages.MEASURES,
     *bulk.MEASURES,
     *idle.MEASURES,
+    *auth.MEASURES,
 )
