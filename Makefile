@@ -42,7 +42,7 @@ test: setup-dev
 FUZZ_EXAMPLES ?= 100000
 fuzz: setup-dev
 	@FUZZ_EXAMPLES=$(FUZZ_EXAMPLES) $(BIN)/python -m pytest tests/protocol/test_fuzz.py \
-	    --timeout=0 -q $(ARGS)
+	    --timeout=0 -o faulthandler_timeout=0 -q $(ARGS)
 
 lint: setup-dev
 	@$(BIN)/ruff format --check .

@@ -5,7 +5,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from proxycore.wire import imap
-from proxycore.wire.imap import Command, CommandReader, GoAhead, Malformed
+from proxycore.wire.imap import (
+    Command,
+    CommandReader,
+    GoAhead,
+    Malformed,
+    greeted_capabilities,
+)
 from proxycore.wire.inbox import Inbox, LineTooLong
 
 LIMIT = 4096
@@ -169,3 +175,55 @@ def test_what_is_quoted_is_read_back(value: bytes) -> None:
     quoted = imap.quote(value)
     if quoted is not None:
         assert _arguments(b"a1 LOGIN %b x\r\n" % quoted) == [value, b"x"]
+
+
+# --- ID, and the greeting of a server ------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("line", "given"),
+    [
+        (b"a ID NIL", b"NIL"),
+        (b"a id nil ", b"nil"),
+        (b"a ID ()", b"()"),
+        (b'a ID ("name" "x")', b'("name" "x")'),
+        (b'a  ID ("a" NIL "b" "c\\"d\\\\")', b'("a" NIL "b" "c\\"d\\\\")'),
+        (
+            b"a ID (" + b" ".join([b'"k" "v"'] * 30) + b")",
+            b"(" + b" ".join([b'"k" "v"'] * 30) + b")",
+        ),
+        (b"a ID", None),
+        (b"a ID name", None),
+        (b'a ID ("name")', None),
+        (b'a ID (name "x")', None),
+        (b'a ID ("a" "b" )', None),
+        (b'a ID ("a" "b\0")', None),
+        (b'a ID ("a" {1})', None),
+        (b'a ID ("a" "b") more', None),
+        (b"a ID (" + b" ".join([b'"k" "v"'] * 31) + b")", None),
+    ],
+)
+def test_id_has_a_list_of_strings(line: bytes, given: bytes | None) -> None:
+    inbox = Inbox()
+    inbox.feed(line + b"\r\n")
+    command = CommandReader().read(inbox, 4096)
+    if given is None:
+        assert isinstance(command, Malformed)
+        assert command.tag == b"a"
+    else:
+        assert isinstance(command, Command)
+        assert (command.verb, command.arguments) == (b"ID", [given])
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        (b"* OK [CAPABILITY IMAP4rev1 idle] hi\r\n", [b"IMAP4REV1", b"IDLE"]),
+        (b"* ok [capability X] hi\r\n", [b"X"]),
+        (b"* OK hi\r\n", []),
+        (b"* OK [ALERT] [CAPABILITY X]\r\n", []),
+        (b"* OK [CAPABILITY X\r\n", []),
+    ],
+)
+def test_a_greeting_may_name_capabilities(line: bytes, words: list[bytes]) -> None:
+    assert greeted_capabilities(line) == words

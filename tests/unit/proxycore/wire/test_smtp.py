@@ -2,7 +2,7 @@
 
 import pytest
 
-from proxycore.wire.smtp import parse, parse_reply_line
+from proxycore.wire.smtp import offered_mechanisms, parse, parse_reply_line
 
 
 @pytest.mark.parametrize(
@@ -52,3 +52,20 @@ def test_lines_that_are_no_command(line: bytes) -> None:
 )
 def test_reply_lines(line: bytes, reply: tuple[bytes, bool] | None) -> None:
     assert parse_reply_line(line) == reply
+
+
+@pytest.mark.parametrize(
+    ("line", "offer"),
+    [
+        (b"250-AUTH PLAIN login\r\n", [b"PLAIN", b"LOGIN"]),
+        (b"250 AUTH=NTLM\r\n", [b"NTLM"]),
+        (b"250 auth \n", []),
+        (b"250-AUTHORISED\r\n", None),
+        (b"250 mail.example.com AUTH PLAIN\r\n", None),
+        (b"220 AUTH PLAIN\r\n", None),
+    ],
+)
+def test_mechanisms_are_offered_in_a_line_of_the_ehlo_reply(
+    line: bytes, offer: list[bytes] | None
+) -> None:
+    assert offered_mechanisms(line) == offer
