@@ -110,12 +110,12 @@ class TokenFile:
 
     def changed(self) -> bool:
         """Read again; tell whether there is another token now. A bad file leaves the old one."""
-        before = self.token.reveal()
+        before = self.token
         try:
             after, _ = self.read()
         except (OSError, ValueError):
             return False
-        return after.reveal() != before
+        return after != before
 
 
 def read_token(path: str) -> tuple[Secret, str]:
