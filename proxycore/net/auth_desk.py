@@ -1,4 +1,7 @@
-"""Where a server block's logins are decided: the cache first, then the auth service."""
+"""Where a server block's logins are decided: the cache first, then the auth service.
+
+Equal submissions at the same time ask once: the others wait for the first one's answer.
+"""
 
 from collections.abc import Callable
 from typing import Final
@@ -26,13 +29,29 @@ _CACHED: Final = frozenset({"plain", "xoauth2", "oauthbearer"})
 """Methods whose submission is all that a verdict depends on. A digest answers one challenge, none
 is about an envelope, and external about a certificate."""
 
+REFUSED_S: Final = 1.0
+"""How long a refusal is remembered, where good answers are: a client that repeats a wrong password
+at once costs the service nothing, and who has just been let in waits no longer than this."""
+
+_MOST_TTL_S: Final = 86_400
+
 _AWAY: Final = frozenset({CloseReason.AUTH_UNAVAILABLE, CloseReason.AUTH_TIMEOUT})
 
 
 class AuthDesk:
     """Decides for one server block."""
 
-    __slots__ = ("_cache", "_client", "_context", "_names", "_scope", "_stale_s", "_ttl_s")
+    __slots__ = (
+        "_cache",
+        "_client",
+        "_context",
+        "_flights",
+        "_granted",
+        "_names",
+        "_scope",
+        "_stale_s",
+        "_ttl_s",
+    )
 
     def __init__(
         self, context: Context, server: Server, names: Series, client: AuthClient, cache: AuthCache
@@ -44,53 +63,80 @@ class AuthDesk:
         self._cache = cache
         self._ttl_s = auth_http.cache_ttl_ms / 1000
         self._stale_s = auth_http.cache_stale_ms / 1000
+        self._granted = False
+        """The service has said itself how long an answer is good."""
+        self._flights: dict[bytes, Flight] = {}
         # what one service said is not worth anything at a block that asks another
         self._scope = f"{server.name}\0{client.name}\0{auth_http.uri}"
 
     def ask(self, request: AuthRequest, answered: Callable[[Verdict], None]) -> "Verdict | Asking":
         """Have a submission decided: at once, or by ``answered`` unless cancelled."""
-        key, stale = b"", None
-        if (self._ttl_s or self._stale_s) and request.method in _CACHED:
-            now = self._context.reactor.now
-            key = self._cache.key_of(self._scope, request)
-            found = self._cache.find(key, now)
-            if found is not None:
-                verdict, freshness = found
-                if freshness is Freshness.FRESH:
-                    self._context.ledger.counts[self._names.cache_hits] += 1
-                    return verdict
-                if now < self._client.away_until:
-                    self._context.ledger.counts[self._names.cache_stale] += 1
-                    return verdict
-                stale = verdict
-        self._context.ledger.counts[self._names.auth_requests] += 1
-        asking = Asking(self, answered, key, stale, self._cache.generation)
-        begun = self._client.ask(request, asking.on_verdict)
-        if isinstance(begun, AuthFault):
-            return self.settle(asking, begun)
-        asking.exchange = begun
-        return asking
-
-    def settle(self, asking: "Asking", verdict: Verdict) -> Verdict:
-        """Count and remember what the service said; give what the session is told."""
+        counts = self._context.ledger.counts
+        if not (self._ttl_s or self._stale_s or self._granted) or request.method not in _CACHED:
+            counts[self._names.auth_requests] += 1
+            return self._depart(Flight(self, request, b"", None), answered)
         now = self._context.reactor.now
-        current = asking.generation == self._cache.generation
+        key = self._cache.key_of(self._scope, request)
+        stale = None
+        found = self._cache.find(key, now)
+        if found is not None:
+            verdict, freshness = found
+            if freshness is Freshness.FRESH:
+                counts[self._names.cache_hits] += 1
+                if isinstance(verdict, AuthFailed):
+                    counts[self._names.login_failures] += 1
+                return verdict
+            if now < self._client.away_until:
+                counts[self._names.cache_stale] += 1
+                return verdict
+            stale = verdict
+        flight = self._flights.get(key)
+        if flight is not None and flight.generation == self._cache.generation:
+            counts[self._names.cache_hits] += 1
+            return flight.board(answered)
+        counts[self._names.auth_requests] += 1
+        flight = self._flights[key] = Flight(self, request, key, stale)
+        return self._depart(flight, answered)
+
+    def _depart(self, flight: "Flight", answered: Callable[[Verdict], None]) -> "Verdict | Asking":
+        begun = self._client.ask(flight.request, flight.on_verdict)
+        if isinstance(begun, AuthFault):
+            return self.settle(flight, begun)
+        flight.exchange = begun
+        return flight.board(answered)
+
+    def settle(self, flight: "Flight", verdict: Verdict) -> Verdict:
+        """Count and remember what the service said; give what the sessions are told."""
+        self.over(flight)
+        now = self._context.reactor.now
+        current = flight.generation == self._cache.generation
         if isinstance(verdict, AuthOk):
             self._client.away_until = 0.0
-            if asking.key and current:
-                self._cache.store(
-                    asking.key, verdict, now, ttl_s=self._ttl_s, stale_s=self._stale_s
-                )
+            if current:
+                self._keep(flight, verdict, now)
         elif isinstance(verdict, AuthFailed):
-            self._context.ledger.counts[self._names.login_failures] += 1
-            if asking.key:
-                self._cache.drop(asking.key)
+            self._context.ledger.counts[self._names.login_failures] += max(1, flight.aboard)
+            if flight.key:
+                self._cache.drop(flight.key)
+                if current and not verdict.session:
+                    self._cache.store(flight.key, verdict, now, ttl_s=REFUSED_S, stale_s=0.0)
         elif isinstance(verdict, AuthFault) and verdict.reason in _AWAY:
-            if asking.stale is not None and current:
+            if flight.stale is not None and current:
                 self._use_stale(verdict, now)
-                return asking.stale
+                return flight.stale
             self._client.away_until = now + AWAY_S
         return verdict
+
+    def _keep(self, flight: "Flight", verdict: AuthOk, now: float) -> None:
+        """Remember a good answer, as long as the service says or else the configuration."""
+        ttl_s, key = self._ttl_s, flight.key
+        if verdict.cache_ttl_s is not None:
+            ttl_s = min(verdict.cache_ttl_s, _MOST_TTL_S)
+            if ttl_s and not key and flight.request.method in _CACHED:
+                self._granted = True
+                key = self._cache.key_of(self._scope, flight.request)
+        if key:
+            self._cache.store(key, verdict, now, ttl_s=ttl_s, stale_s=self._stale_s)
 
     def _use_stale(self, fault: AuthFault, now: float) -> None:
         if self._client.away_until < now - AWAY_S:
@@ -101,34 +147,79 @@ class AuthDesk:
         self._client.away_until = now + AWAY_S
         self._context.ledger.counts[self._names.cache_stale] += 1
 
+    @property
+    def generation(self) -> int:
+        """State of routes and accounts that is asked under."""
+        return self._cache.generation
 
-class Asking:
-    """A submission the auth service is thinking about."""
+    def over(self, flight: "Flight") -> None:
+        """Nobody boards this flight any more."""
+        if flight.key and self._flights.get(flight.key) is flight:
+            del self._flights[flight.key]
 
-    __slots__ = ("_answered", "_desk", "exchange", "generation", "key", "stale")
+
+class Flight:
+    """One question to the service, and all who wait for its answer."""
+
+    __slots__ = ("_askers", "_desk", "exchange", "generation", "key", "request", "stale")
 
     def __init__(
-        self,
-        desk: AuthDesk,
-        answered: Callable[[Verdict], None],
-        key: bytes,
-        stale: AuthOk | None,
-        generation: int,
+        self, desk: AuthDesk, request: AuthRequest, key: bytes, stale: "AuthOk | AuthFailed | None"
     ) -> None:
         self._desk = desk
-        self._answered = answered
+        self._askers: list[Asking] = []
+        self.request = request
         self.key = key
+        """Of the cache; empty when the answer is nobody else's."""
         self.stale = stale
-        self.generation = generation
+        self.generation = desk.generation
         self.exchange: Exchange | None = None
+
+    @property
+    def aboard(self) -> int:
+        """How many wait."""
+        return len(self._askers)
+
+    def board(self, answered: Callable[[Verdict], None]) -> "Asking":
+        """Wait for the answer, too."""
+        asking = Asking(self, answered)
+        self._askers.append(asking)
+        return asking
 
     def on_verdict(self, verdict: Verdict) -> None:
         """Take the service's verdict."""
         self.exchange = None
-        self._answered(self._desk.settle(self, verdict))
+        told = self._desk.settle(self, verdict)
+        askers, self._askers = self._askers, []
+        for asking in askers:
+            asking.tell(told)
+
+    def leave(self, asking: "Asking") -> None:
+        """One does not wait any more; after the last the question is withdrawn."""
+        if asking in self._askers:
+            self._askers.remove(asking)
+            if not self._askers and self.exchange is not None:
+                self._desk.over(self)
+                self.exchange.cancel()
+                self.exchange = None
+
+
+class Asking:
+    """A submission the auth service is thinking about."""
+
+    __slots__ = ("_answered", "_flight")
+
+    def __init__(self, flight: Flight, answered: Callable[[Verdict], None]) -> None:
+        self._flight = flight
+        self._answered: Callable[[Verdict], None] | None = answered
+
+    def tell(self, verdict: Verdict) -> None:
+        """Give the verdict to who waits for it."""
+        answered, self._answered = self._answered, None
+        if answered is not None:
+            answered(verdict)
 
     def cancel(self) -> None:
         """Nobody waits any more."""
-        exchange, self.exchange = self.exchange, None
-        if exchange is not None:
-            exchange.cancel()
+        self._answered = None
+        self._flight.leave(self)

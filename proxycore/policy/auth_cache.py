@@ -1,9 +1,8 @@
-"""Remember which credentials the auth service found good, and where it sent them.
+"""Remember what the auth service said to which credentials.
 
 A key is a keyed hash over everything the answer depended on, so no name and no password is ever a
 key, two users can never share one (Dovecot's CVE-2025-30189), and a stolen memory image holds
-nothing that can be tested without the key. Only successes are kept: a refusal must reach the auth
-service each time, which may count it. The password in an entry is the one the service *gave*.
+nothing that can be tested without the key. The password in an entry is the one the service *gave*.
 """
 
 from collections import OrderedDict
@@ -11,10 +10,13 @@ from enum import Enum
 from hashlib import blake2b
 from typing import Final
 
-from proxycore.contract.authhttp import AuthOk, AuthRequest
+from proxycore.contract.authhttp import AuthFailed, AuthOk, AuthRequest
 
-CAPACITY: Final = 16_384
-"""Entries kept, some 400 bytes each; beyond it the least recently used one goes."""
+CAPACITY_BYTES: Final = 8_388_608
+"""Beyond it the least recently used entries go: some 20,000 logins."""
+
+_ENTRY_BYTES: Final = 400
+"""Of an entry, without the texts in it."""
 
 _DIGEST_BYTES: Final = 32
 KEY_BYTES: Final = 32
@@ -28,40 +30,51 @@ class Freshness(Enum):
     """Only as long as the auth service cannot be reached."""
 
 
+Kept = AuthOk | AuthFailed
+
+
 class AuthCache:
     """One worker's verdicts, bounded, least recently used out first."""
 
-    __slots__ = ("_capacity", "_entries", "_key", "generation")
+    __slots__ = ("_capacity_bytes", "_entries", "_key", "generation", "size_bytes")
 
-    def __init__(self, key: bytes, *, capacity: int = CAPACITY, generation: int = 0) -> None:
+    def __init__(
+        self, key: bytes, *, capacity_bytes: int = CAPACITY_BYTES, generation: int = 0
+    ) -> None:
         """``key``: random bytes of this process, ``KEY_BYTES`` of them."""
         self._key = key
-        self._capacity = capacity
-        self._entries: OrderedDict[bytes, tuple[AuthOk, float, float]] = OrderedDict()
+        self._capacity_bytes = capacity_bytes
+        self._entries: OrderedDict[bytes, tuple[Kept, float, float]] = OrderedDict()
+        self.size_bytes = 0
+        """What all entries take, by a rough count."""
         self.generation = generation
         """State of routes and accounts that all entries were decided under."""
 
-    def key_of(self, server: str, request: AuthRequest, salt: bytes = b"") -> bytes:
+    def key_of(self, server: str, request: AuthRequest) -> bytes:
         """Give the key of a submission at a server block.
 
-        The attempt number is left out, because an answer may not depend on it; everything else
-        that is told to the auth service is in. Each part is preceded by its length, so that no
-        two different submissions read the same.
+        What no answer may depend on is left out: the attempt number, the client's port, the
+        session. Everything else that is told to the auth service is in. What may hold any octet is
+        preceded by its length, so that no two different submissions read the same.
         """
-        parts = (
-            server.encode(),
-            request.protocol.value.encode(),
-            request.method.encode(),
-            request.login,
-            request.password,
-            request.client_ip.encode(),
-            request.client_host.encode("utf-8", "surrogateescape"),
+        login, password, salt, proxy = request.login, request.password, request.salt, request.proxy
+        told = f"{proxy.client_ip} {proxy.server_ip} {proxy.server_port}" if proxy else ""
+        where = (
+            f"{len(server)}:{server}\0{request.protocol}\0{request.method}\0{request.client_ip}\0"
+            f"{request.server_ip} {request.server_port}\0{told}\0{request.client_host}"
+        ).encode("utf-8", "surrogateescape")
+        text = b"%d:%b%d:%b%d:%b%b" % (
+            len(login),
+            login,
+            len(password),
+            password,
+            len(salt),
             salt,
+            where,
         )
-        text = b"".join([b"%d:%b" % (len(part), part) for part in parts])
         return blake2b(text, digest_size=_DIGEST_BYTES, key=self._key).digest()
 
-    def find(self, key: bytes, now: float) -> tuple[AuthOk, Freshness] | None:
+    def find(self, key: bytes, now: float) -> tuple[Kept, Freshness] | None:
         """Look a key up; an entry that is good for nothing any more is dropped."""
         entry = self._entries.get(key)
         if entry is None:
@@ -72,12 +85,10 @@ class AuthCache:
             return verdict, Freshness.FRESH
         if now < stale_until:
             return verdict, Freshness.STALE
-        del self._entries[key]
+        self.drop(key)
         return None
 
-    def store(
-        self, key: bytes, verdict: AuthOk, now: float, *, ttl_s: float, stale_s: float
-    ) -> None:
+    def store(self, key: bytes, verdict: Kept, now: float, *, ttl_s: float, stale_s: float) -> None:
         """Keep a verdict, fresh for ``ttl_s`` and ``stale_s`` more for bad times.
 
         Whoever asked compares ``generation`` before and after: an answer given under an older
@@ -85,14 +96,18 @@ class AuthCache:
         """
         if ttl_s <= 0 and stale_s <= 0:
             return
+        self.drop(key)
         self._entries[key] = (verdict, now + ttl_s, now + ttl_s + stale_s)
-        self._entries.move_to_end(key)
-        if len(self._entries) > self._capacity:
-            self._entries.popitem(last=False)
+        self.size_bytes += _weight(verdict)
+        while self.size_bytes > self._capacity_bytes:
+            _, (dropped, _, _) = self._entries.popitem(last=False)
+            self.size_bytes -= _weight(dropped)
 
     def drop(self, key: bytes) -> None:
         """Forget one submission: the auth service refuses it now."""
-        self._entries.pop(key, None)
+        entry = self._entries.pop(key, None)
+        if entry is not None:
+            self.size_bytes -= _weight(entry[0])
 
     def invalidate(self, generation: int) -> bool:
         """Forget everything, unless it was decided under ``generation``; tell whether it was."""
@@ -100,7 +115,15 @@ class AuthCache:
             return False
         self.generation = generation
         self._entries.clear()
+        self.size_bytes = 0
         return True
 
     def __len__(self) -> int:
         return len(self._entries)
+
+
+def _weight(verdict: Kept) -> int:
+    weight = _ENTRY_BYTES + len(verdict.login or b"") + len(verdict.session)
+    if isinstance(verdict, AuthOk):
+        return weight + len(verdict.server) + len(verdict.password or b"") + len(verdict.master)
+    return weight + len(verdict.text) + len(verdict.error_sasl)

@@ -1,6 +1,13 @@
 """Cache and auth service together: who is asked, who is let in while nobody answers."""
 
-from proxycore.contract.stats import AUTH_CACHE_HITS, AUTH_CACHE_STALE, AUTH_REQUESTS, series
+from proxycore.contract.stats import (
+    AUTH_CACHE_HITS,
+    AUTH_CACHE_STALE,
+    AUTH_REQUESTS,
+    LOGIN_FAILURES,
+    series,
+)
+from proxycore.net.auth_desk import REFUSED_S
 from tests.unit.proxycore.net.house import House, Peer
 
 HOUR_MS = 3_600_000
@@ -63,13 +70,82 @@ def test_without_a_ttl_every_login_is_asked(house: House) -> None:
     assert count(house, AUTH_REQUESTS) == 2
 
 
-def test_a_refusal_is_never_remembered(house: House) -> None:
+def test_a_refusal_is_remembered_for_a_moment_only(house: House) -> None:
     house.serve(auth={"cache_ttl_ms": HOUR_MS, "cache_stale_ms": HOUR_MS})
+    client = submit(house)
+    refuse_next(house)
+    client.expect_end()
+    assert submit(house).expect_end() == b"a1 NO Invalid login\r\n"
+    assert (count(house, AUTH_REQUESTS), count(house, LOGIN_FAILURES)) == (1, 2)
+    age(house, REFUSED_S)
+    client = submit(house)
+    answer(house, house.ok())
+    let_in(house, client)
+
+
+def test_without_a_cache_every_refusal_is_asked_for(house: House) -> None:
+    house.serve()
     for _ in range(2):
         client = submit(house)
         refuse_next(house)
         client.expect_end()
     assert count(house, AUTH_REQUESTS) == 2
+
+
+def test_the_service_may_say_itself_how_long_an_answer_is_good(house: House) -> None:
+    house.serve()
+    client = submit(house)
+    answer(house, house.ok()[:-2] + b"Auth-Cache-TTL: 60\r\n\r\n")
+    let_in(house, client)
+    let_in(house, submit(house))
+    assert (count(house, AUTH_REQUESTS), count(house, AUTH_CACHE_HITS)) == (1, 1)
+    age(house, 61)
+    client = submit(house)
+    answer(house, house.ok())
+    let_in(house, client)
+
+
+def test_the_service_may_forbid_to_use_an_answer_again(house: House) -> None:
+    house.serve(auth={"cache_ttl_ms": HOUR_MS})
+    for _ in range(2):
+        client = submit(house)
+        answer(house, house.ok()[:-2] + b"Auth-Cache-TTL: 0\r\n\r\n")
+        let_in(house, client)
+
+
+def test_equal_submissions_at_the_same_time_ask_once(house: House) -> None:
+    house.serve(auth={"cache_ttl_ms": HOUR_MS})
+    clients = [submit(house) for _ in range(5)]
+    other = submit(house, b"wrong")
+    house.pump(lambda: house.engine.open_count == 6, "six sessions")
+    house.idle()
+    assert count(house, AUTH_REQUESTS) == 2
+    clients.pop(0).close()
+    house.idle()
+    replies = [house.accept(house.auth) for _ in range(2)]
+    for auth in replies:
+        right = b"Auth-Pass: p\r\n" in auth.expect(b"\r\n\r\n")
+        auth.send(house.ok() if right else b"Auth-Status: Invalid login\r\n\r\n")
+    assert other.expect_end() == b"a1 NO Invalid login\r\n"
+    for _ in clients:
+        house.mail_login()
+    for client in clients:
+        client.expect(b"a1 OK logged in\r\n")
+    assert count(house, AUTH_REQUESTS) == 2
+
+
+def test_when_all_who_wait_have_gone_the_question_is_withdrawn(house: House) -> None:
+    house.serve(auth={"cache_ttl_ms": HOUR_MS})
+    clients = [submit(house) for _ in range(2)]
+    auth, _ = house.asked()
+    house.idle()
+    for client in clients:
+        client.close()
+    auth.expect_end()
+    # and the next one asks anew
+    client = submit(house)
+    answer(house, house.ok())
+    let_in(house, client)
 
 
 def test_an_invalidation_makes_the_next_login_ask(house: House) -> None:
@@ -129,6 +205,7 @@ def test_a_stale_answer_does_not_outrank_a_refusal(house: House) -> None:
     refuse_next(house)
     client.expect_end()
     # and it is gone for good
+    age(house, REFUSED_S)
     again = submit(house)
     fail_next(house)
     assert again.expect_end() == b"* BAD internal server error\r\n"

@@ -1,13 +1,13 @@
 """The auth cache: nobody gets an answer that was not given for exactly what they submitted."""
 
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proxycore.contract.authhttp import AuthOk, AuthRequest
+from proxycore.contract.authhttp import AuthOk, AuthRequest, ProxyFacts
 from proxycore.contract.protocol import Protocol
 from proxycore.policy.auth_cache import AuthCache, Freshness
 
@@ -20,6 +20,7 @@ BASE = AuthRequest(
     attempt=1,
     client_ip="192.0.2.7",
 )
+PROXY = ProxyFacts(client_ip="192.0.2.1", client_port=1, server_ip="192.0.2.3", server_port=1)
 VERDICT = AuthOk(server="192.0.2.10", port=143)
 
 
@@ -39,6 +40,12 @@ def stored(cache: AuthCache, server: str = "main", request: AuthRequest = BASE) 
         {"method": "cram-md5"},
         {"client_ip": "192.0.2.8"},
         {"client_host": "mx.example.com"},
+        {"server_port": 993},
+        {"server_ip": "192.0.2.1"},
+        {"proxy": PROXY},
+        {"proxy": replace(PROXY, client_ip="192.0.2.2")},
+        {"proxy": replace(PROXY, server_ip="192.0.2.2")},
+        {"proxy": replace(PROXY, server_port=2)},
         {"login": b"joes", "password": b"ecret"},
         {"login": b"joe\0secret", "password": b""},
     ],
@@ -57,15 +64,24 @@ def test_the_same_user_on_another_server_block_is_not_found() -> None:
 
 def test_another_challenge_is_not_found() -> None:
     cache = AuthCache(KEY)
-    key = cache.key_of("main", BASE, b"<1@mx>")
-    cache.store(key, VERDICT, 0.0, ttl_s=10, stale_s=0)
-    assert cache.find(cache.key_of("main", BASE, b"<2@mx>"), 1.0) is None
+    stored(cache, request=replace(BASE, salt=b"<1@mx>"))
+    assert cache.find(cache.key_of("main", replace(BASE, salt=b"<2@mx>")), 1.0) is None
 
 
-def test_the_attempt_number_does_not_matter() -> None:
+@pytest.mark.parametrize("other", [{"attempt": 3}, {"client_port": 5}, {"session": "boot.2"}])
+def test_what_no_answer_may_depend_on_does_not_matter(other: dict[str, Any]) -> None:
     cache = AuthCache(KEY)
     stored(cache)
-    assert cache.find(cache.key_of("main", replace(BASE, attempt=3)), 1.0) is not None
+    assert cache.find(cache.key_of("main", replace(BASE, **other)), 1.0) is not None
+
+
+def test_every_fact_of_a_request_is_known_to_matter_or_not() -> None:
+    key, neither = {"protocol", "method", "login", "password", "client_ip", "client_host"}, set()
+    key |= {"server_port", "server_ip", "proxy", "salt"}
+    neither |= {"attempt", "client_port", "session"}
+    # of a method that is never cached
+    neither |= {"smtp_helo", "smtp_from", "smtp_to"}
+    assert {one.name for one in fields(AuthRequest)} == key | neither
 
 
 FIELDS = st.tuples(
@@ -88,8 +104,9 @@ def key_of(cache: AuthCache, fields: tuple[Any, ...]) -> bytes:
         password=password,
         attempt=1,
         client_ip=client_ip,
+        salt=salt,
     )
-    return cache.key_of(server, request, salt)
+    return cache.key_of(server, request)
 
 
 @given(FIELDS, FIELDS)
@@ -136,7 +153,7 @@ def test_nothing_is_kept_when_caching_is_off() -> None:
 
 
 def test_the_least_recently_used_goes_first() -> None:
-    cache = AuthCache(KEY, capacity=2)
+    cache = AuthCache(KEY, capacity_bytes=1_000)
     first = stored(cache, request=replace(BASE, login=b"1"))
     second = stored(cache, request=replace(BASE, login=b"2"))
     assert cache.find(first, 1.0) is not None
@@ -167,3 +184,14 @@ def test_a_refused_submission_is_dropped() -> None:
     cache.drop(key)
     cache.drop(key)
     assert cache.find(key, 1.0) is None
+
+
+def test_the_bound_is_of_octets() -> None:
+    cache = AuthCache(KEY, capacity_bytes=100_000)
+    for i in range(100):
+        key = cache.key_of("main", replace(BASE, login=b"%d" % i))
+        cache.store(key, AuthOk(server="h", port=1, login=b"x" * 16_000), 0.0, ttl_s=10, stale_s=0)
+        assert cache.size_bytes <= 100_000
+    assert len(cache) == 6
+    cache.invalidate(7)
+    assert cache.size_bytes == 0
