@@ -102,12 +102,13 @@ class StubBackend:
 
     def _talk(self, file: File, session: list[str]) -> None:
         self._say(file, self.script("") if self.script else self.banner)
-        while line := self._command(file):
+        while (line := self._command(file)) is not None:
             session.append(line)
             self._say(file, (self.script or self.answer)(line))
 
-    def _command(self, file: File) -> str:
-        return file.readline().decode("latin-1").removesuffix("\n").removesuffix("\r")
+    def _command(self, file: File) -> str | None:
+        line = file.readline()
+        return line.decode("latin-1").removesuffix("\n").removesuffix("\r") if line else None
 
     @staticmethod
     def _say(file: File, reply: Reply) -> None:
@@ -123,11 +124,12 @@ class ImapStub(StubBackend):
     literals = True
     """Take literals together with the command they belong to; else each line stands alone."""
 
-    def _command(self, file: File) -> str:
+    def _command(self, file: File) -> str | None:
         line = super()._command(file)
-        while self.literals and (literal := re.search(r"\{(\d+)\}$", line)):
+        while line and self.literals and (literal := re.search(r"\{(\d+)\}$", line)):
             self._say(file, "+ ")
-            line += file.read(int(literal[1])).decode("latin-1") + super()._command(file)
+            line += file.read(int(literal[1])).decode("latin-1")
+            line += super()._command(file) or ""
         return line
 
     def answer(self, line: str) -> Reply:
