@@ -13,7 +13,12 @@ from django.urls import URLPattern, path
 from django.utils import timezone
 
 from appliance.credentials import queries, services
-from appliance.credentials.forms import AccountForm, AppPasswordForm, VerifierForm
+from appliance.credentials.forms import (
+    AccountForm,
+    AppPasswordForm,
+    NewAppPasswordForm,
+    VerifierForm,
+)
 from appliance.credentials.models import AppPassword, RecoverableSecret
 from appliance.lib import schemes
 from appliance.lib.admin import PostroadAdmin, PostroadInline, display
@@ -32,10 +37,10 @@ class AppPasswordInline(PostroadInline):
     model = AppPassword
     form = AppPasswordForm
     fields = (
-        *("name", "imap_enabled", "pop3_enabled", "smtp_enabled", "networks"),
-        *("expires_at", "show_last_used"),
+        *("name", "networks", "imap_enabled", "pop3_enabled", "smtp_enabled"),
+        *("show_expiry", "show_last_used"),
     )
-    readonly_fields = ("show_last_used",)
+    readonly_fields = ("show_expiry", "show_last_used")
     verbose_name_plural = "App passwords"
     tab = False
 
@@ -43,14 +48,21 @@ class AppPasswordInline(PostroadInline):
         """New ones are made on their own page, which shows the password once."""
         return False
 
+    @display(description="Expires")
+    def show_expiry(self, one: AppPassword) -> str:
+        """Say until when it is good."""
+        if one.expires_at is None:
+            return "never"
+        when = f"{timezone.localtime(one.expires_at):%Y-%m-%d %H:%M}"
+        return f"expired {when}" if one.is_expired else when
+
     @display(description="Last used")
     def show_last_used(self, one: AppPassword) -> str:
-        """Say when and from where, and whether its time is over."""
-        expired = "expired; " if one.is_expired else ""
+        """Say when and from where."""
         if one.last_used_at is None:
-            return f"{expired}never"
+            return "never"
         when = timezone.localtime(one.last_used_at)
-        return f"{expired}{when:%Y-%m-%d %H:%M} from {one.last_used_ip or 'unknown'}"
+        return f"{when:%Y-%m-%d %H:%M} from {one.last_used_ip or 'unknown'}"
 
 
 @admin.register(Account)
@@ -161,7 +173,7 @@ class AccountAdmin(PostroadAdmin):
         account = get_object_or_404(Account, pk=pk)
         if not self.has_change_permission(request, account):
             raise PermissionDenied
-        form = AppPasswordForm(request.POST or None, instance=AppPassword(account=account))
+        form = NewAppPasswordForm(request.POST or None, instance=AppPassword(account=account))
         context = {
             **self.admin_site.each_context(request),
             "title": f"App password for {account}",
@@ -172,7 +184,11 @@ class AccountAdmin(PostroadAdmin):
         if request.method == "POST" and form.is_valid():
             secret = services.issue_app_password(form.instance)
             messages.success(request, f"The app password {form.instance} was made.")
-            context |= {"app_password": form.instance, "secret": secret.reveal()}
+            context |= {
+                "app_password": form.instance,
+                "protocols": ", ".join(form.instance.protocols) or "no protocol",
+                "secret": secret.reveal(),
+            }
             # admin_view forbids every cache to keep it
             return TemplateResponse(request, "credentials/app_password_shown.html", context)
         return TemplateResponse(request, "credentials/app_password_new.html", context)

@@ -3,7 +3,11 @@
 from typing import Any
 
 from django import forms
-from unfold.widgets import UnfoldAdminPasswordWidget, UnfoldBooleanSwitchWidget
+from unfold.widgets import (
+    UnfoldAdminPasswordWidget,
+    UnfoldAdminTextInputWidget,
+    UnfoldBooleanSwitchWidget,
+)
 
 from appliance.credentials import queries, services
 from appliance.credentials.models import AppPassword
@@ -121,3 +125,24 @@ class AppPasswordForm(SecretModelForm):
         super()._post_clean()  # type: ignore[misc]
         if not self.errors:
             self.check_with(services.normalise_app_password)
+
+
+def _moment_input() -> forms.DateTimeInput:
+    looks = {"class": UnfoldAdminTextInputWidget().attrs["class"], "type": "datetime-local"}
+    return forms.DateTimeInput(attrs=looks, format="%Y-%m-%dT%H:%M")
+
+
+class NewAppPasswordForm(AppPasswordForm):
+    """The same, on a page of its own."""
+
+    class Meta(AppPasswordForm.Meta):
+        """In the looks of the admin."""
+
+        widgets = {  # noqa: RUF012  (Django's own form)
+            **{name: UnfoldAdminTextInputWidget() for name in ("name", "networks")},
+            **{
+                f"{protocol}_enabled": UnfoldBooleanSwitchWidget()
+                for protocol in ("imap", "pop3", "smtp")
+            },
+            "expires_at": _moment_input(),
+        }

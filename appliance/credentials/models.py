@@ -5,6 +5,7 @@ from django.utils import timezone
 
 from appliance.lib.fields import EncryptedTextField
 from appliance.routing.models import Account
+from proxycore.contract.protocol import Protocol
 
 
 class AppPassword(models.Model):
@@ -40,6 +41,11 @@ class AppPassword(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def protocols(self) -> list[str]:
+        """Give the names of the protocols it may be used with."""
+        return [one.name for one in Protocol if getattr(self, f"{one.value}_enabled")]
 
     @property
     def is_expired(self) -> bool:
