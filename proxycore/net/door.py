@@ -13,7 +13,7 @@ _ANY = frozenset({"*", "0.0.0.0", "::"})  # noqa: S104  (compared with, never bo
 class Door:
     """What a connection gets from the socket it came in by; made anew by every snapshot."""
 
-    __slots__ = ("_ip", "_port", "block", "covered", "key", "proxied")
+    __slots__ = ("_ip", "_port", "block", "covered", "key", "proxied", "settles_first")
 
     def __init__(
         self, block: Block, listen: Listen, covered: "Mapping[str, Door] | None" = None
@@ -24,6 +24,8 @@ class Door:
         self.key = listen.key
         self.proxied = listen.proxy_protocol
         """Connections begin with a PROXY header."""
+        self.settles_first = self.proxied or block.wants_client_names
+        """Something is to be found out about a connection before its dialogue begins."""
         # asking the kernel costs a system call per login, so it is asked only where it must be
         known = listen.address[:1].isdigit() or ":" in listen.address
         self._ip = listen.address if known and listen.address not in _ANY else ""
@@ -31,12 +33,7 @@ class Door:
 
     def chosen(self, fd: int) -> "Door":
         """Give the door that a connection to the address it was made to belongs to."""
-        return self.covered.get(local_address(fd)[0], self) if self.covered else self
-
-    @property
-    def settles_first(self) -> bool:
-        """Something is to be found out about a connection before its dialogue begins."""
-        return self.proxied or self.block.wants_client_names
+        return self.covered.get(local_address(fd)[0], self)
 
     def admit(self, number: int, client: tuple[str, int]) -> None:
         """Count and log a connection."""

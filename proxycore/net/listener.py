@@ -81,7 +81,9 @@ class Listener:
         try:
             os.set_blocking(fd, False)
             client = (peer[0], peer[1]) if isinstance(peer, tuple) else ("unix:", 0)
-            door, number = self.door.chosen(fd), self._context.next_number()
+            door, number = self.door, self._context.next_number()
+            if door.covered:
+                door = door.chosen(fd)
             log = door.block.log
             if log.threshold >= DEBUG:
                 log.write("debug", line(number, f"accept: {shown_address(*client)} fd:{fd}"))
