@@ -7,6 +7,7 @@ Lifetime is OpenSSL's affair: it looks at what it is given.
 """
 
 import hashlib
+import mmap
 from typing import Final
 
 CELL_BYTES: Final = 256
@@ -17,7 +18,7 @@ _HEAD_BYTES: Final = _SUM_BYTES + 2 + 1
 _MOST_CELLS: Final = 16
 """A session with a client's certificate has 1 to 3 kB."""
 
-Memory = memoryview | bytearray
+Memory = mmap.mmap | bytearray
 
 
 class Zone:
@@ -26,7 +27,7 @@ class Zone:
     __slots__ = ("_cells", "_memory")
 
     def __init__(self, memory: Memory) -> None:
-        """``memory``: writable and shared, or a worker's own; zeros at first."""
+        """``memory``: zeros at first; a mapping that workers share (a memfd), or one's own."""
         self._memory = memory
         self._cells = len(memory) // CELL_BYTES
 

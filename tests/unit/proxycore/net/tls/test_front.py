@@ -4,11 +4,13 @@ import ssl
 from pathlib import Path
 
 import pytest
+from cffi import FFI
 
 from proxycore.contract.protocol import Protocol
 from proxycore.net.tls.endpoint import Phase
 from proxycore.net.tls.front import BAD_CERTIFICATE, NO_CERTIFICATE, FrontTlsEndpoint
 from proxycore.net.tls.front_context import FrontContext
+from proxycore.net.tls.libssl import ffi
 from proxycore.net.tls.refused import Refused
 from tests.support.pki import Authority, Pair, self_signed
 from tests.unit.proxycore.net.tls.client import Client
@@ -196,6 +198,22 @@ def test_close_notify_of_the_client_leaves_the_other_way_open() -> None:
     assert back.feed(front.close()) == b""
     assert back.phase is Phase.ENDED
     assert front.write(b"more") == b""
+
+
+def test_new_keys_are_followed_and_answered_with_the_next_octets() -> None:
+    front, back = joined(front_context(), back_context())
+    more = FFI()
+    more.cdef("int SSL_key_update(void *, int);")
+    asked = more.dlopen("libssl.so.3").SSL_key_update
+    for _ in range(100):
+        asked(more.cast("void *", int(ffi.cast("uintptr_t", back._ssl))), 1)
+        assert front.feed(back.write(b"a")) == b"a"
+    # many requests are one answer, so a flood of them costs no memory
+    assert front.out == b""
+    answer = front.write(b"b")
+    assert len(answer) < 100
+    assert back.feed(answer) == b"b"
+    assert front.feed(back.write(b"c")) == b"c"
 
 
 def test_nothing_is_read_or_written_after_a_failure() -> None:

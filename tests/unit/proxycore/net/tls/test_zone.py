@@ -1,6 +1,7 @@
 """The cache in shared memory: it forgets, and it never gives what is not whole."""
 
 import mmap
+import os
 import random
 
 import pytest
@@ -38,13 +39,15 @@ def test_what_is_too_large_is_not_stored() -> None:
 
 
 def test_processes_see_each_other_s_sessions() -> None:
-    with mmap.mmap(-1, 65_536) as memory, memoryview(memory) as view:
-        first, second = Zone(view), Zone(view)
+    fd = os.memfd_create("zone")
+    os.ftruncate(fd, 65_536)
+    with mmap.mmap(fd, 65_536) as ours, mmap.mmap(fd, 65_536) as theirs:
+        os.close(fd)
+        first, second = Zone(ours), Zone(theirs)
         first.store(identity(1), b"one")
         assert second.find(identity(1)) == b"one"
         second.forget(identity(1))
         assert first.find(identity(1)) is None
-        del first, second
 
 
 def test_a_full_cache_keeps_most_of_the_newest() -> None:
