@@ -208,6 +208,7 @@ UNFOLD = {
         }
     ],
     "SHOW_VIEW_ON_SITE": False,
+    "STYLES": [lambda request: static("postroad/admin.css")],
     "SIDEBAR": {"navigation": "appliance.lib.sidebar.build", "show_search": False},
 }
 

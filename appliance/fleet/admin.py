@@ -30,6 +30,8 @@ _TONES = {
     NodeState.REVOKED.label: "",
 }
 
+_SERVING = (NodeState.RUNNING, NodeState.BEHIND, NodeState.REFUSED)
+
 
 @admin.register(Node)
 class NodeAdmin(PostroadAdmin):
@@ -40,6 +42,8 @@ class NodeAdmin(PostroadAdmin):
     fields = ("name",)
     list_before_template = "fleet/node_list_help.html"
     change_form_outer_before_template = "fleet/node_status.html"
+    delete_confirmation_template = "fleet/node_delete.html"
+    delete_selected_confirmation_template = "fleet/node_delete_selected.html"
 
     @display(description="State", label=_TONES)  # type: ignore[untyped-decorator]
     def state(self, node: Node) -> str:
@@ -84,7 +88,7 @@ class NodeAdmin(PostroadAdmin):
         self, objs: Iterable[Node], request: HttpRequest
     ) -> tuple[list[str], dict[str, int], set[str], list[str]]:
         """Say what goes. Sessions and commands have no permission of their own to be deleted."""
-        names = [str(node) for node in objs]
+        names = [f"{node}, {self._status(node).text}" for node in objs]
         return names, {"nodes": len(names)}, set(), []
 
     # --- pages -----------------------------------------------------------------------------------
@@ -150,7 +154,12 @@ class NodeAdmin(PostroadAdmin):
             raise PermissionDenied
         if request.method == "POST":
             return act(node)
-        context = self._context(request, node) | {"what": what}
+        others = [
+            other
+            for other, status in queries.statuses(timezone.now())
+            if other.pk != node.pk and status.state in _SERVING
+        ]
+        context = self._context(request, node) | {"what": what, "is_last": not others}
         return TemplateResponse(request, "fleet/node_confirm.html", context)
 
     def _show_token(self, request: HttpRequest, node: Node, token: Secret) -> HttpResponse:
@@ -208,6 +217,7 @@ class LiveSessionAdmin(ReadOnlyAdmin):
             "socket_path": "/ws/sessions/",
             "columns": live.COLUMNS,
             "listeners": live.listeners(),
+            "several": Node.objects.count() > 1,
         }
         return TemplateResponse(request, "fleet/sessions.html", context)
 

@@ -13,7 +13,7 @@ from django.http import HttpRequest
 
 from appliance.fleet import queries
 from appliance.fleet.choices import NodeState
-from appliance.fleet.models import LiveSession
+from appliance.fleet.models import LiveSession, Node
 from appliance.publish import queries as publish
 
 PAGE_SIZE: Final = 50
@@ -91,15 +91,25 @@ def may_disconnect(user: Any) -> bool:
     return may_view(user) and bool(user.has_perm("fleet.disconnect_livesession"))
 
 
-def listeners() -> list[dict[str, str]]:
-    """Give what the published revision listens on, for who does not see a session yet."""
-    revision = publish.current()
-    if revision is None:
-        return []
+def listeners() -> list[dict[str, Any]]:
+    """Give what the nodes listen on by their own word, for who does not see a session yet.
+
+    By the revision each has acknowledged, which need not be the one that is published.
+    """
+    nodes = [
+        node
+        for node in Node.objects.filter(revoked_at=None, applied_revision__gt=0)
+        if node.last_seen_at is not None
+    ]
+    found: dict[tuple[str, str, str], list[str]] = {}
+    for node in nodes:
+        for server in publish.servers_of(node.applied_revision, node.applied_digest):
+            for listen in server.listens:
+                key = (server.name, server.protocol.value, listen.key)
+                found.setdefault(key, []).append(node.name)
     return [
-        {"server": server.name, "protocol": server.protocol.value, "key": listen.key}
-        for server in publish.snapshot(revision).servers
-        for listen in server.listens
+        {"server": server, "protocol": protocol, "key": key, "nodes": names}
+        for (server, protocol, key), names in found.items()
     ]
 
 

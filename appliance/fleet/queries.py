@@ -77,9 +77,10 @@ def status(node: Node, published: int, now: datetime, digest: str = "") -> Statu
         return Status(NodeState.NEW, "has not connected yet")
     if now - node.last_seen_at > SILENT_AFTER:
         return Status(NodeState.SILENT, f"silent since {node.last_seen_at:%Y-%m-%d %H:%M:%S} UTC")
-    if published and node.refused_revision == published:
-        return Status(NodeState.REFUSED, f"refused revision {published}", tuple(node.problems))
     runs = f"running revision {node.applied_revision}" if node.applied_revision else "runs nothing"
+    if published and node.refused_revision == published:
+        text = f"refused revision {published}, {runs}"
+        return Status(NodeState.REFUSED, text, tuple(node.problems))
     if node.applied_revision != published or (digest and node.applied_digest != digest):
         return Status(NodeState.BEHIND, f"{runs}, {published or 'nothing'} is published")
     return Status(NodeState.RUNNING, runs if published else "connected, nothing is published yet")

@@ -17,6 +17,14 @@ _TONES: Final[dict[NodeState, Literal["success", "warning", "danger", "info"]]] 
     NodeState.NEW: "info",
 }
 
+_STATES: Final[dict[NodeState, Literal["running", "waiting", "refused", "away"]]] = {
+    NodeState.RUNNING: "running",
+    NodeState.BEHIND: "waiting",
+    NodeState.REFUSED: "refused",
+    NodeState.SILENT: "away",
+    NodeState.NEW: "away",
+}
+
 
 def status_lines(number: int) -> list[StatusLine]:
     """Give a line per node that is not revoked."""
@@ -27,6 +35,7 @@ def status_lines(number: int) -> list[StatusLine]:
             text=status.text,
             details=[str(each) for each in problems.locate(number, status.problems)],
             url=reverse("admin:fleet_node_change", args=(node.pk,)),
+            state=_STATES[status.state],
         )
         for node, status in queries.statuses(timezone.now())
         if status.state is not NodeState.REVOKED

@@ -45,7 +45,10 @@ class SecretModelForm(forms.ModelForm):  # type: ignore[type-arg]
         try:
             check(self.instance)
         except ValidationError as fault:
-            self.add_error(None, fault)
+            # a field that is wrong already is not complained about twice
+            for name, errors in fault.error_dict.items():
+                if name not in self.errors:
+                    self.add_error(name, errors)
 
 
 class PostroadAdmin(ModelAdmin):  # type: ignore[misc]

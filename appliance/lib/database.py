@@ -14,7 +14,12 @@ def from_url(url: str, default_file: Path) -> dict[str, Any]:
     """Give Django's DATABASES entry for ``postgresql://…`` or ``sqlite:///path``; empty: SQLite."""
     if not url:
         return sqlite(default_file)
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+        port = str(parts.port or "")
+    except ValueError:
+        # what is wrong with it may be a part of the password
+        raise ImproperlyConfigured("POSTROAD_DATABASE_URL is no URL") from None
     if parts.scheme == "sqlite":
         return sqlite(Path(unquote(parts.path)))
     if parts.scheme not in ("postgres", "postgresql"):
@@ -28,7 +33,7 @@ def from_url(url: str, default_file: Path) -> dict[str, Any]:
         "USER": unquote(parts.username or ""),
         "PASSWORD": unquote(parts.password or ""),
         "HOST": unquote(parts.hostname or ""),
-        "PORT": str(parts.port or ""),
+        "PORT": port,
         "OPTIONS": dict(parse_qsl(parts.query)),
         "CONN_MAX_AGE": 60,
         "CONN_HEALTH_CHECKS": True,

@@ -6,14 +6,25 @@ Called while settings are being read, so it may import nothing that needs settin
 import os
 import secrets
 from pathlib import Path
+from typing import Final
 
 from cryptography.fernet import Fernet
 from django.core.exceptions import ImproperlyConfigured
 
+STATE_DIR_HELP: Final = "POSTROAD_STATE_DIR names the state directory: one this user may write to."
+
 
 def make_private_directory(path: Path) -> Path:
-    """Give the directory, created with mode 0700 if it is not there."""
-    path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    """Give the directory, created with mode 0700 if it is not there.
+
+    Raises ImproperlyConfigured.
+    """
+    try:
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise ImproperlyConfigured(
+            f"{path} cannot be made: {error.strerror}. {STATE_DIR_HELP}"
+        ) from None
     return path
 
 
@@ -23,9 +34,17 @@ def read_keys(path: Path) -> list[str]:
     The file holds one Fernet key per line. To rotate, put a new one on top: it encrypts from then
     on, and the others still decrypt. Lines that begin with ``#`` are remarks.
     """
-    if not path.exists():
-        _create(path)
-    lines = (line.strip() for line in path.read_text("ascii").splitlines())
+    try:
+        if not path.exists():
+            _create(path)
+        text = path.read_text("ascii")
+    except OSError as error:
+        raise ImproperlyConfigured(
+            f"{path} cannot be used: {error.strerror}. {STATE_DIR_HELP}"
+        ) from None
+    except UnicodeDecodeError:
+        raise ImproperlyConfigured(f"{path} holds what is no key") from None
+    lines = (line.strip() for line in text.splitlines())
     keys = [line for line in lines if line and not line.startswith("#")]
     if not keys:
         raise ImproperlyConfigured(f"{path} holds no key")

@@ -3,9 +3,10 @@
 from typing import Any
 
 from django.contrib import admin, messages
-from django.core.exceptions import PermissionDenied
+from django.core.exceptions import PermissionDenied, ValidationError
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
+from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from unfold.admin import ModelAdmin
 
@@ -15,6 +16,9 @@ from appliance.publish.models import ConfigRevision
 from proxycore.contract.codec import Invalid
 
 PERMISSION = "publish.publish_configrevision"
+
+_STATE_TONES = {tone: tone for tone in ("success", "warning", "danger")}
+_EARLIER = ("", "earlier")
 
 
 @admin.register(ConfigRevision)
@@ -50,11 +54,12 @@ class ConfigRevisionAdmin(ModelAdmin):  # type: ignore[misc]
     # --- pages ----------------------------------------------------------------------------------
 
     def get_urls(self) -> list[URLPattern]:
-        """Add the two buttons."""
+        """Add the pages behind the buttons."""
         view = self.admin_site.admin_view
         return [
             path("publish/", view(self.publish_view), name="publish_publish"),
             path("<int:number>/roll-back/", view(self.roll_back_view), name="publish_roll_back"),
+            path("<int:number>/load/", view(self.load_view), name="publish_load"),
             *super().get_urls(),
         ]
 
@@ -62,12 +67,10 @@ class ConfigRevisionAdmin(ModelAdmin):  # type: ignore[misc]
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
         """Show what would change above the list."""
-        active = queries.current()
         context = {
             "title": "Publish",
             "pending": queries.pending(),
-            "active": active,
-            "status_lines": queries.status_lines(active.number) if active else [],
+            "rollout": queries.rollout(),
             "may_publish": request.user.has_perm(PERMISSION),
             **(extra_context or {}),
         }
@@ -87,6 +90,7 @@ class ConfigRevisionAdmin(ModelAdmin):  # type: ignore[misc]
             "title": str(revision),
             "revision": revision,
             "changes": queries.changes_of(revision),
+            "rollout": queries.rollout() if revision.is_active else None,
             "may_publish": request.user.has_perm(PERMISSION),
             **(extra_context or {}),
         }
@@ -102,10 +106,13 @@ class ConfigRevisionAdmin(ModelAdmin):  # type: ignore[misc]
         """Give the number."""
         return str(revision.number)
 
-    @display(description="State", label={"active": "success"})
-    def show_state(self, revision: ConfigRevision) -> str:
-        """Say which one is active."""
-        return "active" if revision.is_active else "earlier"
+    @display(description="State", label=_STATE_TONES)
+    def show_state(self, revision: ConfigRevision) -> Any:
+        """Say of the published one what the nodes made of it, never more than they said."""
+        if not revision.is_active:
+            return _EARLIER
+        rollout = queries.rollout()
+        return rollout.tone, rollout.label
 
     # --- buttons --------------------------------------------------------------------------------
 
@@ -120,24 +127,62 @@ class ConfigRevisionAdmin(ModelAdmin):  # type: ignore[misc]
             for problem in fault.problems:
                 messages.error(request, str(problem))
         else:
-            said = "is published" if is_new else "is what the draft says already"
-            messages.success(request, f"{revision} {said}.")
+            if is_new:
+                text = f"{revision} is published. Below is what the nodes make of it."
+                messages.info(request, text)
+            else:
+                messages.info(request, f"{revision} is what the draft says already.")
         return _back()
 
     def roll_back_view(self, request: HttpRequest, number: int) -> HttpResponse:
-        """Publish an earlier revision's content again."""
+        """Show what rolling back would change; publish an earlier revision's content again."""
         _require(request)
-        if request.method != "POST":
-            return HttpResponseNotAllowed(["POST"])
-        get_object_or_404(ConfigRevision, number=number)
+        revision = get_object_or_404(ConfigRevision, number=number)
         try:
-            revision, is_new = services.roll_back(number, request.user)  # type: ignore[arg-type]
-        except Invalid as fault:
+            if request.method != "POST":
+                changes = queries.changes_by_roll_back(revision)
+                return self._ask(request, revision, "roll-back", changes)
+            published, is_new = services.roll_back(
+                number,
+                request.user,  # type: ignore[arg-type]
+                request.POST.get("note", ""),
+                load_draft="load_draft" in request.POST,
+            )
+        except (Invalid, ValidationError) as fault:
             messages.error(request, f"Revision {number} is no longer valid: {fault}")
         else:
-            said = f"has the content of revision {number}" if is_new else "is active already"
-            messages.success(request, f"{revision} {said}.")
+            said = f"has the content of revision {number}" if is_new else "is published already"
+            messages.info(request, f"{published} {said}.")
         return _back()
+
+    def load_view(self, request: HttpRequest, number: int) -> HttpResponse:
+        """Ask, then make the draft say what a revision says."""
+        _require(request)
+        revision = get_object_or_404(ConfigRevision, number=number)
+        if request.method != "POST":
+            return self._ask(request, revision, "load", queries.pending().changes)
+        try:
+            services.load_into_draft(number)
+        except (Invalid, ValidationError) as fault:
+            messages.error(request, f"Revision {number} cannot be loaded: {fault}")
+        else:
+            messages.success(request, f"The draft says what revision {number} says.")
+        return _back()
+
+    def _ask(
+        self, request: HttpRequest, revision: ConfigRevision, what: str, changes: Any
+    ) -> HttpResponse:
+        title = f"Roll back to {revision}?" if what == "roll-back" else f"Load {revision}?"
+        context = {
+            **self.admin_site.each_context(request),
+            "opts": self.opts,
+            "title": title,
+            "what": what,
+            "revision": revision,
+            "changes": changes,
+            "is_pending": queries.is_pending(),
+        }
+        return TemplateResponse(request, "publish/confirm.html", context)
 
 
 def _require(request: HttpRequest) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 from appliance.publish import registry
 from appliance.publish.registry import Origin
-from proxycore.contract.codec import Invalid, Problem
+from proxycore.contract.codec import Invalid, Problem, decode
 from proxycore.contract.snapshot import Snapshot, from_plain
 
 
@@ -32,6 +32,8 @@ class Draft:
 
     snapshot: Snapshot | None
     problems: tuple[DraftProblem, ...] = ()
+    readable: Snapshot | None = None
+    """The content where every setting by itself is right, so that it can be compared."""
 
 
 def build() -> Draft:
@@ -41,10 +43,13 @@ def build() -> Draft:
     for section in registry.sections():
         document.update(section.plain)
         origins.update(section.origins)
+    readable = None
     try:
-        return Draft(from_plain(document))
+        readable = decode(Snapshot, document)
+        return Draft(from_plain(document), readable=readable)
     except Invalid as invalid:
-        return Draft(None, tuple(locate(problem, origins) for problem in invalid.problems))
+        problems = tuple(locate(problem, origins) for problem in invalid.problems)
+        return Draft(None, problems, readable)
 
 
 def locate(problem: Problem, origins: Mapping[str, Origin]) -> DraftProblem:

@@ -9,7 +9,7 @@ from appliance.publish.diff import Change, compare
 from appliance.publish.draft import DraftProblem
 from appliance.publish.models import ConfigRevision
 from proxycore.contract.codec import Invalid
-from proxycore.contract.snapshot import Snapshot, from_plain
+from proxycore.contract.snapshot import Server, Snapshot, from_plain
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +21,46 @@ class Pending:
 
     def __bool__(self) -> bool:
         return bool(self.changes or self.problems)
+
+
+@dataclass(frozen=True, slots=True)
+class Rollout:
+    """How the published revision fares on all nodes. It is in force where it is acknowledged."""
+
+    number: int
+    """0 while nothing is published."""
+    lines: tuple[registry.StatusLine, ...]
+
+    def count(self, state: str) -> int:
+        """Count the nodes of a state."""
+        return sum(line.state == state for line in self.lines)
+
+    @property
+    def is_served(self) -> bool:
+        """Tell whether any node is connected; the others may serve, and nobody sees what."""
+        return any(line.state != "away" for line in self.lines)
+
+    @property
+    def is_settled(self) -> bool:
+        """Tell whether every connected node has answered."""
+        return not self.count("waiting")
+
+    @property
+    def label(self) -> str:
+        """Say in two or three words how far it is."""
+        total, running, refused = len(self.lines), self.count("running"), self.count("refused")
+        if refused:
+            return f"refused by {refused} of {total} nodes"
+        if not total:
+            return "on no node"
+        return "running" if running == total else f"on {running} of {total} nodes"
+
+    @property
+    def tone(self) -> str:
+        """Give the colour of the label."""
+        if self.count("refused") or not self.is_served:
+            return "danger"
+        return "success" if self.count("running") == len(self.lines) else "warning"
 
 
 def current() -> ConfigRevision | None:
@@ -39,6 +79,12 @@ def snapshot(revision: ConfigRevision) -> Snapshot:
     return from_plain(document(revision))
 
 
+def servers_of(number: int, digest: str) -> tuple[Server, ...]:
+    """Give the server blocks of a revision; none when it is not one of ours, or unreadable."""
+    revision = ConfigRevision.objects.filter(number=number, digest=digest).first()
+    return _readable(revision).servers
+
+
 def previous(revision: ConfigRevision) -> ConfigRevision | None:
     """Give the revision published before this one."""
     return ConfigRevision.objects.filter(number__lt=revision.number).order_by("-number").first()
@@ -55,17 +101,20 @@ def is_pending() -> bool:
     if now.snapshot is None:
         return True
     active = current()
-    digest = active.digest if active else Snapshot().digest()
-    return now.snapshot.digest() != digest
+    if active is None:
+        return bool(now.snapshot.servers)
+    return now.snapshot.digest() != active.digest
 
 
 def pending() -> Pending:
     """Say what publishing would change, or what stands in its way."""
     now = draft.build()
-    if now.snapshot is None:
+    if now.readable is None:
         return Pending(problems=now.problems)
     active = ConfigRevision.objects.filter(is_active=True).first()
-    return Pending(changes=tuple(compare(_readable(active), now.snapshot)))
+    if active is None and not now.readable.servers:
+        return Pending()
+    return Pending(tuple(compare(_readable(active), now.readable)), now.problems)
 
 
 def _readable(revision: ConfigRevision | None) -> Snapshot:
@@ -77,6 +126,14 @@ def _readable(revision: ConfigRevision | None) -> Snapshot:
         return Snapshot()
 
 
-def status_lines(number: int) -> list[registry.StatusLine]:
-    """Say how the active revision fares, as the other apps report it."""
-    return registry.status_lines(number)
+def rollout() -> Rollout:
+    """Say how the published revision fares, as the other apps report it."""
+    active = current()
+    number = active.number if active else 0
+    return Rollout(number, tuple(registry.status_lines(number)))
+
+
+def changes_by_roll_back(revision: ConfigRevision) -> list[Change]:
+    """Say what publishing a revision again would change. Raises Invalid."""
+    active = ConfigRevision.objects.filter(is_active=True).first()
+    return compare(_readable(active), snapshot(revision))

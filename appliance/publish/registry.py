@@ -7,6 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
+from proxycore.contract.snapshot import Snapshot
+
 
 @dataclass(frozen=True, slots=True)
 class Origin:
@@ -37,19 +39,29 @@ class StatusLine:
     text: str
     details: Sequence[str] = ()
     url: str = ""
+    state: Literal["running", "waiting", "refused", "away"] = "waiting"
+    """``waiting``: connected and not told yet; ``away``: not heard of, whatever it serves."""
 
 
 SectionBuilder = Callable[[], Section]
+SectionLoader = Callable[[Snapshot], None]
+"""Makes the stored objects of a section say what a snapshot says."""
 StatusProvider = Callable[[int], Sequence[StatusLine]]
 """Called with the number of the active revision."""
 
 _sections: Final[dict[str, SectionBuilder]] = {}
+_loaders: Final[dict[str, SectionLoader]] = {}
 _status_providers: Final[dict[str, StatusProvider]] = {}
 
 
-def register_section(name: str, build: SectionBuilder) -> None:
-    """Let an app contribute to every snapshot. The same name again replaces."""
+def register_section(name: str, build: SectionBuilder, load: SectionLoader | None = None) -> None:
+    """Let an app contribute to every snapshot. The same name again replaces.
+
+    load: brings the app's draft back to what a snapshot says.
+    """
     _sections[name] = build
+    if load is not None:
+        _loaders[name] = load
 
 
 def register_status_provider(name: str, provide: StatusProvider) -> None:
@@ -60,6 +72,12 @@ def register_status_provider(name: str, provide: StatusProvider) -> None:
 def sections() -> list[Section]:
     """Build every section, in order of registration."""
     return [build() for build in _sections.values()]
+
+
+def load_sections(snapshot: Snapshot) -> None:
+    """Make the draft of every app say what the snapshot says."""
+    for load in _loaders.values():
+        load(snapshot)
 
 
 def status_lines(number: int) -> list[StatusLine]:

@@ -8,7 +8,7 @@ from django.contrib.auth.models import User
 from django.db import transaction
 
 from appliance.lib import doorbell
-from appliance.publish import draft, queries
+from appliance.publish import draft, queries, registry
 from appliance.publish.draft import DraftProblem
 from appliance.publish.models import ConfigRevision
 from proxycore.contract.snapshot import Snapshot, to_plain
@@ -53,15 +53,32 @@ def publish(user: User | None = None, note: str = "") -> tuple[ConfigRevision, b
 
 
 @transaction.atomic
-def roll_back(number: int, user: User | None = None) -> tuple[ConfigRevision, bool]:
+def roll_back(
+    number: int, user: User | None = None, note: str = "", *, load_draft: bool = False
+) -> tuple[ConfigRevision, bool]:
     """Publish the content of an earlier revision again, under a new number.
 
     Numbers only grow, so that a node can tell what is newer. The draft stays as it is and is
-    shown as pending. Raises ConfigRevision.DoesNotExist; Invalid when a later contract no longer
-    accepts the content.
+    shown as pending, unless ``load_draft``. Raises ConfigRevision.DoesNotExist; Invalid when a
+    later contract no longer accepts the content.
     """
     earlier = ConfigRevision.objects.get(number=number)
-    return _activate(queries.snapshot(earlier), user, f"Roll back to revision {number}")
+    snapshot = queries.snapshot(earlier)
+    if load_draft:
+        registry.load_sections(snapshot)
+    why = f"Roll back to revision {number}"
+    return _activate(snapshot, user, f"{why}: {note}" if note else why)
+
+
+@transaction.atomic
+def load_into_draft(number: int) -> ConfigRevision:
+    """Make the draft say what a revision says; nothing is published.
+
+    Raises ConfigRevision.DoesNotExist; Invalid when a later contract no longer accepts it.
+    """
+    revision = ConfigRevision.objects.get(number=number)
+    registry.load_sections(queries.snapshot(revision))
+    return revision
 
 
 def for_nodes() -> NodeRevision | None:

@@ -1,18 +1,22 @@
 """Admin pages of mail hosts and routes. Accounts are with the credentials app."""
 
 from collections.abc import Iterable
+from contextvars import ContextVar
 from typing import Any
 
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
 
 from appliance.lib.admin import PostroadAdmin, display
-from appliance.routing import services
-from appliance.routing.forms import RouteForm, TryForm
+from appliance.routing import queries, services
+from appliance.routing.forms import MailHostForm, RouteForm, TryForm
 from appliance.routing.models import MailHost, Route
+
+_UNREACHABLE = "never"
+_TAKERS: ContextVar[dict[int, Route]] = ContextVar("takers")
 
 
 class RoutingAdmin(PostroadAdmin):
@@ -27,6 +31,7 @@ class RoutingAdmin(PostroadAdmin):
 class MailHostAdmin(RoutingAdmin):
     """The mail servers behind the proxy."""
 
+    form = MailHostForm
     list_display = ("name", "address", "imap_port", "pop3_port", "smtp_port")
     search_fields = ("name", "address")
 
@@ -40,7 +45,10 @@ class RouteAdmin(RoutingAdmin):
     """Who goes where, in the order tried."""
 
     form = RouteForm
-    list_display = ("position", "match", "show_value", "protocol", "mail_host", "enabled")
+    list_display = (
+        *("position", "match", "show_value", "protocol", "mail_host", "enabled"),
+        "show_reached",
+    )
     list_display_links = ("match", "show_value")
     list_filter = ("match", "protocol", "mail_host", "enabled")
     list_select_related = ("mail_host",)
@@ -71,6 +79,40 @@ class RouteAdmin(RoutingAdmin):
     def show_value(self, route: Route) -> str | None:
         """Give the value, or what its absence means."""
         return route.value or None
+
+    @display(description="Reached", label={_UNREACHABLE: "warning"})
+    def show_reached(self, route: Route) -> tuple[str, str] | None:
+        """Mark a route that an earlier one always goes before."""
+        taker = self._takers().get(route.pk)
+        if taker is None:
+            return None
+        return _UNREACHABLE, f"never: {taker.position} goes before"
+
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """Look once for the whole list at what is reached."""
+        known = _TAKERS.set(queries.unreachable())
+        try:
+            response = super().changelist_view(request, extra_context)
+            # rendered here, while it is known
+            return response.render() if isinstance(response, TemplateResponse) else response
+        finally:
+            _TAKERS.reset(known)
+
+    def _takers(self) -> dict[int, Route]:
+        return _TAKERS.get()
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        """Say at once when the route has no effect."""
+        super().save_model(request, obj, form, change)
+        taker = queries.unreachable().get(obj.pk)
+        if taker is not None:
+            text = (
+                f"This route is never reached: route {taker.position}, {taker}, goes before it"
+                " for every login it could take. Give it a smaller position."
+            )
+            messages.warning(request, text)
 
     def store(self, obj: Route, form: Any) -> None:
         """Write by the service."""

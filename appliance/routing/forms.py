@@ -1,16 +1,20 @@
 """Forms of the routing admin: the services' objections, shown at their fields."""
 
-from typing import Any
+from typing import Any, Final
 
 from django import forms
+from django.core.exceptions import ValidationError
+from django.core.validators import MaxValueValidator
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
 from appliance.lib.admin import SecretModelForm
 from appliance.routing import services
 from appliance.routing.choices import MailProtocol
 from appliance.routing.decide import Decision, DecisionInput, decide
-from appliance.routing.models import Route
+from appliance.routing.models import MailHost, Route
 from proxycore.contract.protocol import Protocol
+
+MAX_POSITION: Final = 1_000_000
 
 
 class RouteForm(SecretModelForm):
@@ -26,7 +30,12 @@ class RouteForm(SecretModelForm):
         super().__init__(*args, **options)
         if "position" in self.fields:
             self.fields["position"].required = False
-            self.fields["position"].help_text = "Smaller is tried first. Blank or 0: at the end."
+            self.fields[
+                "position"
+            ].help_text = (
+                "Smaller is tried first. Blank or 0: at the end, but before “everybody else”."
+            )
+            self.fields["position"].validators.append(MaxValueValidator(MAX_POSITION))
 
     def clean_position(self) -> int:
         """Blank is 0, which the service puts at the end."""
@@ -36,6 +45,29 @@ class RouteForm(SecretModelForm):
         super()._post_clean()  # type: ignore[misc]
         if not self.errors:
             self.check_with(services.normalise)
+
+
+class MailHostForm(SecretModelForm):
+    """A mail host, its addresses checked against our own."""
+
+    class Meta:
+        """All fields."""
+
+        model = MailHost
+        fields = ("name", "address", "imap_port", "pop3_port", "smtp_port")
+
+    def clean_address(self) -> str:
+        """Refuse a zone, which would be lost on the way to the node."""
+        if "%" in self.data.get(self.add_prefix("address"), ""):
+            raise ValidationError(
+                "A zone (“%…”) cannot be given: nodes have interfaces of their own."
+            )
+        address: str = self.cleaned_data["address"]
+        return address
+
+    def _post_clean(self) -> None:
+        super()._post_clean()  # type: ignore[misc]
+        self.check_with(services.check_mail_host)
 
 
 class TryForm(forms.Form):

@@ -5,6 +5,7 @@ from typing import Any, Final
 
 from django.db.models import Q, QuerySet
 
+from appliance.routing import reach
 from appliance.routing.choices import MatchKind
 from appliance.routing.models import Account, Generation, MailHost, Route
 from appliance.routing.prepared import Prepared
@@ -60,6 +61,11 @@ def candidates(login: Login, protocol: Protocol) -> list[Route]:
         routes.append(route)
     # sorted here: told to sort, SQLite reads the whole table in the order of the positions
     return sorted(routes, key=attrgetter("position", "pk"))
+
+
+def unreachable() -> dict[int, Route]:
+    """Give by primary key of each route that is never reached the one that goes before it."""
+    return reach.unreachable(Route.objects.order_by("position", "pk"))
 
 
 def _host(row: tuple[Any, ...]) -> MailHost | None:

@@ -1,5 +1,6 @@
 """Everything that writes routing. Each change raises the generation and rings the nodes."""
 
+import ipaddress
 from collections.abc import Iterable
 from typing import TypeVar
 
@@ -10,9 +11,11 @@ from django.db.models import F, Max, QuerySet
 from appliance.lib import doorbell, schemes
 from appliance.lib.hashing import hash_password
 from appliance.routing import networks, queries, rules
-from appliance.routing.choices import VerifierKind
+from appliance.routing.choices import MatchKind, VerifierKind
 from appliance.routing.models import Account, Generation, MailHost, Route, Verifier
+from appliance.servers.doors import own_door
 from appliance.servers.snapshot import parse_auth_http
+from proxycore.contract.protocol import Protocol
 from proxycore.contract.secret import Secret
 
 _Routing = TypeVar("_Routing", MailHost, Account, Route, Verifier)
@@ -23,7 +26,31 @@ POSITION_STEP = 10
 
 def save_mail_host(host: MailHost) -> MailHost:
     """Write a mail host. Raises ValidationError."""
+    check_mail_host(host)
     return _save(host)
+
+
+def check_mail_host(host: MailHost) -> None:
+    """Refuse what cannot be a mail server: groups, and doors of our own. Raises ValidationError.
+
+    A login sent to one of our own listeners would come back to us, again and again.
+    """
+    try:
+        address = ipaddress.ip_address(host.address)
+    except ValueError:
+        return  # its field says so
+    if address.is_multicast or address.is_unspecified or str(address) == "255.255.255.255":
+        raise ValidationError({"address": "This is no address of one machine."})
+    found = {}
+    for protocol in Protocol:
+        purpose = own_door(str(address), host.port(protocol))
+        if purpose:
+            found[f"{protocol.value}_port"] = (
+                f"{host.address} port {host.port(protocol)} is {purpose}:"
+                " logins would come back here for ever. Give the mail server's own port."
+            )
+    if found:
+        raise ValidationError(found)
 
 
 @transaction.atomic
@@ -106,13 +133,39 @@ def normalise_verifier(verifier: Verifier) -> None:
         raise ValidationError({"header": "A header and its value belong together."})
 
 
+@transaction.atomic
 def save_route(route: Route) -> Route:
-    """Write a route; without a position it goes to the end. Raises ValidationError."""
+    """Write a route. Raises ValidationError.
+
+    Without a position it goes to the end, or before the first route for everybody else that would
+    keep it from ever being reached.
+    """
     normalise(route)
     if not route.position:
-        last = Route.objects.aggregate(last=Max("position"))["last"] or 0
-        route.position = last + POSITION_STEP
+        route.position = _free_position(route)
     return _save(route)
+
+
+def _free_position(route: Route) -> int:
+    others = Route.objects.exclude(pk=route.pk)
+    last = others.aggregate(last=Max("position"))["last"] or 0
+    if route.match == MatchKind.DEFAULT:
+        return last + POSITION_STEP
+    stops = others.filter(match=MatchKind.DEFAULT, enabled=True)
+    if route.protocol:
+        stops = stops.filter(protocol__in=("", route.protocol))
+    stop = stops.first()
+    if stop is None:
+        return last + POSITION_STEP
+    before = others.filter(position__lt=stop.position).aggregate(last=Max("position"))["last"] or 0
+    middle = (before + stop.position + 1) // 2
+    if before < middle < stop.position:
+        return middle
+    # no number is free there: what comes behind makes room
+    behind = others.filter(position__gte=stop.position)
+    position = stop.position
+    behind.update(position=F("position") + POSITION_STEP)
+    return max(position, 1)
 
 
 def normalise_login(login: str) -> str:

@@ -3,13 +3,21 @@
 from collections.abc import Iterable
 from typing import Any
 
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
 
 from appliance.lib.admin import PostroadAdmin, PostroadInline, display
-from appliance.servers import services
-from appliance.servers.models import AuthHttpHeader, Capability, Listener, ServerBlock
+from appliance.servers import queries, services
+from appliance.servers.choices import AuthService
+from appliance.servers.models import (
+    AuthHttpHeader,
+    Capability,
+    Listener,
+    ProcessSettings,
+    ServerBlock,
+)
 
 
 class ListenerInline(PostroadInline):
@@ -118,10 +126,12 @@ class ServerBlockAdmin(PostroadAdmin):
         """Name the sockets."""
         return ", ".join(map(str, block.listeners.all())) or "nowhere"
 
-    @display(description="Logins decided by")
+    @display(description="Auth service")
     def show_auth(self, block: ServerBlock) -> str:
         """Name the auth service."""
-        return block.auth_http or "Postroad"
+        if block.auth_service == AuthService.BUILTIN:
+            return "Postroad"
+        return block.auth_http
 
     def store(self, obj: ServerBlock, form: Any) -> None:
         """Write by the service."""
@@ -130,3 +140,55 @@ class ServerBlockAdmin(PostroadAdmin):
     def remove(self, objects: Iterable[ServerBlock]) -> None:
         """Delete by the service."""
         services.delete_blocks(objects)
+
+
+@admin.register(ProcessSettings)
+class ProcessSettingsAdmin(PostroadAdmin):
+    """One page for the one row there is."""
+
+    fieldsets = (
+        ("Error log", {"fields": ("log_level", "log_target")}),
+        (
+            "Workers",
+            {"fields": ("worker_processes", "worker_connections", "worker_shutdown_timeout_ms")},
+        ),
+        ("Syslog", {"fields": ("syslog_facility", "syslog_tag", "syslog_hostname")}),
+        ("Started as root", {"fields": ("user", "group", "pid")}),
+    )
+    conditional_fields = dict.fromkeys(
+        ("syslog_facility", "syslog_tag", "syslog_hostname"), "log_target.startsWith('syslog:')"
+    )
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """There is one."""
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """There is always one."""
+        return False
+
+    def get_object(
+        self, request: HttpRequest, object_id: str, from_field: str | None = None
+    ) -> ProcessSettings:
+        """Give the row, or the defaults while there is none."""
+        return queries.process_settings()
+
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """Show the form where the list of one row would be."""
+        context = {
+            "title": "Node processes",
+            "show_save_and_continue": False,
+            **(extra_context or {}),
+        }
+        return self.changeform_view(request, str(queries.PROCESS_ROW), "", context)  # type: ignore[no-any-return]
+
+    def response_change(self, request: HttpRequest, obj: ProcessSettings) -> HttpResponse:
+        """Stay on the page."""
+        messages.success(request, "The settings are in the draft. Nodes take them once published.")
+        return HttpResponseRedirect(reverse("admin:servers_processsettings_changelist"))
+
+    def store(self, obj: ProcessSettings, form: Any) -> None:
+        """Write by the service."""
+        services.save_process(obj)

@@ -19,11 +19,19 @@ class ServersConfig(AppConfig):
             "admin:servers_serverblock_changelist",
             "servers.view_serverblock",
         ),
+        Item(
+            "Fleet",
+            "Node processes",
+            "settings_applications",
+            "admin:servers_processsettings_changelist",
+            "servers.view_processsettings",
+        ),
     )
 
     def ready(self) -> None:
         """Contribute to every snapshot."""
         from appliance.publish import registry
-        from appliance.servers import snapshot
+        from appliance.servers import services, snapshot
 
-        registry.register_section("servers", snapshot.build)
+        registry.register_section("servers", snapshot.build, services.load_servers)
+        registry.register_section("process", snapshot.build_process, services.load_process)

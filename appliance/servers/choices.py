@@ -18,3 +18,16 @@ class AuthService(models.TextChoices):
 
     BUILTIN = "builtin", "Postroad's accounts and routes"
     EXTERNAL = "external", "another auth_http service"
+
+
+class LogLevel(models.TextChoices):
+    """Levels of the error log, least severe first, with what each adds."""
+
+    DEBUG = "debug", "debug: everything there is to say; not for service"
+    INFO = "info", "info: every connection, login and refusal"
+    NOTICE = "notice", "notice: starts, stops, reloads"
+    WARN = "warn", "warn: what works and is not as it should be"
+    ERROR = "error", "error: what failed for somebody"
+    CRIT = "crit", "crit"
+    ALERT = "alert", "alert"
+    EMERG = "emerg", "emerg: it cannot go on"

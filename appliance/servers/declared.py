@@ -15,7 +15,7 @@ from proxycore.contract.fields import Setting, settings_of
 
 _UNITS = {"ms": "Milliseconds.", "bytes": "Bytes."}
 _MAX_INTEGER = 2_147_483_647
-_NOT_STORED = ("help_text", "validators", "verbose_name")
+_NOT_STORED = ("help_text", "validators", "verbose_name", "choices")
 
 
 def _as_plain(kind: str, deconstructed: tuple[Any, ...]) -> tuple[str, str, list[Any], Any]:

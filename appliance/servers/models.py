@@ -9,8 +9,10 @@ from django.db import models
 
 from appliance.lib.fields import EncryptedTextField
 from appliance.servers import declared, snapshot
-from appliance.servers.choices import AuthService, MailProtocol
+from appliance.servers.choices import AuthService, LogLevel, MailProtocol
+from appliance.servers.declared import default_of
 from proxycore.contract import snapshot as contract
+from proxycore.contract.process import FACILITIES
 
 
 class ServerBlock(models.Model):
@@ -103,6 +105,50 @@ class Listener(models.Model):
     def clean(self) -> None:
         """Check the socket as the node will."""
         problems = snapshot.problems_of_listener(self)
+        if problems:
+            raise ValidationError(problems)
+
+
+class ProcessSettings(models.Model):
+    """One row: what concerns the nodes' processes and not a session."""
+
+    worker_processes = declared.number(contract.Process, "worker_processes")
+    worker_connections = declared.number(contract.Process, "worker_connections")
+    worker_shutdown_timeout_ms = declared.number(contract.Process, "worker_shutdown_timeout_ms")
+    log_level = declared.line(
+        contract.ErrorLog, "level", max_length=8, choices=LogLevel, default=LogLevel.INFO.value
+    )
+    log_target = declared.line(
+        contract.ErrorLog, "target", max_length=300, default=default_of(contract.ErrorLog, "target")
+    )
+    syslog_facility = declared.line(
+        contract.ErrorLog,
+        "syslog_facility",
+        max_length=16,
+        choices=[(name, name) for name in FACILITIES],
+        default=default_of(contract.ErrorLog, "syslog_facility"),
+    )
+    syslog_tag = declared.line(
+        contract.ErrorLog, "syslog_tag", default=default_of(contract.ErrorLog, "syslog_tag")
+    )
+    syslog_hostname = declared.switch(contract.ErrorLog, "syslog_hostname")
+    user = declared.line(contract.Process, "user", max_length=100, blank=True, default="")
+    group = declared.line(contract.Process, "group", max_length=100, blank=True, default="")
+    pid = declared.line(contract.Process, "pid", max_length=300, blank=True, default="")
+
+    class Meta:
+        """There is one."""
+
+        verbose_name = "node processes"
+        verbose_name_plural = "node processes"
+        default_permissions = ("view", "change")
+
+    def __str__(self) -> str:
+        return "Node processes"
+
+    def clean(self) -> None:
+        """Check every setting as the node will, each error at its field."""
+        problems = snapshot.problems_of_process(self)
         if problems:
             raise ValidationError(problems)
 

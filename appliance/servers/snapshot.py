@@ -9,10 +9,10 @@ from django.urls import reverse
 from appliance.publish.registry import Origin, Section
 from appliance.servers.choices import AuthService
 from proxycore.contract import snapshot as contract
-from proxycore.contract.codec import Invalid, decode
+from proxycore.contract.codec import Invalid, decode, encode
 
 if TYPE_CHECKING:
-    from appliance.servers.models import AuthHttpHeader, Listener, ServerBlock
+    from appliance.servers.models import AuthHttpHeader, Listener, ProcessSettings, ServerBlock
 
 BUILTIN_URI: Final = "/auth_http"
 BUILTIN_KEEPALIVE: Final = 16
@@ -44,6 +44,20 @@ _AUTH_HTTP: Final = {
 }
 """Contract name below ``auth_http``, and the stored one."""
 
+_LOG: Final = {
+    "target": "log_target",
+    "level": "log_level",
+    "syslog_facility": "syslog_facility",
+    "syslog_tag": "syslog_tag",
+    "syslog_hostname": "syslog_hostname",
+}
+"""Contract name below ``process.error_logs[0]``, and the stored one."""
+
+_PROCESS: Final = (
+    *("worker_processes", "worker_connections", "worker_shutdown_timeout_ms"),
+    *("user", "group", "pid"),
+)
+
 Problems = dict[str, list[str]]
 
 
@@ -62,8 +76,21 @@ def build() -> Section:
             f'server block "{block.name}"',
             reverse("admin:servers_serverblock_change", args=[block.pk]),
         )
+        for number, listener in enumerate(block.listeners.all()):
+            label = f"{origins[here].label}, listener {listener}"
+            origins[f"{here}.listens[{number}]"] = Origin(label, origins[here].url)
         servers.append(block_plain(block))
     return Section({"servers": servers}, origins)
+
+
+def build_process() -> Section:
+    """Build the section of the nodes' processes."""
+    from appliance.servers.queries import process_settings
+
+    url = reverse("admin:servers_processsettings_changelist")
+    return Section(
+        {"process": process_plain(process_settings())}, {"process": Origin("node processes", url)}
+    )
 
 
 def block_plain(block: "ServerBlock") -> dict[str, Any]:
@@ -97,6 +124,12 @@ def listener_plain(listener: "Listener") -> dict[str, Any]:
 def header_plain(header: "AuthHttpHeader") -> dict[str, Any]:
     """Give a header as plain data of ``contract.AuthHttpHeader``, its value in clear."""
     return {"name": header.name, "value": header.value.reveal()}
+
+
+def process_plain(stored: "ProcessSettings") -> dict[str, Any]:
+    """Give the nodes' processes as plain data of ``contract.Process``."""
+    log = {name: getattr(stored, field) for name, field in _LOG.items()}
+    return {**{name: getattr(stored, name) for name in _PROCESS}, "error_logs": [log]}
 
 
 def _auth_http(block: "ServerBlock") -> dict[str, Any]:
@@ -133,6 +166,33 @@ def parse_auth_http(text: str) -> tuple[str, int, str]:
     return host, int(found["port"] or 80), found["uri"] or "/"
 
 
+def block_fields(server: contract.Server) -> dict[str, Any]:
+    """Give the stored settings of a published block: what ``settings_plain`` was made from."""
+    plain = encode(server)
+    asked = server.auth_http
+    fields = {name: plain[name] for name in _SAME_NAME}
+    fields |= {"name": server.name, "protocol": server.protocol.value, "enabled": True}
+    if asked.send_node_token:
+        return fields | {"auth_service": AuthService.BUILTIN, "auth_http": ""}
+    host = f"[{asked.host}]" if ":" in asked.host and asked.port else asked.host
+    place = f"{host}:{asked.port}{asked.uri}" if asked.port else f"{host}:{asked.uri}"
+    stored = {field: getattr(asked, name) for name, field in _AUTH_HTTP.items()}
+    return fields | {"auth_service": AuthService.EXTERNAL, "auth_http": place, **stored}
+
+
+def listener_fields(listen: contract.Listen) -> dict[str, Any]:
+    """Give the stored settings of a published socket."""
+    return {"address": listen.address, "port": listen.port, "backlog": listen.backlog}
+
+
+def process_fields(process: contract.Process) -> dict[str, Any]:
+    """Give the stored settings of published processes."""
+    fields = {name: getattr(process, name) for name in _PROCESS}
+    for log in process.error_logs[:1]:
+        fields |= {field: getattr(log, name) for name, field in _LOG.items()}
+    return fields
+
+
 # --- problems -----------------------------------------------------------------------------------
 
 
@@ -154,6 +214,13 @@ def problems_of_listener(listener: "Listener") -> Problems:
     if is_unix and listener.port:
         problems.setdefault("port", []).append("A unix socket has no port; give 0.")
     return problems
+
+
+def problems_of_process(stored: "ProcessSettings") -> Problems:
+    """Say what is wrong with the processes' settings, by stored field."""
+    found = _problems(contract.Process, process_plain(stored))
+    below = {f"error_logs[0].{name}": field for name, field in _LOG.items()}
+    return {below.get(path, path): messages for path, messages in found.items()}
 
 
 def problems_of_header(header: "AuthHttpHeader") -> Problems:

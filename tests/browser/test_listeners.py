@@ -31,11 +31,6 @@ def other_port(administrator: Appliance) -> Generator[int, None, None]:
     release(port)
 
 
-def _is_shown_as_running(page: Page) -> bool:
-    page.reload()
-    return page.locator("#revision-status li[data-tone=success]").count() == 1
-
-
 def test_a_listener_moves_while_a_session_on_another_one_goes_on(
     page: Page, administrator: Appliance, other_port: int
 ) -> None:
@@ -51,11 +46,13 @@ def test_a_listener_moves_while_a_session_on_another_one_goes_on(
         page.locator("#pending-banner").click()
         page.fill("input[name=note]", "POP3 moves")
         page.locator("#publish-button").click()
-        expect(page.get_by_text(re.compile(r"^\s*Revision \d+ is published\.\s*$"))).to_be_visible()
+        expect(page.get_by_text(re.compile(r"Revision \d+ is published\. Below"))).to_be_visible()
 
         eventually(lambda: greets(other_port), "the listener is on its new port")
         eventually(lambda: not administrator.answers(front.pop3), "the old port is closed")
-        eventually(lambda: _is_shown_as_running(page), "the revision is shown acknowledged")
+        # the page looks again by itself
+        expect(page.locator("#revision-status li[data-tone=success]")).to_have_count(1)
+        expect(page.locator("#result_list")).to_contain_text("running")
         assert client.noop()[0] == "OK"
         assert clients.imap_host(client) == cast.MAILHOST01
     with clients.pop3(other_port, cast.ZOE, cast.PASSWORDS[cast.ZOE]) as moved:

@@ -12,7 +12,7 @@ from appliance.fleet.models import LiveSession, Node, NodeCommand
 from appliance.fleet.services import nodes
 from appliance.publish import queries as publish_queries
 from appliance.stats import services as stats
-from proxycore.contract.messages import Nack, SettingProblem, Stats
+from proxycore.contract.messages import Ack, Nack, SettingProblem, Stats
 from tests.unit.appliance.fleet.conftest import Publish
 from tests.unit.appliance.fleet.wire import hello, signed_in
 
@@ -108,7 +108,7 @@ def test_a_refusal_leads_to_the_setting(node: Node, operator: User, publish_port
     assert 'href="/admin/servers/1/"' in text
     assert "listens[0].port" in text
     assert HOSTILE not in text
-    (line,) = publish_queries.status_lines(revision.number)
+    (line,) = publish_queries.rollout().lines
     assert (line.subject, line.tone) == (node.name, "danger")
     assert HOSTILE in line.details[0]
 
@@ -121,11 +121,57 @@ def test_counters_are_shown_with_their_meaning(node: Node, operator: User) -> No
     assert "A proxied session came to its end." in text
 
 
-def test_the_empty_live_page_says_where_to_log_in(operator: User, publish_port: Publish) -> None:
-    publish_port(2143)
-    text = signed_in(operator).get("/admin/fleet/livesession/").content.decode()
+def test_the_empty_live_page_says_what_the_nodes_listen_on(
+    node: Node, operator: User, publish_port: Publish
+) -> None:
+    page = "/admin/fleet/livesession/"
+    first = publish_port(2143)
+    assert "127.0.0.1:2143" not in signed_in(operator).get(page).text
+    nodes.acknowledge(node.pk, "c", Ack(revision=first.number, digest=first.digest))
+    publish_port(2999)
+    text = signed_in(operator).get(page).text
     assert "127.0.0.1:2143" in text
+    assert "127.0.0.1:2999" not in text
     assert 'data-path="/ws/sessions/"' in text
+
+
+@pytest.mark.parametrize("what", ["delete", "revoke"])
+def test_the_question_says_what_it_means(node: Node, operator: User, what: str) -> None:
+    text = signed_in(operator).get(f"/admin/fleet/node/{node.pk}/{what}/").text
+    assert "New logins through it fail".lower() in text.lower()
+    assert "local" in text
+
+
+def test_revoking_the_only_node_says_so(node: Node, operator: User) -> None:
+    url = f"/admin/fleet/node/{node.pk}/revoke/"
+    assert "nobody will be able to log in" in signed_in(operator).get(url).text
+    other, _ = nodes.enrol("edge-2")
+    nodes.greet(other, "d", hello(), timezone.now())
+    assert "nobody will be able to log in" not in signed_in(operator).get(url).text
+
+
+def test_every_page_says_when_no_node_serves(
+    node: Node, administrator: User, publish_port: Publish
+) -> None:
+    pages = ("/admin/", "/admin/fleet/node/", "/admin/publish/configrevision/")
+    client = signed_in(administrator)
+    assert all('id="unserved-banner"' not in client.get(page).text for page in pages)
+    nodes.delete(node)
+    assert all('id="unserved-banner"' in client.get(page).text for page in pages)
+
+
+def test_a_refused_revision_is_shown_as_refused_everywhere(
+    node: Node, administrator: User, publish_port: Publish
+) -> None:
+    revision = publish_port(143)
+    problem = SettingProblem(path="servers[0].listens[0].port", message="taken")
+    nodes.refuse(node.pk, "c", Nack(revision=revision.number, problems=(problem,)))
+    client = signed_in(administrator)
+    for page in ("/admin/", "/admin/fleet/node/", "/admin/publish/configrevision/"):
+        text = client.get(page).text
+        assert 'id="refused-banner"' in text
+        assert "is not in force" in text
+    assert "refused by 1 of 1 nodes" in client.get("/admin/publish/configrevision/").text
 
 
 def test_the_live_page_has_no_inline_script_of_ours(operator: User) -> None:

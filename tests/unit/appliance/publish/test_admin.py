@@ -28,7 +28,7 @@ def test_what_is_pending_is_shown_and_published_by_the_button(
     assert "publish-button" in page
     answer = as_administrator.post(BUTTON, {"note": "first"}, follow=True)
     assert "Revision 1 is published." in answer.text
-    assert "Revision 1 is active and nothing is pending." in answer.text
+    assert "Nothing is pending: the draft is what is published." in answer.text
     revision = ConfigRevision.objects.get()
     assert (revision.note, revision.author.username) == ("first", "ada")  # type: ignore[union-attr]
 
@@ -114,9 +114,107 @@ def test_others_see_nothing(as_newcomer: Client, client: Client, db: None) -> No
     assert client.post(BUTTON).status_code == 302
 
 
-@pytest.mark.parametrize("url", [BUTTON, f"{PAGE}1/roll-back/"])
-def test_buttons_take_no_link(as_administrator: Client, url: str) -> None:
-    assert as_administrator.get(url).status_code == 405
+def test_the_button_takes_no_link(as_administrator: Client) -> None:
+    assert as_administrator.get(BUTTON).status_code == 405
+
+
+@pytest.mark.parametrize("what", ["roll-back", "load"])
+def test_looking_at_the_question_changes_nothing(
+    as_administrator: Client, blocks: dict[str, ServerBlock], what: str
+) -> None:
+    services.publish()
+    _move_imap(2143)
+    services.publish()
+    page = as_administrator.get(f"{PAGE}1/{what}/")
+    assert page.status_code == 200
+    assert "confirm-button" in page.text
+    assert ConfigRevision.objects.count() == 2
+    assert Listener.objects.get(block__name="imap").port == 2143
+
+
+def test_rolling_back_shows_its_changes_takes_a_note_and_the_draft_along(
+    as_administrator: Client, blocks: dict[str, ServerBlock]
+) -> None:
+    services.publish()
+    _move_imap(2143)
+    services.publish()
+    assert "listener &quot;*:2143&quot; removed" in as_administrator.get(f"{PAGE}1/roll-back/").text
+    data = {"note": "too early", "load_draft": "on"}
+    page = as_administrator.post(f"{PAGE}1/roll-back/", data, follow=True).text
+    assert "Revision 3 has the content of revision 1." in page
+    assert ConfigRevision.objects.get(number=3).note == "Roll back to revision 1: too early"
+    assert "Nothing is pending" in page
+
+
+def test_without_that_the_draft_stays_after_rolling_back(
+    as_administrator: Client, blocks: dict[str, ServerBlock]
+) -> None:
+    services.publish()
+    _move_imap(2143)
+    services.publish()
+    page = as_administrator.post(f"{PAGE}1/roll-back/", follow=True).text
+    assert "listener &quot;*:2143&quot; added" in page
+
+
+def test_the_draft_is_discarded(as_administrator: Client, blocks: dict[str, ServerBlock]) -> None:
+    services.publish()
+    blocks["pop3"].delete()
+    _move_imap(2143)
+    assert "discard-draft" in as_administrator.get(PAGE).text
+    assert "lost" in as_administrator.get(f"{PAGE}1/load/").text
+    page = as_administrator.post(f"{PAGE}1/load/", follow=True).text
+    assert "Nothing is pending" in page
+    assert "discard-draft" not in page
+    assert ServerBlock.objects.count() == 3
+
+
+def test_what_changes_is_shown_beside_what_is_wrong(
+    as_administrator: Client, blocks: dict[str, ServerBlock]
+) -> None:
+    services.publish()
+    blocks["imap"].listeners.all().delete()
+    page = as_administrator.get(PAGE).text
+    assert "needs at least one socket" in page
+    assert "listener &quot;*:1143&quot; removed" in page
+
+
+REFUSED = StatusLine("edge-1", "danger", "refused revision 1", ("taken",), "/n/1", "refused")
+RUNNING = StatusLine("edge-2", "success", "running revision 1", state="running")
+WAITING = StatusLine("edge-3", "warning", "runs nothing", state="waiting")
+AWAY = StatusLine("edge-4", "danger", "silent since", state="away")
+
+
+@pytest.mark.parametrize(
+    ("lines", "label", "banner"),
+    [
+        ([REFUSED], "refused by 1 of 1 nodes", "refused-banner"),
+        ([RUNNING, REFUSED], "refused by 1 of 2 nodes", "refused-banner"),
+        ([RUNNING, RUNNING], "running", ""),
+        ([RUNNING, WAITING], "on 1 of 2 nodes", "waiting-banner"),
+        ([RUNNING, AWAY], "on 1 of 2 nodes", "away-banner"),
+        ([AWAY], "on 0 of 1 nodes", "unserved-banner"),
+        ([], "on no node", "unserved-banner"),
+    ],
+)
+def test_a_revision_is_shown_as_the_nodes_acknowledged_it(
+    as_administrator: Client,
+    blocks: dict[str, ServerBlock],
+    monkeypatch: pytest.MonkeyPatch,
+    lines: list[StatusLine],
+    label: str,
+    banner: str,
+) -> None:
+    revision, _ = services.publish()
+    monkeypatch.setattr(registry, "_status_providers", {"test": lambda number: lines})
+    page = as_administrator.get(PAGE).text
+    detail = as_administrator.get(f"{PAGE}{revision.pk}/change/").text
+    elsewhere = as_administrator.get("/admin/servers/serverblock/").text
+    for text in (page, detail):
+        assert label in text
+        assert "is active" not in text
+    for text in (page, detail, elsewhere):
+        shown = [f"{name}-banner" for name in ("refused", "waiting", "away", "unserved")]
+        assert [name for name in shown if f'id="{name}"' in text] == ([banner] if banner else [])
 
 
 def test_revisions_are_never_edited_added_or_deleted(
@@ -142,5 +240,6 @@ def test_a_revision_that_is_no_longer_valid_does_not_stand_in_the_way(
     assert "server block &quot;imap&quot; added" in as_administrator.get(PAGE).text
     assert as_administrator.get(f"{PAGE}{old.pk}/change/").status_code == 200
     assert "Revision 2 is published." in as_administrator.post(BUTTON, follow=True).text
-    answer = as_administrator.post(f"{PAGE}1/roll-back/", follow=True)
-    assert "Revision 1 is no longer valid" in answer.text
+    for ask in (as_administrator.get, as_administrator.post):
+        answer = ask(f"{PAGE}1/roll-back/", follow=True)
+        assert "Revision 1 is no longer valid" in answer.text

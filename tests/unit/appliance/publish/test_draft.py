@@ -4,7 +4,6 @@ from appliance.publish import draft, queries
 from appliance.publish.registry import Origin
 from appliance.servers.models import ServerBlock
 from proxycore.contract.codec import Problem
-from proxycore.contract.snapshot import Snapshot
 
 BLOCK = Origin("block", "/block")
 LISTENER = Origin("listener", "/listener")
@@ -36,7 +35,9 @@ def test_a_problem_reads_as_a_sentence() -> None:
 
 
 def test_an_empty_appliance_has_an_empty_draft_and_nothing_pending(db: None) -> None:
-    assert draft.build().snapshot == Snapshot()
+    built = draft.build().snapshot
+    assert built is not None
+    assert built.servers == ()
     assert not queries.is_pending()
     assert not queries.pending()
 
@@ -47,4 +48,5 @@ def test_blocks_are_pending_until_published(blocks: dict[str, ServerBlock]) -> N
         'server block "imap" added',
         'server block "pop3" added',
         'server block "submission" added',
+        'error_log "stderr" added',
     ]

@@ -68,6 +68,40 @@ def test_a_mail_host_needs_an_address(as_administrator: Client) -> None:
     assert as_administrator.post(f"{HOSTS}add/", data | {"address": "::1"}).status_code == 302
 
 
+def test_a_zone_is_not_dropped_silently(as_administrator: Client) -> None:
+    data = {"name": "m", "address": "fe80::1%eth0", "imap_port": 143}
+    data |= {"pop3_port": 110, "smtp_port": 25}
+    form = as_administrator.post(f"{HOSTS}add/", data).context["adminform"].form
+    assert "zone" in form.errors["address"][0]
+
+
+def test_our_own_door_is_refused_at_the_port(
+    as_administrator: Client, blocks: dict[str, object]
+) -> None:
+    data = {"name": "m", "address": "127.0.0.1", "imap_port": 1143}
+    data |= {"pop3_port": 110, "smtp_port": 25}
+    form = as_administrator.post(f"{HOSTS}add/", data).context["adminform"].form
+    assert "our own listener *:1143" in form.errors["imap_port"][0]
+
+
+def test_a_route_that_is_never_reached_is_marked_and_said(
+    as_administrator: Client, first_host: MailHost
+) -> None:
+    services.save_route(Route(match=MatchKind.DEFAULT, mail_host=first_host))
+    assert "never:" not in as_administrator.get(ROUTES).text
+    data = _route_data(first_host, position=99)
+    page = as_administrator.post(f"{ROUTES}add/", data, follow=True).text
+    assert "This route is never reached: route 10" in page
+    assert "never: 10 goes before" in page
+
+
+def test_a_position_has_a_limit(as_administrator: Client, first_host: MailHost) -> None:
+    answer = as_administrator.post(
+        f"{ROUTES}add/", _route_data(first_host, position=99999999999999)
+    )
+    assert "position" in answer.context["adminform"].form.errors
+
+
 def test_a_login_can_be_tried(as_viewer: Client, first_host: MailHost) -> None:
     services.save_route(Route(match=MatchKind.LETTERS, value="a", mail_host=first_host))
     page = as_viewer.get(TRY, {"login": "alice", "protocol": "imap"}).text

@@ -1,5 +1,7 @@
 """Everything that writes routing, and the generation that nodes compare."""
 
+from typing import Any
+
 import pytest
 from asgiref.sync import async_to_sync
 from channels.layers import get_channel_layer
@@ -7,9 +9,12 @@ from django.core.exceptions import ValidationError
 from django.db.models import ProtectedError
 
 from appliance.lib import doorbell
+from appliance.publish import services as publishing
 from appliance.routing import queries, services
 from appliance.routing.choices import MatchKind, VerifierKind
 from appliance.routing.models import Account, MailHost, Route, Verifier
+from appliance.servers import services as servers
+from appliance.servers.models import Listener
 from proxycore.contract.secret import Secret
 
 
@@ -52,6 +57,69 @@ def test_a_route_without_a_position_goes_to_the_end(first_host: MailHost) -> Non
         for name in ("ann", "bob")
     ]
     assert [route.position for route in routes] == [10, 20]
+
+
+def test_a_route_without_a_position_goes_before_the_one_for_everybody_else(
+    first_host: MailHost,
+) -> None:
+    def add(match: MatchKind, value: str = "", **more: Any) -> Route:
+        return services.save_route(Route(match=match, value=value, mail_host=first_host, **more))
+
+    add(MatchKind.LETTERS, "a")
+    stop = add(MatchKind.DEFAULT)
+    assert stop.position == 20
+    for name in ("ann", "bob", "cat", "dan", "eve", "fay"):
+        assert add(MatchKind.USER, name).pk not in queries.unreachable()
+    only_imap = add(MatchKind.DEFAULT, protocol="imap")
+    assert only_imap.pk in queries.unreachable()
+    values = [route.value for route in Route.objects.all()]
+    assert values == ["a", "ann", "bob", "cat", "dan", "eve", "fay", "", ""]
+    assert len(set(Route.objects.values_list("position", flat=True))) == 9
+
+
+def test_another_protocol_s_catch_all_is_no_obstacle(first_host: MailHost) -> None:
+    stop = services.save_route(
+        Route(match=MatchKind.DEFAULT, protocol="imap", mail_host=first_host)
+    )
+    route = services.save_route(
+        Route(match=MatchKind.USER, value="joe", protocol="pop3", mail_host=first_host)
+    )
+    assert route.position > stop.position
+
+
+@pytest.mark.parametrize(
+    ("address", "port"),
+    [
+        ("127.0.0.1", 1143),
+        ("::1", 1143),
+        ("127.0.0.1", 8000),
+        ("192.0.2.77", 3143),
+    ],
+)
+def test_a_mail_host_that_is_ourselves_is_refused(db: None, address: str, port: int) -> None:
+    (block, *_) = servers.create_default_blocks()
+    servers.save_listener(Listener(block=block, address="192.0.2.77", port=3143))
+    host = MailHost(name="loop", address=address, imap_port=port)
+    with pytest.raises(ValidationError, match="come back here for ever") as refused:
+        services.save_mail_host(host)
+    assert list(refused.value.message_dict) == ["imap_port"]
+    host.imap_port = 4143
+    services.save_mail_host(host)
+
+
+def test_what_was_published_is_a_door_as_well_as_what_is_drafted(db: None) -> None:
+    (block, *_) = servers.create_default_blocks()
+    publishing.publish()
+    servers.delete_blocks([block])
+    with pytest.raises(ValidationError, match="our own listener"):
+        services.save_mail_host(MailHost(name="loop", address="127.0.0.1", imap_port=1143))
+
+
+@pytest.mark.parametrize("address", ["224.0.0.1", "ff02::1", "0.0.0.0", "::", "255.255.255.255"])
+def test_an_address_of_no_single_machine_is_refused(db: None, address: str) -> None:
+    with pytest.raises(ValidationError, match="no address of one machine") as refused:
+        services.save_mail_host(MailHost(name="x", address=address))
+    assert "address" in refused.value.message_dict
 
 
 def test_two_spellings_are_one_account(db: None) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from django.test import Client
 
-from appliance.servers.models import AuthHttpHeader, ServerBlock
+from appliance.servers.models import AuthHttpHeader, ProcessSettings, ServerBlock
 from proxycore.contract.secret import Secret
 
 PAGE = "/admin/servers/serverblock/"
@@ -60,7 +60,7 @@ def test_the_contracts_objections_stand_at_the_fields(
     answer = as_administrator.post(url, data)
     assert answer.status_code == 200
     errors = answer.context["adminform"].form.errors
-    assert "Must be one of: plain, login." in errors["imap_auth"]
+    assert any("ust be one of: plain, login" in error for error in errors["imap_auth"])
     assert "proxy_buffer_bytes" in errors
     (listeners, *_) = answer.context["inline_admin_formsets"]
     assert "address" in listeners.formset.errors[0]
@@ -119,3 +119,34 @@ def test_who_may_only_look_cannot_write(as_viewer: Client, blocks: dict[str, Ser
     assert as_viewer.get(PAGE).status_code == 200
     assert as_viewer.post(_change(blocks["imap"]), {"name": "x"}).status_code == 403
     assert as_viewer.get(f"{PAGE}add/").status_code == 403
+
+
+PROCESSES = "/admin/servers/processsettings/"
+
+
+def test_the_log_level_of_the_nodes_is_changed_on_a_page(as_administrator: Client) -> None:
+    data = _form(as_administrator, PROCESSES, log_level="notice", worker_processes=2)
+    answer = as_administrator.post(PROCESSES, data, follow=True)
+    assert "Nodes take them once published" in answer.text
+    stored = ProcessSettings.objects.get()
+    assert (stored.log_level, stored.worker_processes) == ("notice", 2)
+    refused = as_administrator.post(PROCESSES, data | {"worker_processes": 1000})
+    assert "worker_processes" in refused.context["adminform"].form.errors
+
+
+def test_the_processes_page_is_for_who_may(
+    as_viewer: Client, as_newcomer: Client, client: Client
+) -> None:
+    assert as_viewer.get(PROCESSES).status_code == 200
+    assert as_viewer.post(PROCESSES, {"log_level": "debug"}).status_code == 403
+    assert as_newcomer.get(PROCESSES).status_code == 403
+    assert client.get(PROCESSES).status_code == 302
+
+
+def test_the_list_names_the_auth_service_in_use(
+    as_administrator: Client, blocks: dict[str, ServerBlock]
+) -> None:
+    ServerBlock.objects.update(auth_http="192.0.2.44/auth")
+    assert "192.0.2.44" not in as_administrator.get(PAGE).text
+    ServerBlock.objects.update(auth_service="external")
+    assert "192.0.2.44" in as_administrator.get(PAGE).text

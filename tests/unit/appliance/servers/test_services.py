@@ -16,7 +16,7 @@ from appliance.servers.models import AuthHttpHeader, Capability, Listener, Serve
     [
         ({"timeout_ms": 0}, "timeout_ms", "greater than or equal to 1"),
         ({"proxy_buffer_bytes": 100}, "proxy_buffer_bytes", "greater than or equal to 512"),
-        ({"imap_auth": ["plain", "cram-md5"]}, "imap_auth", "Must be one of: plain, login"),
+        ({"imap_auth": ["plain", "apop"]}, "imap_auth", "ust be one of: plain, login"),
         ({"server_names": ["a\x00b"]}, "server_names", "form that is not allowed"),
         ({"name": "a,b"}, "name", "form that is not allowed"),
         ({"name": "x" * 101}, "name", "at most 100"),

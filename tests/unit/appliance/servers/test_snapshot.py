@@ -9,13 +9,20 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from appliance.publish import draft
-from appliance.servers import services, snapshot
+from appliance.servers import queries, services, snapshot
 from appliance.servers.choices import AuthService
 from appliance.servers.models import AuthHttpHeader, Capability, Listener, ServerBlock
 from proxycore.contract import snapshot as contract
 from proxycore.contract.codec import decode
 from proxycore.contract.protocol import Protocol
 from proxycore.contract.secret import Secret
+
+NOT_IN_THE_ADMIN = {
+    *("max_commands", "proxy_protocol", "set_real_ip_from", "so_keepalive", "error_logs"),
+    *("resolver", "resolver_timeout_ms", "xclient_legacy"),
+    *("imap_greeting", "imap_id", "proxy_issue_imap_id", "pop3_greeting"),
+}
+"""Settings that only nginx.conf can set. The list may only get shorter."""
 
 
 def _published(name: str) -> contract.Server:
@@ -24,7 +31,9 @@ def _published(name: str) -> contract.Server:
     return next(server for server in built.snapshot.servers if server.name == name)
 
 
-def test_a_first_start_has_the_contracts_defaults(blocks: dict[str, ServerBlock]) -> None:
+def test_a_first_start_has_the_contracts_defaults_and_passes_refusals_on(
+    blocks: dict[str, ServerBlock],
+) -> None:
     for name, protocol, port in (
         ("imap", Protocol.IMAP, settings.IMAP_PORT),
         ("pop3", Protocol.POP3, settings.POP3_PORT),
@@ -36,6 +45,8 @@ def test_a_first_start_has_the_contracts_defaults(blocks: dict[str, ServerBlock]
             protocol=protocol,
             listens=(contract.Listen(address="*", port=port),),
             auth_http=server.auth_http,
+            # nginx's default would answer a mistyped password with "internal server error"
+            proxy_pass_error_message=True,
         )
 
 
@@ -112,7 +123,7 @@ def test_every_setting_of_the_contract_has_a_field_that_arrives(db: None) -> Non
     set_here = {*snapshot.settings_plain(block), "smtp_capabilities"}
     # capabilities are rows, told apart by the block's protocol
     declared = {field.name for field in dataclasses.fields(contract.Server)}
-    assert declared - set_here == {"imap_capabilities", "pop3_capabilities"}
+    assert declared - set_here == {"imap_capabilities", "pop3_capabilities"} | NOT_IN_THE_ADMIN
 
 
 def test_headers_are_for_another_service_only(blocks: dict[str, ServerBlock]) -> None:
@@ -177,3 +188,52 @@ def test_a_path_of_the_contract_is_a_field_of_the_form(path: str, field: str) ->
 
 def test_a_secret_of_a_row_not_yet_saved_can_be_read() -> None:
     assert snapshot.header_plain(AuthHttpHeader(name="X", value=Secret("s")))["value"] == "s"
+
+
+@pytest.mark.parametrize(
+    "auth_http", ["auth.example:8080/x?y=z", "[::1]:8080/auth", "unix:/run/auth.sock:/auth"]
+)
+def test_a_published_block_can_be_brought_back(db: None, auth_http: str) -> None:
+    block = services.save_block(
+        ServerBlock(
+            name="all",
+            protocol="smtp",
+            smtp_auth=["login"],
+            server_names=["mx.example.com"],
+            auth_service=AuthService.EXTERNAL,
+            auth_http=auth_http,
+            auth_http_timeout_ms=21,
+        )
+    )
+    services.save_listener(Listener(block=block, address="::1", port=25, backlog=26))
+    Capability.objects.create(block=block, position=1, text="SIZE 1000")
+    AuthHttpHeader.objects.create(block=block, name="X-Key", value="secret")
+    before = draft.build().snapshot
+    assert before is not None
+    services.delete_blocks([block])
+    services.create_default_blocks()
+    services.load_servers(before)
+    assert draft.build().snapshot == before
+
+
+def test_the_processes_are_published_and_brought_back(db: None) -> None:
+    built = draft.build().snapshot
+    assert built is not None
+    assert [log.level for log in built.process.error_logs] == ["info"]
+    stored = queries.process_settings()
+    stored.log_level, stored.worker_processes, stored.log_target = "debug", 3, "/var/log/postroad"
+    services.save_process(stored)
+    changed = draft.build().snapshot
+    assert changed is not None
+    assert changed.process.worker_processes == 3
+    assert changed.process.error_logs[0].target == "/var/log/postroad"
+    services.load_process(built)
+    assert draft.build().snapshot == built
+
+
+def test_every_setting_of_the_processes_is_on_the_page(db: None) -> None:
+    plain = snapshot.process_plain(queries.process_settings())
+    assert set(plain) == {field.name for field in dataclasses.fields(contract.Process)}
+    assert set(plain["error_logs"][0]) == {
+        field.name for field in dataclasses.fields(contract.ErrorLog)
+    }
