@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from cffi import FFI
+
 from proxycore.contract.protocol import Protocol
 from proxycore.contract.secret import Secret
 from proxycore.contract.tls import BackTls, Certificate, FrontTls
@@ -10,7 +12,12 @@ from proxycore.net.tls.back_context import BackContext
 from proxycore.net.tls.endpoint import Endpoint, Phase
 from proxycore.net.tls.front import FrontTlsEndpoint
 from proxycore.net.tls.front_context import FrontContext
+from proxycore.net.tls.libssl import ffi
 from tests.support.pki import Authority, Pair
+
+_more = FFI()
+_more.cdef("int SSL_key_update(void *, int);")
+_opened = _more.dlopen("libssl.so.3")
 
 AUTHORITY = Authority()
 SERVER = AUTHORITY.issue("mail.example.com")
@@ -65,6 +72,12 @@ def joined(
     ends = front_end(front), back_end(back, name)
     join(*ends)
     return ends
+
+
+def ask_for_new_keys(end: Endpoint) -> None:
+    """With what this end writes next, have the other renew its keys, too (TLS 1.3)."""
+    pointer = _more.cast("void *", int(ffi.cast("uintptr_t", end._ssl)))
+    assert _opened.SSL_key_update(pointer, 1) == 1
 
 
 def is_open(*ends: Endpoint) -> bool:

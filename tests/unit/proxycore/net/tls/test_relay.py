@@ -11,10 +11,11 @@ from proxycore.contract.reasons import CloseReason
 from proxycore.contract.stats import SESSIONS_CLOSED, series
 from proxycore.net.reactor import READ, WRITE
 from proxycore.net.relay import Relay
+from proxycore.net.tls import relay as relay_module
 from proxycore.net.tls.endpoint import Endpoint, Phase
 from proxycore.net.tls.relay import TlsRelay
 from tests.unit.proxycore.net.house import House, Peer
-from tests.unit.proxycore.net.tls.ends import back_context, front_context, joined
+from tests.unit.proxycore.net.tls.ends import ask_for_new_keys, back_context, front_context, joined
 
 MIB = 1 << 20
 FRONT, BACK = front_context(), back_context()
@@ -225,6 +226,28 @@ def test_a_record_that_is_not_one_ends_the_session_with_an_alert(house: House) -
         assert "bad record mac" in stage.client.tls.failure.reason
         assert stage.mail.expect_end() == b""
         assert stage.closed(CloseReason.RELAY_ERROR) == 1
+
+
+def test_a_client_that_provokes_answers_and_takes_none_is_cut_off(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(relay_module, "_MOST_ANSWERS_BYTES", 4_096)
+    with staged(house, front=True, back=False) as stage:
+        client = stage.client
+        assert client.tls is not None
+        asked = 0
+        while not stage.relay.over:
+            assert asked < 10_000
+            asked += 1
+            ask_for_new_keys(client.tls)
+            with suppress(BrokenPipeError):
+                client.say(b"a")
+            house.step()
+            stage.mail.read()
+        assert stage.closed(CloseReason.RELAY_ERROR) == 1
+        assert stage.mail.received == b"a" * len(stage.mail.received)
+        client.received = client.sock.recv(65_536)
+        assert len(client.received) < asked * 40
 
 
 def test_a_kicked_client_hears_close_notify(house: House) -> None:
