@@ -13,7 +13,7 @@ _ANY = frozenset({"*", "0.0.0.0", "::"})  # noqa: S104  (compared with, never bo
 class Door:
     """What a connection gets from the socket it came in by; made anew by every snapshot."""
 
-    __slots__ = ("_ip", "_port", "block", "covered", "key", "proxied", "settles_first")
+    __slots__ = ("_ip", "block", "covered", "key", "port", "proxied", "settles_first")
 
     def __init__(
         self, block: Block, listen: Listen, covered: "Mapping[str, Door] | None" = None
@@ -29,7 +29,7 @@ class Door:
         # asking the kernel costs a system call per login, so it is asked only where it must be
         known = listen.address[:1].isdigit() or ":" in listen.address
         self._ip = listen.address if known and listen.address not in _ANY else ""
-        self._port = listen.port
+        self.port = listen.port
 
     def chosen(self, fd: int) -> "Door":
         """Give the door that a connection to the address it was made to belongs to."""
@@ -48,5 +48,5 @@ class Door:
     def local_address(self, fd: int) -> tuple[str, int]:
         """Give our own address of a connection; ``("unix:", 0)`` for a unix socket."""
         if self._ip:
-            return self._ip, self._port
+            return self._ip, self.port
         return local_address(fd)

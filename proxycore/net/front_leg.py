@@ -76,8 +76,9 @@ class FrontLeg:
 
     @property
     def local_port(self) -> int:
-        """Our own port of the client's connection."""
-        return self.door.local_address(self._front)[1]
+        """Our own port of the client's connection; 0 for a unix socket. Every login asks for it,
+        so the kernel is not."""
+        return self.door.port
 
     @property
     def session(self) -> str:
