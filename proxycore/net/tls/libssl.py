@@ -25,9 +25,10 @@ def _open() -> tuple[Any, Any, Any]:
     ffi.cdef(declarations.TYPES + declarations.LIBCRYPTO + declarations.LIBSSL)
     try:
         crypto, ssl = ffi.dlopen("libcrypto.so.3"), ffi.dlopen("libssl.so.3")
-    except OSError as problem:
+        version = crypto.OpenSSL_version_num()
+    except (OSError, AttributeError) as problem:
         raise Unavailable(f"TLS needs OpenSSL 3 (Debian: libssl3): {problem}") from None
-    if crypto.OpenSSL_version_num() < OLDEST:
+    if version < OLDEST:
         raise Unavailable("TLS needs OpenSSL 3.0 or later")
     return ffi, crypto, ssl
 

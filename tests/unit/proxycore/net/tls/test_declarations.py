@@ -86,6 +86,19 @@ def test_every_constant_is_compared() -> None:
     assert {name for name, value in ours.items() if value not in compared} == set()
 
 
+@pytest.mark.parametrize(
+    ("libraries", "words"),
+    [(("libnowhere.so.3",), "TLS needs OpenSSL 3"), (("libc.so.6",), "OpenSSL_version_num")],
+)
+def test_a_machine_without_openssl_3_is_told_so(
+    libraries: tuple[str, ...], words: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened = libssl.FFI.dlopen
+    monkeypatch.setattr(libssl.FFI, "dlopen", lambda ffi, _name: opened(ffi, *libraries))
+    with pytest.raises(libssl.Unavailable, match=words):
+        libssl._open()
+
+
 @pytest.mark.parametrize("library", [declarations.LIBCRYPTO, declarations.LIBSSL])
 def test_every_declared_function_is_in_the_library_and_used(library: str) -> None:
     names = [
