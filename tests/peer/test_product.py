@@ -1,6 +1,7 @@
 """Where ours is meant to do better than nginx, beyond what other modules here show."""
 
 import socket
+import struct
 import time
 from collections.abc import Generator
 
@@ -21,6 +22,7 @@ _MAIL = """
     server { listen @2@; protocol pop3; }
     server { listen @3@; protocol smtp; smtp_auth plain none; }
     server { listen @4@; protocol imap; max_commands 3; }
+    server { listen @5@; protocol imap; proxy_protocol v2; }
 """
 _AUTH = f"AUTH PLAIN {plain('u', 'p')}"
 
@@ -159,6 +161,24 @@ def _receive(client: socket.socket) -> bytes:
         return client.recv(4096)
     except ConnectionError:
         return b""
+
+
+def test_mail_servers_may_be_told_in_binary(stage: Stage, imap_backend: ImapStub) -> None:
+    _answers(stage, _ok(imap_backend.port))
+    # to a server that reads lines the signature is four of them, and the rest precedes LOGIN
+    greeting = iter(["* OK hi"])
+    imap_backend.script = lambda line: "a OK" if "LOGIN" in line else next(greeting, None)
+    with stage.imap(5) as talk:
+        source = talk.socket.getsockname()
+        talk.send("a LOGIN u p")
+        assert talk.line() == "a OK"
+    lines = imap_backend.received()
+    assert lines[:4] == ["", "", "\0", "QUIT"]
+    header = "\n".join(lines[4:]).encode("latin-1")
+    addresses = socket.inet_aton(source[0]) + socket.inet_aton("127.0.0.1")
+    assert header.startswith(b"\x21\x11\0")
+    assert header[4:12] == addresses
+    assert header[12:16] == struct.pack("!HH", source[1], stage.ports[4])
 
 
 @pytest.mark.parametrize("kind_of_client", [Imap, Smtp])
