@@ -58,7 +58,15 @@ def _without_twins(servers: list[Server]) -> tuple[Server, ...]:
 def _listens() -> st.SearchStrategy[Listen]:
     backlog = st.integers(1, 65_535)
     # a wildcard leaves no room for an address on its port
-    known: dict[str, Any] = {"backlog": backlog, "proxy_protocol": st.booleans()}
+    known: dict[str, Any] = {
+        "backlog": backlog,
+        "proxy_protocol": st.booleans(),
+        "rcvbuf_bytes": st.sampled_from([0, 8192]),
+        "ipv6only": st.booleans(),
+        "so_keepalive": st.sampled_from(["default", "on", "off"]),
+        # an option means what `bind` does, and is written without it
+        "bind": st.just(True),
+    }
     tcp = st.builds(Listen, address=_HOST, port=st.integers(10_000, 65_535), **known)
     any_address = st.builds(Listen, port=st.integers(1, 9_999), **known)
     return tcp | any_address | st.builds(Listen, address=_UNIX, **known)
@@ -99,6 +107,7 @@ def _servers() -> st.SearchStrategy[Server]:
             _listens(), min_size=1, max_size=3, unique_by=lambda listen: listen.key
         ).map(tuple),
         "auth_http": _auths(),
+        "error_logs": st.lists(_logs(), max_size=2).map(tuple),
         "server_names": names.map(tuple),
         "resolver": st.just(Resolver()) | _resolvers(),
         "proxy_protocol": st.sampled_from(settings_of(Server)["proxy_protocol"].choices),
@@ -120,12 +129,20 @@ def _resolvers() -> st.SearchStrategy[Resolver]:
     )
 
 
-def _processes() -> st.SearchStrategy[Process]:
-    log = st.builds(
+def _logs() -> st.SearchStrategy[ErrorLog]:
+    level = st.sampled_from(settings_of(ErrorLog)["level"].choices)
+    syslog = st.builds(
         ErrorLog,
-        target=_PATH | st.just("stderr"),
-        level=st.sampled_from(settings_of(ErrorLog)["level"].choices),
+        target=st.sampled_from(["syslog:127.0.0.1", "syslog:[::1]:5514", "syslog:unix:/dev/log"]),
+        level=level,
+        syslog_facility=st.sampled_from(settings_of(ErrorLog)["syslog_facility"].choices),
+        syslog_tag=st.sampled_from(["nginx", "a_1"]),
+        syslog_hostname=st.booleans(),
     )
+    return syslog | st.builds(ErrorLog, target=_PATH | st.just("stderr"), level=level)
+
+
+def _processes() -> st.SearchStrategy[Process]:
     return st.builds(
         Process,
         **{
@@ -133,7 +150,7 @@ def _processes() -> st.SearchStrategy[Process]:
             "user": _USER | st.just(""),
             "group": _USER | st.just(""),
             "pid": _PATH | st.just(""),
-            "error_logs": st.lists(log, max_size=2).map(tuple),
+            "error_logs": st.lists(_logs(), max_size=2).map(tuple),
         },
     )
 
