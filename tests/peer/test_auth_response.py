@@ -12,7 +12,7 @@ from tests.support.talk import Pop3
 
 _MAIL = """
     auth_http http://@AUTH@/mail/auth;
-    auth_http_timeout 2s;
+    auth_http_timeout 1s;
     server { listen @1@; protocol pop3; }
 """
 _STATUS = b"HTTP/1.0 200 OK\r\n"

@@ -11,7 +11,7 @@ from tests.support.talk import Talk, plain
 _MAIL = """
     auth_http http://@AUTH@/mail/auth;
     proxy_timeout 15s;
-    timeout 1s;
+    timeout 500ms;
     server_name mx.example.com;
     proxy_smtp_auth on;
     server { listen @1@; protocol imap; }

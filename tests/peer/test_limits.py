@@ -12,15 +12,15 @@ from tests.support.talk import Imap, Pop3, Smtp, Talk
 
 _MAIL = """
     auth_http http://@AUTH@/mail/auth;
-    auth_http_timeout 1s;
+    auth_http_timeout 400ms;
     imap_client_buffer 1k;
     smtp_client_buffer 1k;
     server { listen @1@; protocol imap; }
     server { listen @2@; protocol pop3; }
     server { listen @3@; protocol smtp; smtp_auth plain; }
-    server { listen @4@; protocol imap; timeout 1s; }
-    server { listen @5@; protocol pop3; timeout 1s; }
-    server { listen @6@; protocol smtp; smtp_auth plain; timeout 1s; }
+    server { listen @4@; protocol imap; timeout 500ms; }
+    server { listen @5@; protocol pop3; timeout 500ms; }
+    server { listen @6@; protocol smtp; smtp_auth plain; timeout 500ms; }
 """
 _ALL = pytest.mark.parametrize("server", [1, 2, 3])
 _INVALID = {
@@ -99,7 +99,7 @@ def test_the_time_to_log_in_is_counted_in_all(stage: Stage, server: int) -> None
                 break
         rest = talk.rest()
         assert rest == ""
-        assert 0.9 < time.monotonic() - begun < 2.5
+        assert 0.4 < time.monotonic() - begun < 2.5
     assert stage.proxy.log_contains("client timed out")
 
 
@@ -114,7 +114,7 @@ def test_an_auth_service_that_says_nothing_is_a_fault(stage: Stage, server: int)
     with _talk(stage, server) as talk:
         talk.send(*lines)
         assert talk.rest() == fault
-    assert 0.9 < time.monotonic() - begun < 3
+    assert 0.3 < time.monotonic() - begun < 3
     assert stage.proxy.log_contains("timed out")
 
 
@@ -137,7 +137,7 @@ def test_the_time_to_log_in_begins_again_after_a_failure(stage: Stage) -> None:
         assert talk.ask("a LOGIN u p") == "a NO No"
         begun = time.monotonic()
         assert talk.rest() == ""
-        assert time.monotonic() - begun > 0.7
+        assert time.monotonic() - begun > 0.3
 
 
 @pytest.mark.ours("nginx drops octets of a literal {0}")

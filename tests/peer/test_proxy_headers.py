@@ -13,7 +13,7 @@ from tests.support.talk import Imap
 _MAIL = """
     auth_http http://@AUTH@/mail/auth;
     proxy_timeout 15s;
-    timeout 2s;
+    timeout 700ms;
     set_real_ip_from 127.0.0.1;
     server { listen @1@ proxy_protocol; protocol imap; }
     server { listen @2@ proxy_protocol; protocol imap; proxy_protocol on; }
