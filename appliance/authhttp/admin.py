@@ -21,8 +21,7 @@ class CallerSecretForm(SecretModelForm):
 
     def _post_clean(self) -> None:
         super()._post_clean()  # type: ignore[misc]
-        if not self.errors:
-            self.check_with(services.check_caller_secret)
+        self.check_with(services.check_caller_secret)
 
 
 @admin.register(CallerSecret)

@@ -18,13 +18,20 @@ from threading import Barrier
 from typing import Final, TypeVar
 
 from django.conf import settings
-from django.db import DatabaseError, close_old_connections, connections
+from django.db import (
+    DatabaseError,
+    InterfaceError,
+    OperationalError,
+    close_old_connections,
+    connections,
+)
 
 from appliance.authhttp import services, views
 from appliance.authhttp.callers import Doorkeeper
-from appliance.authhttp.hands import Hands
 from appliance.credentials.queues import Full, WorkQueue
 from appliance.credentials.verify import Kind, Result
+from appliance.credentials.writes import writes
+from appliance.lib.hands import Hands
 from appliance.lib.vault import Undecryptable
 
 logger = logging.getLogger(__name__)
@@ -60,8 +67,10 @@ class Desk:
             Kind.HASH: WorkQueue("hash", threads=cores, waiting=waiting),
             Kind.ASK: WorkQueue("ask", threads=ASKING_THREADS, waiting=waiting),
         }
+        writes.start()
         self._doorkeeper = Doorkeeper()
         self._complained_at = 0.0
+        self._is_closed = False
 
     async def answer(self, raw: views.RawHeaders) -> views.Reply:
         """Answer one request."""
@@ -94,11 +103,8 @@ class Desk:
         def worked(future: "Future[Result]") -> None:
             if future.cancelled():
                 reply(views.UNAVAILABLE)
-            elif future.exception() is None and not future.result().better_hash:
-                reply(_conclude(case, future))
             else:
-                # what writes needs a connection, and those belong to the other threads
-                self._quick.submit(lambda: reply(_conclude(case, future)))
+                reply(_conclude(case, future))
 
         try:
             future = self.queues[case.kind].submit(case.work)
@@ -131,11 +137,15 @@ class Desk:
         everybody.wait()
 
     def close(self) -> None:
-        """End all threads."""
+        """End all threads. The second time there is nothing to do."""
+        if self._is_closed:
+            return
+        self._is_closed = True
         for queue in self.queues.values():
             queue.close()
         self.disconnect()
         self._quick.close()
+        writes.stop()
 
 
 _seen = threading.local()
@@ -149,7 +159,7 @@ def _guarded(work: Callable[[], _Found]) -> _Found | views.Reply:
         close_old_connections()
         _seen.at = now
     try:
-        return work()
+        return _twice(work)
     except (DatabaseError, Undecryptable) as fault:
         # the words may quote parameters of the query, that is logins
         logger.error("auth_http: not available: %s", type(fault).__name__)
@@ -159,6 +169,15 @@ def _guarded(work: Callable[[], _Found]) -> _Found | views.Reply:
         where = "".join(traceback.format_tb(bug.__traceback__))
         logger.error("auth_http: %s\n%s", type(bug).__name__, where)
     return views.UNAVAILABLE
+
+
+def _twice(work: Callable[[], _Found]) -> _Found:
+    """Try again, once, when the connection had been closed while nobody asked."""
+    try:
+        return work()
+    except (OperationalError, InterfaceError):
+        close_old_connections()
+        return work()
 
 
 def _conclude(case: views.Unfinished, future: "Future[Result]") -> views.Reply:

@@ -27,6 +27,12 @@ MIN_SECRET_CHARS: Final = 16
 RECIPIENT: Final = "none"
 """Auth-Method of SMTP without authentication: asked for each recipient."""
 
+_TAKEN_HEADERS: Final = {
+    *("host", "connection", "content-length", "content-type", "transfer-encoding", "upgrade"),
+    *("client-ip", "client-host", "x-forwarded-for", "x-postroad-node-token", "cookie", "date"),
+}
+"""Headers that mean something to whoever is on the way."""
+
 _NO_CERTIFICATE: Final = ClientCertificate(verified=False, subject="")
 
 _TRY_LATER: Final = {
@@ -142,9 +148,17 @@ def save_caller_secret(caller: CallerSecret) -> CallerSecret:
 
 
 def check_caller_secret(caller: CallerSecret) -> None:
-    """Refuse a secret that is too short to be one. Raises ValidationError on ``secret``."""
-    if caller.secret and len(caller.secret.reveal()) < MIN_SECRET_CHARS:
-        raise ValidationError({"secret": f"Give at least {MIN_SECRET_CHARS} characters."})
+    """Refuse what cannot be sent, or be a secret. Raises ValidationError by field."""
+    found = {}
+    secret = caller.secret.reveal() if caller.secret else ""
+    if secret and len(secret) < MIN_SECRET_CHARS:
+        found["secret"] = f"Give at least {MIN_SECRET_CHARS} characters."
+    elif not (secret.isascii() and secret.isprintable() and secret == secret.strip()):
+        found["secret"] = "A header carries only ASCII letters, digits and signs, no blank ends."
+    if caller.header.lower() in _TAKEN_HEADERS or caller.header.lower().startswith("auth-"):
+        found["header"] = "This header has a meaning of its own; use one like X-NGX-Auth-Key."
+    if found:
+        raise ValidationError(found)
 
 
 @transaction.atomic

@@ -40,7 +40,7 @@ class Unfinished:
         return self.case.pending.work
 
     def finish(self, result: verify.Result) -> Reply:
-        """Answer, now that the work is done. May write to the database."""
+        """Answer, now that the work is done."""
         return render(self.case.conclude(self.case.pending.finish(result)))
 
 

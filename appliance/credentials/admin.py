@@ -75,7 +75,6 @@ class AccountAdmin(PostroadAdmin):
     list_filter = ("enabled", "mail_host", "verifier")
     list_select_related = ("mail_host", "verifier")
     search_fields = ("login",)
-    autocomplete_fields = ("mail_host", "verifier")
     change_form_outer_before_template = "credentials/account_status.html"
     fieldsets = (
         (None, {"fields": ("login", "enabled", "mail_host")}),

@@ -18,6 +18,7 @@ from django.utils import timezone
 from appliance.credentials import app_passwords, challenges, queries, services, verifiers
 from appliance.credentials.cache import VerifiedCache
 from appliance.credentials.certificates import ClientCertificate
+from appliance.credentials.writes import writes
 from appliance.lib import vault
 from appliance.lib.hashing import DUMMY_HASH, hash_password, is_ours, verify_password
 from appliance.routing import networks, rules
@@ -70,7 +71,7 @@ class Pending:
     work: Callable[[], Result]
     """Slow; touches no database."""
     finish: Callable[[Result], Proof]
-    """Quick; may write, when there is a better hash to store."""
+    """Quick; touches no database either, but for what ``writes`` does."""
 
 
 _RIGHT: Final = Proof(verifiers.Answer.RIGHT)
@@ -121,7 +122,8 @@ def _plain(request: AuthRequest, decision: Decision) -> Proof | Pending:
     if account is None:
         return _RIGHT
     if found is not None and _may_use(found, account, request):
-        services.note_use(found.app_password, request.client_ip)
+        used = found.app_password
+        writes.do(lambda: services.note_use(used, request.client_ip))
         return Proof(verifiers.Answer.RIGHT, password=found.secret, expires_in_s=_lifetime_s(found))
     if account.verifier_id is not None:
         return _ask(request, decision, account)
@@ -163,10 +165,15 @@ def _compare(request: AuthRequest, account: Account) -> Proof | Pending:
     def finish(result: Result) -> Proof:
         if result.answer is not verifiers.Answer.RIGHT:
             return _WRONG
-        if result.better_hash and routing.replace_hash(account.pk, stored, result.better_hash):
-            account.password_hash = result.better_hash
         cache.remember(key_of(cache, request, account))
+        if result.better_hash:
+            writes.do(lambda: replace(result.better_hash))
         return _RIGHT
+
+    def replace(better: str) -> None:
+        if routing.replace_hash(account.pk, stored, better):
+            account.password_hash = better
+            cache.remember(key_of(cache, request, account))
 
     return Pending(Kind.HASH, work, finish)
 

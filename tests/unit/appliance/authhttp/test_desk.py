@@ -4,9 +4,11 @@ import asyncio
 import logging
 from collections.abc import Iterator
 from threading import Event
+from typing import Any
 
 import pytest
 from asgiref.sync import async_to_sync
+from django.db import OperationalError
 
 from appliance.authhttp import views
 from appliance.authhttp.desk import Desk
@@ -112,12 +114,28 @@ def test_a_mistake_in_slow_work_is_answered_too(
     assert _ask(desk, request(b"joe", b"right")) == [views.UNAVAILABLE]
 
 
-def test_an_imported_hash_is_replaced_by_a_thread_that_has_a_connection(desk: Desk) -> None:
+def test_an_imported_hash_is_replaced_while_nobody_waits(desk: Desk) -> None:
     account = Account.objects.get(login="joe")
     credentials.save_account(
         account, imported_hash=Secret("{SSHA}1pswStEF71naRHFw7vEE3bpnn923EH7m")
     )
     (reply,) = _ask(desk, request(b"joe", b"secret%20pw"))
     assert _status(reply) == b"OK"
+    desk.close()  # writes what waits
     account.refresh_from_db()
     assert account.password_hash.startswith("$argon2id$")
+
+
+def test_a_connection_that_was_closed_meanwhile_is_opened_again(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, failures = views.begin, [OperationalError("the connection is closed")]
+
+    def begin(raw: Raw, may_ask: Any) -> Any:
+        if failures:
+            raise failures.pop()
+        return real(raw, may_ask)
+
+    monkeypatch.setattr(views, "begin", begin)
+    (reply,) = _ask(desk, request(b"zoe", b"x"))
+    assert _status(reply) == b"OK"

@@ -50,4 +50,4 @@ class Hands:
                 work()
             except Exception as bug:  # noqa: BLE001  (a thread that ended would serve nobody)
                 where = "".join(traceback.format_tb(bug.__traceback__))
-                logger.error("auth_http: %s\n%s", type(bug).__name__, where)
+                logger.error("our bug: %s\n%s", type(bug).__name__, where)
