@@ -22,6 +22,7 @@ from proxycore.net.tls.libssl import (
     SESS_CACHE_OFF,
     VERIFY_NONE,
     VERIFY_PEER,
+    crypto,
     owned,
     ssl,
 )
@@ -32,13 +33,42 @@ _SESSION_S: Final = 300
 """How long a session with a mail server is good: a revoked certificate may be believed as long."""
 
 
+class SystemRoots:
+    """The authorities the system trusts, read when first needed: some 830 kB.
+
+    Made anew by every snapshot, so that what the system trusts now is what counts, and shared by
+    all policies in it.
+    """
+
+    __slots__ = ("_store",)
+
+    def __init__(self) -> None:
+        self._store: Any = None
+
+    @property
+    def store(self) -> Any:
+        """The X509_STORE."""
+        if self._store is None:
+            self._store = _system_store()
+        return self._store
+
+
+def _system_store() -> Any:
+    store = owned(crypto.X509_STORE_new(), crypto.X509_STORE_free)
+    crypto.X509_STORE_set_default_paths(store)
+    return store
+
+
 class BackContext:
     """What all connections under one policy have in common: one for each ``BackTls``."""
 
     __slots__ = ("_sessions", "notices", "pins", "pointer", "policy")
 
-    def __init__(self, back: BackTls) -> None:
-        """Raises ``Refused`` naming the setting that cannot be used."""
+    def __init__(self, back: BackTls, roots: SystemRoots | None = None) -> None:
+        """Raises ``Refused`` naming the setting that cannot be used.
+
+        roots: shared with other policies of the same snapshot.
+        """
         self.policy = back
         self.notices = unprovided(back.proxy_ssl_protocols)
         """What could not be provided and does no harm; for the log."""
@@ -55,7 +85,7 @@ class BackContext:
                 secrets,
                 ("proxy_ssl_certificate", "proxy_ssl_certificate_key"),
             )
-        self._verify(back)
+        self._verify(back, roots or SystemRoots())
         if back.proxy_ssl_session_reuse:
             mode = SESS_CACHE_CLIENT | SESS_CACHE_NO_INTERNAL
             ssl.SSL_CTX_sess_set_new_cb(self.pointer, callbacks.keep_back_session)
@@ -65,7 +95,7 @@ class BackContext:
         ssl.SSL_CTX_set_timeout(self.pointer, _SESSION_S)
         run_commands(self.pointer, back.proxy_ssl_conf_command, secrets, "proxy_ssl_conf_command")
 
-    def _verify(self, back: BackTls) -> None:
+    def _verify(self, back: BackTls, roots: SystemRoots) -> None:
         if not back.proxy_ssl_verify:
             ssl.SSL_CTX_set_verify(self.pointer, VERIFY_NONE, NULL)
             return
@@ -76,8 +106,9 @@ class BackContext:
         if back.proxy_ssl_trusted_certificate:
             trust(self.pointer, back.proxy_ssl_trusted_certificate, "proxy_ssl_trusted_certificate")
         else:
-            # a directory of hashed names: read when needed, so this costs next to nothing
-            ssl.SSL_CTX_set_default_verify_paths(self.pointer)
+            # lists of revoked certificates go into the store, which then is for nobody else
+            store = _system_store() if back.proxy_ssl_crl else roots.store
+            ssl.SSL_CTX_set1_cert_store(self.pointer, store)
         revoke(self.pointer, back.proxy_ssl_crl, "proxy_ssl_crl")
 
     def session(self, key: str) -> Any:

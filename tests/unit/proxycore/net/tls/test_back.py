@@ -1,11 +1,14 @@
 """The back leg: whom it believes, and how it says why not."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from proxycore.contract.protocol import Protocol
+from proxycore.contract.tls import BackTls
 from proxycore.net.tls.back import is_address
+from proxycore.net.tls.back_context import BackContext, SystemRoots
 from proxycore.net.tls.certificate import pin_of
 from proxycore.net.tls.endpoint import Phase
 from proxycore.net.tls.front import FrontTlsEndpoint
@@ -129,6 +132,24 @@ def test_a_self_signed_one_is_trusted_when_it_is_the_bundle() -> None:
 
 def test_the_system_s_roots_do_not_know_our_authority() -> None:
     assert "not trusted here" in refused(SERVER, proxy_ssl_trusted_certificate="")
+
+
+def test_the_system_s_roots_are_read_once_for_all_policies_of_a_snapshot(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bundle = tmp_path / "roots.pem"
+    bundle.write_text(AUTHORITY.pem)
+    monkeypatch.setenv("SSL_CERT_FILE", str(bundle))
+    roots = SystemRoots()
+    listed = BackTls(proxy_ssl="implicit", proxy_ssl_crl="data:" + AUTHORITY.revocation_list())
+    assert is_open(*joined(front_context(), BackContext(listed, roots)))
+    assert is_open(*joined(front_context(), BackContext(BackTls(proxy_ssl="implicit"), roots)))
+    bundle.write_text("")
+    # a list is another policy's affair, and what was read is not read again
+    front, back = joined(front_context(), BackContext(BackTls(proxy_ssl="starttls"), roots))
+    assert is_open(front, back)
+    _, back = joined(front_context(), BackContext(BackTls(proxy_ssl="starttls"), SystemRoots()))
+    assert back.phase is Phase.FAILED
 
 
 def test_a_revoked_one_is_called_that() -> None:
