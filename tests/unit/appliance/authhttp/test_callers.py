@@ -88,3 +88,38 @@ def test_a_short_secret_is_refused(db: None) -> None:
 def test_a_header_name_is_one(db: None) -> None:
     with pytest.raises(ValidationError, match="Letters, digits and hyphens"):
         services.save_caller_secret(CallerSecret(name="x", header="X_Key", secret=SECRET))
+
+
+class Clock:
+    """A clock that is set by hand."""
+
+    now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def test_a_node_that_asked_a_moment_ago_is_recognised_for_a_moment(db: None) -> None:
+    asked: list[str] = []
+    callers.register_node_check(lambda token: asked.append(token) or token == NODE_TOKEN)  # type: ignore[func-returns-value]
+    clock = Clock()
+    doorkeeper = callers.Doorkeeper(clock)
+    assert doorkeeper.may_ask(NODE)
+    asked.clear()
+    assert doorkeeper.may_ask(NODE)
+    assert asked == []
+    callers.register_node_check(lambda token: False)
+    clock.now += callers.RECOGNISED_S
+    assert not doorkeeper.may_ask(NODE)
+    assert callers.RECOGNISED_S < 5
+
+
+def test_only_what_was_good_is_recognised(nginx: CallerSecret) -> None:
+    doorkeeper = callers.Doorkeeper()
+    wrong = {"x-postroad-node-token": b"another"}
+    for _ in range(2):
+        assert not doorkeeper.may_ask(wrong)
+        assert not doorkeeper.may_ask({})
+    assert doorkeeper.may_ask({**wrong, **NGINX})
+    assert not doorkeeper.may_ask(wrong)
+    assert doorkeeper.may_ask(NGINX)
