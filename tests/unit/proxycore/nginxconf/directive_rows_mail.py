@@ -205,7 +205,7 @@ OURS = (
         where=("server",),
         setting="name",
         takes={"x": "x"},
-        refuses={"": "", "'a{'": "servers[0].name: has a form that is not allowed"},
+        refuses={"": "", "'a{'": "servers[0].name: "},
     ),
     Case(
         name="server_alias",
