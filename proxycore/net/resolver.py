@@ -105,6 +105,9 @@ class Resolver:
         self._watched: dict[int, int] = {}
         self._ticking: Timer | None = None
         self._channel: pycares.Channel | None = None
+        if settings.addresses:
+            # loading it takes long, and would keep sessions waiting later
+            self._open()
 
     # --- asking ---
 
