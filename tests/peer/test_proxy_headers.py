@@ -1,5 +1,6 @@
 """PROXY headers, good and bad, from clients; and the one sent to mail servers."""
 
+import contextlib
 import socket
 import struct
 from collections.abc import Generator
@@ -113,7 +114,8 @@ def test_a_header_of_a_unix_socket_names_nobody(stage: Stage) -> None:
 def test_anything_else_ends_the_session_without_a_word(stage: Stage, header: bytes) -> None:
     with Imap(stage.ports[0]) as talk:
         talk.socket.sendall(header)
-        talk.socket.shutdown(socket.SHUT_WR)
+        with contextlib.suppress(OSError):  # it may have ended already
+            talk.socket.shutdown(socket.SHUT_WR)
         assert talk.rest() == ""
     assert stage.proxy.log_contains("broken header")
 
