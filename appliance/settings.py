@@ -162,6 +162,7 @@ AUTH_PASSWORD_VALIDATORS = [
     )
 ]
 LOGIN_URL = reverse_lazy("admin:login")
+LOGIN_REDIRECT_URL = reverse_lazy("admin:index")
 
 USE_TZ = True
 TIME_ZONE = "UTC"
@@ -208,6 +209,7 @@ UNFOLD = {
         }
     ],
     "SHOW_VIEW_ON_SITE": False,
+    "SITE_URL": None,
     "STYLES": [lambda request: static("postroad/admin.css")],
     "SIDEBAR": {"navigation": "appliance.lib.sidebar.build", "show_search": False},
 }

@@ -149,16 +149,24 @@ def save_caller_secret(caller: CallerSecret) -> CallerSecret:
 
 def check_caller_secret(caller: CallerSecret) -> None:
     """Refuse what cannot be sent, or be a secret. Raises ValidationError by field."""
-    found = {}
-    secret = caller.secret.reveal() if caller.secret else ""
-    if secret and len(secret) < MIN_SECRET_CHARS:
-        found["secret"] = f"Give at least {MIN_SECRET_CHARS} characters."
-    elif not (secret.isascii() and secret.isprintable() and secret == secret.strip()):
-        found["secret"] = "A header carries only ASCII letters, digits and signs, no blank ends."
-    if caller.header.lower() in _TAKEN_HEADERS or caller.header.lower().startswith("auth-"):
-        found["header"] = "This header has a meaning of its own; use one like X-NGX-Auth-Key."
+    wrong = {"secret": _wrong_secret(caller), "header": ""}
+    header = caller.header.lower()
+    if header in _TAKEN_HEADERS or header.startswith("auth-"):
+        wrong["header"] = "This header has a meaning of its own; use one like X-NGX-Auth-Key."
+    found = {name: text for name, text in wrong.items() if text}
     if found:
         raise ValidationError(found)
+
+
+def _wrong_secret(caller: CallerSecret) -> str:
+    if not caller.secret:
+        return ""
+    text = caller.secret.reveal()
+    if len(text) < MIN_SECRET_CHARS:
+        return f"Give at least {MIN_SECRET_CHARS} characters."
+    if not (text.isascii() and text.isprintable() and text == text.strip()):
+        return "A header carries only ASCII letters, digits and signs, without blanks at its ends."
+    return ""
 
 
 @transaction.atomic

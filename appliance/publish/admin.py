@@ -17,8 +17,8 @@ from proxycore.contract.codec import Invalid
 
 PERMISSION = "publish.publish_configrevision"
 
-_STATE_TONES = {tone: tone for tone in ("success", "warning", "danger")}
-_EARLIER = ("", "earlier")
+_STATE_TONES = {"success": "success", "warning": "warning", "danger": "danger", "earlier": ""}
+_EARLIER = ("earlier", "earlier")
 
 
 @admin.register(ConfigRevision)

@@ -32,6 +32,8 @@ class MailHostAdmin(RoutingAdmin):
     """The mail servers behind the proxy."""
 
     form = MailHostForm
+    delete_confirmation_template = "routing/mailhost_delete.html"
+    delete_selected_confirmation_template = "routing/mailhost_delete_selected.html"
     list_display = ("name", "address", "imap_port", "pop3_port", "smtp_port")
     search_fields = ("name", "address")
 

@@ -28,6 +28,16 @@ class RouteForm(SecretModelForm):
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
+        if "value" in self.fields:
+            self.fields["value"].help_text = (
+                "Login; domain; first letters, for instance a c-f; or a pattern for the whole"
+                " login, for instance sales-.*@example\\.com"
+            )
+        if "protocol" in self.fields:
+            self.fields["protocol"].choices = [  # type: ignore[attr-defined]
+                ("", "All"),
+                *MailProtocol.choices,
+            ]
         if "position" in self.fields:
             self.fields["position"].required = False
             self.fields[

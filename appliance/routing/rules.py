@@ -5,6 +5,7 @@ letters and patterns are taken as written, since listing 15-2 sends ``Alice`` el
 ``alice``. Letters beyond ASCII are never folded: that would make two users one.
 """
 
+import re
 from dataclasses import dataclass
 from typing import Final
 
@@ -12,6 +13,8 @@ from appliance.routing import patterns
 from appliance.routing.choices import MatchKind
 
 _FOLD: Final = {upper: upper + 32 for upper in range(ord("A"), ord("Z") + 1)}
+
+_RANGE: Final = re.compile(r"(?=[a-z]-[a-z]|[A-Z]-[A-Z]|[0-9]-[0-9])(.)-(.)")
 
 
 def fold(text: str) -> str:
@@ -67,7 +70,7 @@ def normalise(kind: str, value: str) -> str:
         if "@" in value or " " in value:
             raise ValueError("Give one domain, for instance example.com.")
     elif kind == MatchKind.LETTERS:
-        value = "".join(dict.fromkeys(value.replace(",", "").replace(" ", "")))
+        value = _letters(value)
     elif kind == MatchKind.PATTERN:
         patterns.check(value)
     if kind == MatchKind.DEFAULT and value:
@@ -75,6 +78,23 @@ def normalise(kind: str, value: str) -> str:
     if kind != MatchKind.DEFAULT and not value:
         raise ValueError("This kind of route needs a value.")
     return value
+
+
+def _letters(text: str) -> str:
+    """Give the letters of ``a c-f``, each once; a hyphen that is meant itself stands last."""
+    text = text.replace(",", " ").replace(" ", "")
+    meant = text.endswith("-")
+    found = _RANGE.sub(_spell_out, text.removesuffix("-"))
+    if "-" in found:
+        raise ValueError("Write a range as a-f or 0-9, and a hyphen that is meant itself last.")
+    return "".join(dict.fromkeys(found)) + ("-" if meant else "")
+
+
+def _spell_out(found: "re.Match[str]") -> str:
+    first, last = map(ord, found.groups())
+    if first > last:
+        raise ValueError(f"{found[0]} runs backwards.")
+    return "".join(map(chr, range(first, last + 1)))
 
 
 def explain(kind: str, value: str) -> str:

@@ -83,6 +83,8 @@ def save_account(
 def normalise_account(account: Account) -> None:
     """Bring an account into the form that is stored. Raises ValidationError on ``networks``."""
     account.login = normalise_login(account.login)
+    if not account.login.isprintable():
+        raise ValidationError({"login": "A login has no tabs or other control characters."})
     try:
         account.networks = networks.normalise(account.networks)
     except ValueError as fault:

@@ -27,6 +27,21 @@ def _as_plain(kind: str, deconstructed: tuple[Any, ...]) -> tuple[str, str, list
 class NumberField(models.PositiveIntegerField):  # type: ignore[type-arg]
     """A whole-number setting."""
 
+    low = 0
+    high = _MAX_INTEGER
+
+    def formfield(self, **options: Any) -> Any:
+        """Give an input that says the whole range at once, whichever end is missed."""
+        wrong = range_of(self.low, self.high)
+        messages = {"min_value": wrong, "max_value": wrong, "invalid": wrong}
+        found = super().formfield(
+            **{"min_value": self.low, "max_value": self.high, "error_messages": messages, **options}
+        )
+        for validator in getattr(found, "validators", ()):
+            if isinstance(validator, MinValueValidator | MaxValueValidator):
+                validator.message = wrong
+        return found
+
     def deconstruct(self) -> Any:
         """Look like a plain field to migrations."""
         return _as_plain("PositiveIntegerField", super().deconstruct())
@@ -65,9 +80,17 @@ def number(contract: type, name: str, label: str = "") -> NumberField:
     options: dict[str, Any] = {
         "default": default_of(contract, name),
         "help_text": help_of(declared),
-        "validators": [MinValueValidator(low), MaxValueValidator(high)],
     }
-    return NumberField(label or name, **options)
+    field = NumberField(label or name, **options)
+    field.low, field.high = low, high
+    return field
+
+
+def range_of(low: int, high: int) -> str:
+    """Say which numbers are taken."""
+    if high >= _MAX_INTEGER:
+        return f"Give a whole number, {low} or more."
+    return f"Give a whole number from {low} to {high}."
 
 
 def switch(contract: type, name: str) -> SwitchField:
@@ -94,19 +117,18 @@ def words(contract: type, name: str, more: str = "") -> WordListField:
 def line(contract: type, name: str, **options: Any) -> LineField:
     """Make the field of a setting that is one line of text."""
     declared = settings_of(contract)[name]
-    if declared.pattern:
-        options.setdefault(
-            "validators",
-            [
-                RegexValidator(
-                    rf"\A(?:{declared.pattern})\Z", "This has a form that is not allowed."
-                )
-            ],
-        )
     if declared.max_length:
         options.setdefault("max_length", declared.max_length)
     options.setdefault("help_text", help_of(declared))
     return LineField(**options)
+
+
+def form_of(contract: type, name: str) -> RegexValidator:
+    """Give a check of a setting's form, for rows that nothing else checks."""
+    declared = settings_of(contract)[name]
+    return RegexValidator(
+        rf"\A(?:{declared.pattern})\Z", f"Must be {declared.allowed or 'in an allowed form'}."
+    )
 
 
 def default_of(contract: type, name: str) -> Any:

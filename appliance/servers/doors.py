@@ -14,6 +14,19 @@ from proxycore.contract.snapshot import Listen
 _WILDCARDS: Final = {"", "*", "0.0.0.0", "::"}  # noqa: S104  (compared with)
 
 
+def problems_of_listener(listener: Listener) -> dict[str, list[str]]:
+    """Say who has the socket of a listener already, by stored field."""
+    key = str(listener)
+    unix = listener.address.startswith("unix:")
+    field = "address" if unix else "port"
+    alike = Listener.objects.filter(port=listener.port).exclude(pk=listener.pk)
+    for other in alike.select_related("block"):
+        if str(other) == key:
+            return {field: [f"Server block “{other.block}” listens on {key} already."]}
+    taken = "" if unix else web_door(listener.address, listener.port)
+    return {field: [f"{key} is {taken}: choose another port."]} if taken else {}
+
+
 def web_door(address: str, port: int) -> str:
     """Name the door of the appliance that a listener on this address would collide with."""
     for purpose, taken in (

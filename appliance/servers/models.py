@@ -15,6 +15,16 @@ from proxycore.contract import snapshot as contract
 from proxycore.contract.process import FACILITIES
 
 
+def _complain_once(of: models.Model, problems: snapshot.Problems) -> None:
+    """Raise what the contract objects to, without what the fields object to by themselves."""
+    try:
+        of.clean_fields()
+    except ValidationError as fault:
+        problems = {name: said for name, said in problems.items() if name not in fault.error_dict}
+    if problems:
+        raise ValidationError(problems)
+
+
 class ServerBlock(models.Model):
     """One server block."""
 
@@ -74,9 +84,7 @@ class ServerBlock(models.Model):
 
     def clean(self) -> None:
         """Check every setting as the node will, each error at its field."""
-        problems = snapshot.problems_of_block(self)
-        if problems:
-            raise ValidationError(problems)
+        _complain_once(self, snapshot.problems_of_block(self))
 
 
 class Listener(models.Model):
@@ -103,10 +111,11 @@ class Listener(models.Model):
         return contract.Listen(address=self.address, port=self.port).key
 
     def clean(self) -> None:
-        """Check the socket as the node will."""
-        problems = snapshot.problems_of_listener(self)
-        if problems:
-            raise ValidationError(problems)
+        """Check the socket as the node will, and that it is nobody else's."""
+        from appliance.servers import doors
+
+        problems = snapshot.problems_of_listener(self) or doors.problems_of_listener(self)
+        _complain_once(self, problems)
 
 
 class ProcessSettings(models.Model):
@@ -148,9 +157,7 @@ class ProcessSettings(models.Model):
 
     def clean(self) -> None:
         """Check every setting as the node will, each error at its field."""
-        problems = snapshot.problems_of_process(self)
-        if problems:
-            raise ValidationError(problems)
+        _complain_once(self, snapshot.problems_of_process(self))
 
 
 class Capability(models.Model):
@@ -162,6 +169,7 @@ class Capability(models.Model):
         contract.Server,
         "imap_capabilities",
         max_length=200,
+        validators=[declared.form_of(contract.Server, "imap_capabilities")],
         help_text="As announced, for instance UIDPLUS or “SIZE 10240000”.",
     )
 
@@ -195,6 +203,4 @@ class AuthHttpHeader(models.Model):
 
     def clean(self) -> None:
         """Check the header as the node will."""
-        problems = snapshot.problems_of_header(self)
-        if problems:
-            raise ValidationError(problems)
+        _complain_once(self, snapshot.problems_of_header(self))

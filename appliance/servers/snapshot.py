@@ -1,5 +1,6 @@
 """From server blocks to the ``servers`` section of a snapshot, and from its problems to fields."""
 
+import ipaddress
 import re
 from typing import TYPE_CHECKING, Any, Final
 
@@ -202,18 +203,51 @@ def problems_of_block(block: "ServerBlock") -> Problems:
         plain = settings_plain(block)
     except ValueError as fault:
         return {"auth_http": [str(fault)]}
-    return _problems(contract.Server, plain)
+    problems = _problems(contract.Server, plain)
+    names = [name for name in block.server_names if not _HOST_NAME.fullmatch(name)]
+    if names and "server_names" not in problems:
+        problems["server_names"] = [
+            f"“{name}” is no host name: letters, digits, hyphens and dots." for name in names
+        ]
+    asked = plain["auth_http"]
+    own = {settings.AUTH_HTTP_PORT, settings.HTTP_PORT, settings.AUTH_LISTEN_PORT}
+    is_ours = asked["uri"].startswith(BUILTIN_URI) and asked["port"] in own
+    if block.auth_service == AuthService.EXTERNAL and is_ours and asked["host"] in _OWN_HOSTS:
+        problems["auth_http"] = [
+            "This is Postroad's own auth service: choose “Postroad's accounts and routes” above."
+        ]
+    return problems
+
+
+_HOST_NAME: Final = re.compile(r"[0-9A-Za-z](?:[0-9A-Za-z-]*[0-9A-Za-z])?(?:\.[0-9A-Za-z-]+)*\.?")
+_OWN_HOSTS: Final = {
+    *("127.0.0.1", "localhost", "::1"),
+    *(settings.AUTH_HTTP_HOST, settings.HTTP_ADDRESS),
+}
 
 
 def problems_of_listener(listener: "Listener") -> Problems:
     """Say what is wrong with a socket, by stored field."""
     problems = _problems(contract.Listen, listener_plain(listener))
     is_unix = listener.address.startswith("unix:")
+    if not is_unix and "address" not in problems and not _is_place(listener.address):
+        problems["address"] = [f"{listener.address} is no IP address."]
     if not is_unix and not listener.port:
         problems.setdefault("port", []).append("A TCP listener needs a port.")
     if is_unix and listener.port:
         problems.setdefault("port", []).append("A unix socket has no port; give 0.")
     return problems
+
+
+def _is_place(address: str) -> bool:
+    """Tell whether what looks like an IP address is one. Host names are found out by the node."""
+    if ":" not in address and not re.fullmatch(r"[0-9.]+", address):
+        return True
+    try:
+        ipaddress.ip_address(address)
+    except ValueError:
+        return False
+    return True
 
 
 def problems_of_process(stored: "ProcessSettings") -> Problems:
@@ -235,6 +269,13 @@ def field_of(path: str) -> str:
     return _AUTH_HTTP.get(rest, head) if head == "auth_http" else head
 
 
+def _word(plain: dict[str, Any], path: str) -> str:
+    """Give the one word of a list that a problem is about."""
+    found = re.fullmatch(r"(\w+)\[(\d+)\]", path)
+    words = plain.get(found[1]) if found else None
+    return str(words[int(found[2])]) if found and words else ""
+
+
 def _problems(kind: type, plain: dict[str, Any]) -> Problems:
     try:
         decode(kind, plain)
@@ -242,6 +283,9 @@ def _problems(kind: type, plain: dict[str, Any]) -> Problems:
         found: Problems = {}
         for problem in invalid.problems:
             message = f"{problem.message[:1].upper()}{problem.message[1:]}."
+            word = _word(plain, problem.path)
+            if word:
+                message = f"“{word}” {problem.message}."
             found.setdefault(field_of(problem.path), []).append(message)
         return found
     return {}

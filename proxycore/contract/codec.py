@@ -18,6 +18,7 @@ from proxycore.contract.secret import Secret
 
 T = TypeVar("T")
 
+_WRONG_FORM: Final = "has a form that is not allowed"
 _INT_LIMIT: Final = 2**63
 _SURROGATE: Final = re.compile(r"[\ud800-\udfff]")
 
@@ -195,6 +196,7 @@ def _check(declared: Setting, value: Any, path: str, problems: list[Problem]) ->
         if declared.choices and text not in declared.choices:
             problems.append(Problem(here, f"must be one of: {', '.join(declared.choices)}"))
         if declared.pattern and not re.fullmatch(declared.pattern, text, re.DOTALL):
-            problems.append(Problem(here, "has a form that is not allowed"))
+            wrong = f"must be {declared.allowed}" if declared.allowed else _WRONG_FORM
+            problems.append(Problem(here, wrong))
         if declared.max_length is not None and len(text) > declared.max_length:
             problems.append(Problem(here, f"must not be longer than {declared.max_length}"))

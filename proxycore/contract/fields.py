@@ -27,6 +27,8 @@ class Setting:
     """Allowed members of a tuple of words."""
     pattern: str = ""
     """Regular expression that a string (or each string of a tuple) must match in full."""
+    allowed: str = ""
+    """What ``pattern`` allows, in words that go behind "must be"."""
     max_length: int | None = None
 
 

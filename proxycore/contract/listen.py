@@ -18,6 +18,7 @@ class Listen:
         "IP address or host name, `*` for any IPv4 address, or `unix:/path`.",
         default="*",
         pattern=_ADDRESS,
+        allowed="`*`, an IP address, a host name or `unix:/path`",
         directive="listen",
     )
     port: int = setting(

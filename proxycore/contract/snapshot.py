@@ -51,10 +51,16 @@ _TOKEN = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"  # noqa: S105  (RFC 9110 §5.6.2)
 class AuthHttpHeader:
     """One header added to every auth request, as given."""
 
-    name: str = setting("Header name.", pattern=_TOKEN, directive="auth_http_header")
+    name: str = setting(
+        "Header name.",
+        pattern=_TOKEN,
+        allowed="letters, digits and hyphens, for instance X-Auth-Key",
+        directive="auth_http_header",
+    )
     value: Secret = setting(
         "Header value; often a shared secret, so it is kept like one.",
         pattern=_LINE_SAFE,
+        allowed="one line without control characters",
         directive="auth_http_header",
     )
 
@@ -163,7 +169,10 @@ class Server:
     """One server block: where it listens and how it treats a session."""
 
     name: str = setting(
-        "Name in logs, statistics and the admin.", pattern=r"[^\x00-\x1f\x7f{},=]+", max_length=100
+        "Name in logs, statistics and the admin.",
+        pattern=r"[^\x00-\x1f\x7f{},=]+",
+        allowed="without braces, commas and equals signs",
+        max_length=100,
     )
     protocol: Protocol = setting("Mail protocol spoken.", directive="protocol")
     listens: tuple[Listen, ...] = setting("Sockets of this block.", directive="listen")
@@ -173,6 +182,7 @@ class Server:
         default=(),
         directive="server_name",
         pattern=r"[^\x00-\x20\x7f]+",
+        allowed="a name without blanks, for instance mail.example.com",
     )
     timeout_ms: int = setting(
         "Time for everything before login, and again for the login at the mail server.",

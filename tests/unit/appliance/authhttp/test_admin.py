@@ -1,5 +1,6 @@
 """Admin page of the caller secrets."""
 
+import pytest
 from django.test import Client
 
 from appliance.authhttp.models import CallerSecret
@@ -41,3 +42,20 @@ def test_who_may_what(
     assert as_viewer.get(f"{PAGE}add/").status_code == 403
     assert as_newcomer.get(PAGE).status_code == 403
     assert client.get(PAGE).status_code == 302
+
+
+@pytest.mark.parametrize(
+    ("changed", "field"),
+    [
+        ({"header": "Host"}, "header"),
+        ({"header": "Auth-User"}, "header"),
+        ({"secret": "ü" * 20}, "secret"),
+        ({"secret": "short", "name": ""}, "secret"),
+    ],
+)
+def test_what_cannot_be_sent_is_refused_at_its_field(
+    as_administrator: Client, changed: dict[str, str], field: str
+) -> None:
+    data = {"name": "nginx", "header": "X-NGX-Auth-Key", "secret": "s" * 20, "enabled": "on"}
+    answer = as_administrator.post("/admin/authhttp/callersecret/add/", data | changed)
+    assert field in answer.context["adminform"].form.errors

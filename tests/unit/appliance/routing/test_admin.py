@@ -124,3 +124,14 @@ def test_who_may_what(
 def test_trying_needs_the_right_to_see_routes(as_newcomer: Client, client: Client) -> None:
     assert as_newcomer.get(TRY).status_code == 403
     assert client.get(TRY).status_code == 302
+
+
+def test_a_mail_host_in_use_leads_to_what_uses_it(
+    as_administrator: Client, first_host: MailHost
+) -> None:
+    route = services.save_route(Route(match=MatchKind.DEFAULT, mail_host=first_host))
+    page = as_administrator.get(f"{HOSTS}{first_host.pk}/delete/").text
+    assert "is still in use" in page
+    assert f'href="{ROUTES}{route.pk}/change/"' in page
+    data = {"action": "delete_selected", "_selected_action": [first_host.pk]}
+    assert f'href="{ROUTES}{route.pk}/change/"' in as_administrator.post(HOSTS, data).text

@@ -76,3 +76,23 @@ def test_the_worst_allowed_pattern_is_quick() -> None:
     assert not patterns.matches(pattern, "a" * (patterns.MAX_LOGIN_CHARS - 1) + "!")
     # tens of milliseconds; what the limit keeps away takes longer than anybody lives
     assert time.perf_counter() - began < 2
+
+
+@pytest.mark.parametrize(
+    "pattern", ["^(?:[0-9]+-)*x", r"([a-z]+\.)*example", "((?:[a-z]-)+)?x", "(a+b){2}"]
+)
+def test_rounds_that_end_by_a_character_of_their_own_are_harmless(pattern: str) -> None:
+    patterns.check(pattern)
+    started = time.monotonic()
+    for text in ("0" * 256, "0-" * 128, "a." * 128, "ab" * 128):
+        patterns.matches(pattern, text)
+    assert time.monotonic() - started < 1
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    ["([0-9]+)*x", "([0-9]+[0-9]-)*x", "([0-9]*-)*", "(.+-)*x", "(-[0-9]+)*5", r"(\w+-)*"],
+)
+def test_rounds_that_run_into_each_other_are_not(pattern: str) -> None:
+    with pytest.raises(ValueError, match="as in"):
+        patterns.check(pattern)

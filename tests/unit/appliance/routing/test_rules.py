@@ -79,3 +79,18 @@ def test_wrong_values_are_refused_in_words(kind: MatchKind, typed: str, words: s
 @pytest.mark.parametrize("kind", list(MatchKind))
 def test_every_kind_is_explained(kind: MatchKind) -> None:
     assert rules.explain(kind, "ab")
+
+
+@pytest.mark.parametrize(
+    ("given", "stored"),
+    [("a-f", "abcdef"), ("x a-c, 0-2", "xabc012"), ("ab-", "ab-"), ("-", "-"), ("A-C", "ABC")],
+)
+def test_ranges_of_letters_are_spelt_out(given: str, stored: str) -> None:
+    assert rules.normalise(MatchKind.LETTERS, given) == stored
+    assert rules.normalise(MatchKind.LETTERS, stored) == stored
+
+
+@pytest.mark.parametrize("given", ["f-a", "a--b", "a-B", "-a"])
+def test_a_range_that_is_none_is_refused(given: str) -> None:
+    with pytest.raises(ValueError, match=r"range|backwards"):
+        rules.normalise(MatchKind.LETTERS, given)

@@ -221,3 +221,9 @@ def test_a_verifier_in_use_is_not_deleted(db: None) -> None:
     services.save_account(Account(login="joe", verifier=verifier))
     with pytest.raises(ProtectedError):
         services.delete([verifier])
+
+
+def test_a_login_has_no_tabs_inside(db: None) -> None:
+    with pytest.raises(ValidationError, match="no tabs") as refused:
+        services.save_account(Account(login="jo\te"))
+    assert "login" in refused.value.message_dict

@@ -150,3 +150,24 @@ def test_the_list_names_the_auth_service_in_use(
     assert "192.0.2.44" not in as_administrator.get(PAGE).text
     ServerBlock.objects.update(auth_service="external")
     assert "192.0.2.44" in as_administrator.get(PAGE).text
+
+
+@pytest.mark.parametrize("value", [-1, 0, 99999999999])
+def test_a_wrong_number_is_told_its_range_once(
+    as_administrator: Client, blocks: dict[str, ServerBlock], value: int
+) -> None:
+    url = _change(blocks["imap"])
+    answer = as_administrator.post(url, _form(as_administrator, url, timeout_ms=value))
+    errors = answer.context["adminform"].form.errors
+    assert errors["timeout_ms"] == ["Give a whole number, 1 or more."]
+
+
+def test_who_has_a_socket_is_said_at_the_port(
+    as_administrator: Client, blocks: dict[str, ServerBlock]
+) -> None:
+    url = _change(blocks["imap"])
+    answer = as_administrator.post(url, _form(as_administrator, url, **{"listeners-0-port": 1110}))
+    (listeners, *_) = answer.context["inline_admin_formsets"]
+    assert listeners.formset.errors == [
+        {"port": ["Server block “pop3” listens on *:1110 already."]}
+    ]

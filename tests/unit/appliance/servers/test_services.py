@@ -14,11 +14,12 @@ from appliance.servers.models import AuthHttpHeader, Capability, Listener, Serve
 @pytest.mark.parametrize(
     ("changed", "field", "words"),
     [
-        ({"timeout_ms": 0}, "timeout_ms", "greater than or equal to 1"),
-        ({"proxy_buffer_bytes": 100}, "proxy_buffer_bytes", "greater than or equal to 512"),
+        ({"timeout_ms": 0}, "timeout_ms", "at least 1"),
+        ({"proxy_buffer_bytes": 100}, "proxy_buffer_bytes", "at least 512"),
         ({"imap_auth": ["plain", "apop"]}, "imap_auth", "ust be one of: plain, login"),
-        ({"server_names": ["a\x00b"]}, "server_names", "form that is not allowed"),
-        ({"name": "a,b"}, "name", "form that is not allowed"),
+        ({"server_names": ["a\x00b"]}, "server_names", "must be a name without blanks"),
+        ({"server_names": ["<b>x</b>"]}, "server_names", "“<b>x</b>” is no host name"),
+        ({"name": "a,b"}, "name", "without braces, commas"),
         ({"name": "x" * 101}, "name", "at most 100"),
         ({"protocol": "ftp"}, "protocol", "not a valid choice"),
         ({"auth_service": AuthService.EXTERNAL}, "auth_http", "Give host:port/path"),
@@ -27,7 +28,20 @@ from appliance.servers.models import AuthHttpHeader, Capability, Listener, Serve
             "auth_http",
             "Must be at most 65535",
         ),
-        ({"auth_http_keepalive": 2000}, "auth_http_keepalive", "less than or equal to 1024"),
+        (
+            {
+                "auth_service": AuthService.EXTERNAL,
+                "auth_http": "192.0.2.44/auth",
+                "auth_http_keepalive": 2000,
+            },
+            "auth_http_keepalive",
+            "at most 1024",
+        ),
+        (
+            {"auth_service": AuthService.EXTERNAL, "auth_http": "localhost:8000/auth_http"},
+            "auth_http",
+            "Postroad's own auth service",
+        ),
     ],
 )
 def test_objections_are_at_the_field(
@@ -36,6 +50,7 @@ def test_objections_are_at_the_field(
     with pytest.raises(ValidationError) as refused:
         services.save_block(ServerBlock(**{"name": "imap", "protocol": "imap", **changed}))
     assert words in " ".join(refused.value.message_dict[field])
+    assert len(refused.value.message_dict[field]) == 1
     assert not ServerBlock.objects.exists()
 
 
@@ -60,6 +75,11 @@ def test_addresses_that_can_be_listened_on(blocks: dict[str, ServerBlock], addre
         ("unix:/run/x", 143, "port"),
         ("*", 0, "port"),
         ("*", 65536, "port"),
+        ("300.1.1.1", 5143, "address"),
+        ("fe80::zz", 5143, "address"),
+        ("*", 8000, "port"),
+        ("127.0.0.1", 8001, "port"),
+        ("0.0.0.0", 1110, "port"),
     ],
 )
 def test_sockets_that_cannot_be(
@@ -72,18 +92,18 @@ def test_sockets_that_cannot_be(
 
 def test_a_socket_belongs_to_one_block(blocks: dict[str, ServerBlock]) -> None:
     taken = blocks["imap"].listeners.get()
-    with pytest.raises(ValidationError, match="Another listener has this address and port"):
+    with pytest.raises(ValidationError, match="Server block “imap” listens on"):
         services.save_listener(
             Listener(block=blocks["pop3"], address=taken.address, port=taken.port)
         )
 
 
 def test_rows_are_checked_like_settings(blocks: dict[str, ServerBlock]) -> None:
-    with pytest.raises(ValidationError, match="not allowed"):
+    with pytest.raises(ValidationError, match="Must be"):
         Capability(block=blocks["imap"], text="A\r\nB").full_clean()
-    with pytest.raises(ValidationError, match="not allowed"):
+    with pytest.raises(ValidationError, match="Must be"):
         AuthHttpHeader(block=blocks["imap"], name="X Key", value="v").full_clean()
-    with pytest.raises(ValidationError, match="not allowed"):
+    with pytest.raises(ValidationError, match="Must be"):
         AuthHttpHeader(block=blocks["imap"], name="X-Key", value="v\r\nX: y").full_clean()
 
 
