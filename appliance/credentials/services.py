@@ -57,13 +57,20 @@ def save_account(
 def check_recoverable(
     account: Account, *, password: Secret | None, recoverable: bool | None
 ) -> None:
-    """Refuse to keep what is not known. Raises ValidationError on ``recoverable``."""
-    if recoverable and not password:
-        is_kept = account.pk is not None and queries.has_recoverable_secret(account)
-        if not is_kept:
-            raise ValidationError(
-                {"recoverable": "Give the password as well: only its hash is known."}
-            )
+    """Refuse to keep what is not known, or cannot be sent. Raises ValidationError."""
+    is_kept = account.pk is not None and queries.has_recoverable_secret(account)
+    is_wanted = is_kept if recoverable is None else recoverable
+    if is_wanted and password and not _fits_a_header(password.reveal()):
+        raise ValidationError(
+            {"password": "A readable password cannot hold line breaks, nor blanks at its ends."}
+        )
+    if recoverable and not password and not is_kept:
+        raise ValidationError({"recoverable": "Give the password as well: only its hash is known."})
+
+
+def _fits_a_header(text: str) -> bool:
+    """Tell whether an Auth-Pass header can carry it: its value is not escaped (auth_http)."""
+    return text == text.strip(" ") and not set(text) & set("\r\n\0")
 
 
 @transaction.atomic

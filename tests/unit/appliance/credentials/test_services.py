@@ -83,3 +83,14 @@ def test_what_is_refused_changes_nothing(joe: Account) -> None:
     assert not AppPassword.objects.exists()
     assert not Account.objects.filter(login="ann").exists()
     assert routing.generation() == before
+
+
+@pytest.mark.parametrize("password", ["a\r\nb", "a\0", " a", "a "])
+def test_a_readable_password_can_be_sent_in_a_header(db: None, password: str) -> None:
+    with pytest.raises(ValidationError, match="cannot hold line breaks") as refused:
+        services.save_account(Account(login="joe"), password=Secret(password), recoverable=True)
+    assert "password" in refused.value.message_dict
+    services.save_account(Account(login="joe"), password=Secret(password))
+    kept = services.save_account(Account(login="ann"), password=Secret("x"), recoverable=True)
+    with pytest.raises(ValidationError, match="cannot hold line breaks"):
+        services.save_account(kept, password=Secret(password))
