@@ -109,9 +109,16 @@ class Standalone:
         return await self._apply()
 
     async def reload(self) -> None:
-        """Read the file again; whatever is wrong with it, what ran before goes on."""
+        """Read the file again; whatever is wrong with it, what ran before goes on.
+
+        Sessions of the former configuration get its ``worker_shutdown_timeout``, as nginx's do. A
+        managed node never cuts them: there, every small change is a new revision.
+        """
+        former = self.supervisor.snapshot
         if await self._apply():
             self._logs.write("notice", f"{self._path} is in force")
+            if former is not None:
+                await self.supervisor.retire_former(former.process.worker_shutdown_timeout_ms)
         elif not self.supervisor.ending:
             self._logs.write("error", f"{self._path} was not taken, the old one stays in force")
 

@@ -195,6 +195,11 @@ class Supervisor:
             await self._crew.ask_all({"type": "invalidate", "generation": generation})
             self.generation = generation
 
+    async def retire_former(self, shutdown_timeout_ms: int) -> None:
+        """Cut what still runs under former snapshots after this time; 0 lets it run."""
+        if shutdown_timeout_ms:
+            await self._crew.ask_all({"type": "retire", "shutdown_timeout_ms": shutdown_timeout_ms})
+
     async def renew_token(self, token: Secret) -> None:
         """Use another node token."""
         await self._crew.renew_token(token)

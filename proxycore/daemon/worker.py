@@ -119,6 +119,8 @@ class Worker:
         self._held: set[str] = set()
         self._received: dict[str, socket.socket] = {}
         self._ending = False
+        self._newest_of_former = 0
+        """Number of the newest session of a snapshot that the present one replaced."""
         self._reactor.on_bug = self._tell_bug
 
     def run(self) -> None:
@@ -207,6 +209,7 @@ class Worker:
             "invalidate": self._invalidate,
             "kick": self._kick,
             "token": self._renew_token,
+            "retire": self._retire,
             "drain": self._drain,
             "stop": self._stop,
         }
@@ -253,7 +256,9 @@ class Worker:
         first = not self._held
         sockets, self._received = self._received, {}
         self._log.use(snapshot)
+        newest = self.engine.newest
         self.engine.apply(snapshot, sockets)
+        self._newest_of_former = newest
         self._held = set(bindings(snapshot))
         if first:
             self.engine.settle_memory()
@@ -269,6 +274,11 @@ class Worker:
 
     # --- the end ------------------------------------------------------------------------------
 
+    def _retire(self, message: Message) -> None:
+        """Give sessions of former snapshots as long as ``worker_shutdown_timeout`` allows."""
+        newest = self._newest_of_former
+        self._later(message["shutdown_timeout_ms"] / 1000, lambda: self._cut(newest))
+
     def _drain(self, message: Message) -> None:
         if self._ending:
             return
@@ -280,8 +290,8 @@ class Worker:
             self._later(message["shutdown_timeout_ms"] / 1000, self._cut)
         self._end_when_idle()
 
-    def _cut(self) -> None:
-        cut = self.engine.close_sessions(CloseReason.SHUTDOWN)
+    def _cut(self, up_to: int | None = None) -> None:
+        cut = self.engine.close_sessions(CloseReason.SHUTDOWN, up_to=up_to)
         self._log.write("info", f"shutdown timeout, {cut} sessions closed")
 
     def _stop(self, _message: Message) -> None:

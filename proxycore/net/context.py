@@ -63,6 +63,11 @@ class Context:
         self._last_number += 1
         return self._last_number
 
+    @property
+    def last_number(self) -> int:
+        """The number of the newest session."""
+        return self._last_number
+
     def become_full(self) -> None:
         """The limit is reached: nothing is accepted until a session ends."""
         self.full = True

@@ -255,12 +255,23 @@ class Engine:
         """Connections of clients, logged in or not."""
         return self.ledger.open_count
 
-    def close_sessions(self, reason: CloseReason, *, only_before_login: bool = False) -> int:
-        """End sessions now; tell how many. Before login the client is told, if it listens."""
-        drivers = list(self._context.drivers.values())
+    @property
+    def newest(self) -> int:
+        """Number of the newest session, for ``close_sessions``."""
+        return self._context.last_number
+
+    def close_sessions(
+        self, reason: CloseReason, *, only_before_login: bool = False, up_to: int | None = None
+    ) -> int:
+        """End sessions now; tell how many. Before login the client is told, if it listens.
+
+        up_to: only sessions with this number or an older one.
+        """
+        last = self._context.last_number if up_to is None else up_to
+        drivers = [one for one in self._context.drivers.values() if one.number <= last]
         for driver in drivers:
             driver.stop(reason)
-        relays = [] if only_before_login else self._relays()
+        relays = [] if only_before_login else [r for r in self._relays() if r.number <= last]
         for relay in relays:
             relay.end(reason)
         return len(drivers) + len(relays)

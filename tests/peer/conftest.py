@@ -8,9 +8,7 @@ import pytest
 from tests.support import proxies
 from tests.support.stub_backends import ImapStub, Pop3Stub, SmtpStub
 
-PENDING: Final[tuple[str, ...]] = (
-    "worker_shutdown_timeout_mail: worker_shutdown_timeout at a reload",
-)
+PENDING: Final[tuple[str, ...]] = ()
 """Modules whose tests do not run against ours yet, each with the feature it waits for."""
 
 

@@ -77,6 +77,29 @@ def test_worker_shutdown_timeout_cuts_what_does_not_finish(auth_port: int) -> No
         assert "shutdown timeout" in daemon.log()
 
 
+def test_a_reload_cuts_the_sessions_of_the_former_configuration_only(auth_port: int) -> None:
+    port = free_port()
+    text = CONFIG.format(auth=auth_port, port=port, extra="worker_shutdown_timeout 400ms;")
+    with Serve(text) as daemon, log_in(port) as former:
+        daemon.signal(signal.SIGHUP)
+        eventually(lambda: "is in force" in daemon.log(), "the file was read again")
+        with log_in(port) as later:
+            assert former.rest() == b""
+            eventually(lambda: daemon.log().count("shutdown timeout") >= 2, "both workers cut")
+            assert later.ask("b NOOP") == b"b OK done\r\n"
+
+
+def test_a_refused_reload_cuts_nothing(auth_port: int) -> None:
+    port = free_port()
+    text = CONFIG.format(auth=auth_port, port=port, extra="worker_shutdown_timeout 10ms;")
+    with Serve(text) as daemon, log_in(port) as session:
+        daemon.configure(text + "nonsense;\n")
+        daemon.signal(signal.SIGHUP)
+        eventually(lambda: "was not taken" in daemon.log(), "the file is refused")
+        assert session.ask("b NOOP") == b"b OK done\r\n"
+        assert "shutdown timeout" not in daemon.log()
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_term_ends_sessions_and_all_within_two_seconds(auth_port: int, number) -> None:
     port = free_port()
