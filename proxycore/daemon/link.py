@@ -40,7 +40,7 @@ from proxycore.contract.messages import (
 )
 from proxycore.contract.secret import Secret
 from proxycore.daemon.backoff import Backoff
-from proxycore.daemon.logs import ErrorLogs
+from proxycore.daemon.logs import ErrorLogs, traceback_line
 from proxycore.daemon.state import TokenFile
 from proxycore.daemon.tasks import spawn
 
@@ -122,7 +122,10 @@ class Link:
     async def run(self) -> None:
         """Connect, converse, wait, again; ends only by cancellation."""
         while True:
-            outcome, refused = await self._connect()
+            try:
+                outcome, refused = await self._connect()
+            except Exception as error:  # noqa: BLE001  (a fault of ours must not part us for good)
+                outcome, refused = f"internal error: {traceback_line(error)}", False
             self._tell(outcome)
             if refused and self._token.changed():
                 # it was replaced since we read it: nobody has to restart the node for that
@@ -164,7 +167,7 @@ class Link:
     async def _connect(self) -> tuple[str, bool]:
         """Converse once; gives how it ended, and whether that was a refusal."""
         try:
-            async with connect(
+            async with _Connection(
                 self._url,
                 additional_headers={"Authorization": f"Bearer {self._token.token.reveal()}"},
                 open_timeout=_OPEN_TIMEOUT_S,
@@ -263,6 +266,14 @@ class Link:
 
     async def _send(self, socket: ClientConnection, message: Message) -> None:
         await socket.send(json.dumps(to_frame(message), separators=(",", ":")))
+
+
+class _Connection(connect):
+    """A connection to the address the operator gave, and to no other that a web server names."""
+
+    def process_redirect(self, exc: Exception) -> Exception | str:
+        """Take a redirect for an answer; followed to https:// it would even raise."""
+        return exc
 
 
 def _silent_logger() -> logging.Logger:

@@ -61,6 +61,8 @@ class Station:
     def __init__(self, port: int) -> None:
         self.port = port
         self.token = TOKEN
+        self.redirect = ""
+        """Where every request is sent to, unless empty."""
         self.refused = 0
         self.conversations: list[Conversation] = []
         self._server: Any = None
@@ -87,6 +89,8 @@ class Station:
             conversation.ended.wait(5)
 
     def _check(self, _connection: ServerConnection, request: Request) -> Response | None:
+        if self.redirect:
+            return Response(301, "Moved", Headers({"Location": self.redirect}), b"")
         if request.path != "/ws/node/":
             return Response(404, "Not Found", Headers(), b"")
         if request.headers.get("Authorization") != f"Bearer {self.token}":

@@ -1,5 +1,7 @@
 """Who is let in, and what a node says and does when it is not."""
 
+import pytest
+
 from proxycore.contract.messages import Ack, Hello
 from tests.link.conftest import ManagedNode, snapshot
 from tests.link.station import Station
@@ -55,6 +57,17 @@ def test_a_web_server_that_is_no_appliance_is_told_apart(station: Station) -> No
     node = ManagedNode(f"{station.url}/elsewhere")
     with node:
         assert node.log_contains("answered HTTP 404")
+
+
+@pytest.mark.parametrize("where", ["https://{host}/ws/node/", "http://{host}/elsewhere"])
+def test_a_redirect_is_not_followed_and_does_not_end_the_trying(
+    station: Station, where: str
+) -> None:
+    station.redirect = where.format(host=f"127.0.0.1:{station.port}")
+    with ManagedNode(station.url) as node:
+        assert node.log_contains("answered HTTP 301")
+        station.redirect = ""
+        station.conversation(within_s=8).wait_for(Hello)
 
 
 def test_a_token_that_was_replaced_in_its_file_is_taken_without_a_restart(
