@@ -7,5 +7,6 @@ programs   what is started, and with which arguments
 child      the small program that starts each of them, so that none outlives the launcher
 care       keep the programs running, show their output, stop them
 probes     does it answer
+welcome    what the operator is told then
 launch     the order of it all
 """

@@ -7,9 +7,10 @@ the environment is followed once more when what it says has changed since the la
 
 import json
 import os
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
@@ -18,6 +19,7 @@ from appliance.fleet.launcher.ports import Door
 from appliance.publish import draft
 from appliance.publish import queries as publish
 from appliance.publish import services as publishing
+from appliance.publish.models import ConfigRevision
 from appliance.servers import services as servers
 from appliance.servers.models import Listener, ServerBlock
 from proxycore.contract.protocol import Protocol
@@ -33,16 +35,26 @@ VARIABLES: Final = {
 }
 """By name of the default block, the setting that holds its port."""
 
+_LISTEN_ADDRESS: Final = "LISTEN_ADDRESS"
+_ADDRESS_VARIABLE: Final = f"POSTROAD_{_LISTEN_ADDRESS}"
+
 
 def doors() -> list[Door]:
     """Give every address nodes will be told to listen on."""
     if not ServerBlock.objects.exists():
         return [
-            _door(name, settings.LISTEN_ADDRESS, getattr(settings, setting))
+            _door(name, settings.LISTEN_ADDRESS, getattr(settings, setting), _ADDRESS_VARIABLE)
             for name, setting in VARIABLES.items()
         ]
-    revision = publish.current()
-    wanted = wanted_ports()
+    return _doors(publish.current(), wanted_ports())
+
+
+def doors_of(number: int) -> list[Door]:
+    """Give every address of a published revision."""
+    return _doors(ConfigRevision.objects.filter(number=number).first(), {})
+
+
+def _doors(revision: ConfigRevision | None, wanted: Mapping[str, int]) -> list[Door]:
     return [
         _door(server.name, listen.address, wanted.get(server.name, listen.port))
         for server in (publish.snapshot(revision).servers if revision else ())
@@ -51,9 +63,9 @@ def doors() -> list[Door]:
     ]
 
 
-def _door(name: str, address: str, port: int) -> Door:
+def _door(name: str, address: str, port: int, address_variable: str = "") -> Door:
     variable = f"POSTROAD_{VARIABLES[name]}" if name in VARIABLES else ""
-    return Door(f"Server block {name}", address, port, variable)
+    return Door(f"Server block {name}", address, port, variable, address_variable)
 
 
 def create() -> bool:
@@ -67,7 +79,7 @@ def create() -> bool:
 
 def follow_environment() -> list[str]:
     """Bring ports and the auth service's address up to the environment; say what was done."""
-    notes = []
+    notes = _ignored_address()
     followed = set()
     for name, port in wanted_ports().items():
         listener = Listener.objects.get(block__name=name)
@@ -110,6 +122,20 @@ def wanted_ports() -> dict[str, int]:
     return wanted
 
 
+def _ignored_address() -> list[str]:
+    """Say once that another address for the listeners has come too late to be followed."""
+    address = settings.LISTEN_ADDRESS
+    if _ADDRESS_VARIABLE not in os.environ or _read_remembered().get(_LISTEN_ADDRESS) == address:
+        return []
+    others = Listener.objects.filter(block__name__in=VARIABLES).exclude(address=address)
+    if not others.exists():
+        return []
+    return [
+        f"{_ADDRESS_VARIABLE} counts at the first start only: the listeners keep their addresses."
+        " Change them in the admin and publish."
+    ]
+
+
 def _as_environment_says(old: Snapshot, drafted: Snapshot, followed: set[str]) -> Snapshot:
     """Give the published snapshot with what comes from the environment as the draft has it."""
     now = {server.name: server for server in drafted.servers}
@@ -131,11 +157,12 @@ def _file() -> Path:
 
 
 def _remember() -> None:
-    ports = {setting: getattr(settings, setting) for setting in VARIABLES.values()}
-    _file().write_text(json.dumps(ports), encoding="ascii")
+    names = (*VARIABLES.values(), _LISTEN_ADDRESS)
+    now = {setting: getattr(settings, setting) for setting in names}
+    _file().write_text(json.dumps(now), encoding="ascii")
 
 
-def _read_remembered() -> dict[str, int]:
+def _read_remembered() -> dict[str, Any]:
     try:
         found = json.loads(_file().read_text(encoding="ascii"))
     except (OSError, ValueError):

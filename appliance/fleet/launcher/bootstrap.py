@@ -32,6 +32,10 @@ class Outcome:
     """The administrator's, when he was created now."""
     notes: list[str] = field(default_factory=list)
     """What an operator should know of."""
+    is_interrupted: bool = False
+    """It was told to stop before the programs were started."""
+    boot_before: str = ""
+    """The local node's boot id of the start before: what it said then says nothing of now."""
 
 
 def node_dir() -> Path:
@@ -52,6 +56,17 @@ def create_administrator() -> Secret | None:
     password = Secret(secrets.token_urlsafe(_PASSWORD_BYTES))
     users.objects.create_superuser(ADMINISTRATOR, password=password.reveal())
     return password
+
+
+def administrator() -> str:
+    """Give the name of somebody who may do everything; empty when there is nobody."""
+    users = get_user_model().objects.filter(is_superuser=True, is_active=True)
+    return str(users.order_by("pk").values_list("username", flat=True).first() or "")
+
+
+def local_boot() -> str:
+    """Give the boot id the local node was last heard with."""
+    return Node.objects.values_list("boot_id", flat=True).get(name=LOCAL_NODE)
 
 
 def enrol_local_node() -> str:

@@ -10,6 +10,10 @@ class AlreadyRunning(Exception):
     """Another launcher holds the state directory."""
 
 
+class NotWritable(Exception):
+    """The state directory is not ours to write to."""
+
+
 class StateLock:
     """Hold a state directory for as long as this process lives.
 
@@ -22,7 +26,10 @@ class StateLock:
 
     def __enter__(self) -> "StateLock":
         # not inherited by children (PEP 446): a surviving one must not hold the lock
-        self._handle = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            self._handle = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600)
+        except OSError as error:
+            raise NotWritable(f"{self._path}: {error.strerror}") from None
         try:
             fcntl.flock(self._handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

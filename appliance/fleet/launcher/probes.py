@@ -16,6 +16,7 @@ WEB_PATIENCE_S: Final = 10.0
 """A node waits so long for the web server, then it starts without: it has its last snapshot."""
 _PAUSE_S: Final = 0.1
 _ANSWER_S: Final = 2.0
+_ANSWERS: Final = (NodeState.RUNNING, NodeState.REFUSED)
 
 Probe = Callable[[], Awaitable[bool]]
 
@@ -49,16 +50,23 @@ def mail_answers(door: Door) -> Probe:
     return lambda: _talk(door, b"", b"")
 
 
-def node_runs(name: str) -> Probe:
-    """Probe: a node has acknowledged the published revision."""
+def node_has_answered(name: str, boot_before: str) -> Probe:
+    """Probe: a node of this start has taken or refused the published revision.
 
-    def runs() -> bool:
+    boot_before: boot id of the start before. A revoked node will not answer, and is not waited for.
+    """
+
+    def has() -> bool:
         return any(
-            node.name == name and status.state is NodeState.RUNNING
+            node.name == name
+            and (
+                status.state is NodeState.REVOKED
+                or (status.state in _ANSWERS and node.boot_id != boot_before)
+            )
             for node, status in queries.statuses(timezone.now())
         )
 
-    return sync_to_async(runs)
+    return sync_to_async(has)
 
 
 async def _talk(door: Door, question: bytes, expected: bytes) -> bool:

@@ -39,9 +39,7 @@ class Program:
 
 def door() -> Door:
     """Give where the admin and the control link are."""
-    return Door(
-        "The web interface", settings.HTTP_ADDRESS, settings.HTTP_PORT, "POSTROAD_HTTP_PORT"
-    )
+    return _door("The web interface", settings.HTTP_PORT, "POSTROAD_HTTP_PORT")
 
 
 def auth_doors() -> list[Door]:
@@ -49,7 +47,16 @@ def auth_doors() -> list[Door]:
     port = settings.AUTH_LISTEN_PORT
     if not port:
         return []
-    return [Door("The auth service", settings.HTTP_ADDRESS, port, "POSTROAD_AUTH_LISTEN_PORT")]
+    return [_door("The auth service", port, "POSTROAD_AUTH_LISTEN_PORT")]
+
+
+def doors() -> list[Door]:
+    """Give every address that is listened on besides the mail listeners."""
+    return [door(), *auth_doors()]
+
+
+def _door(purpose: str, port: int, variable: str) -> Door:
+    return Door(purpose, settings.HTTP_ADDRESS, port, variable, "POSTROAD_HTTP_ADDRESS")
 
 
 def base_url(scheme: str) -> str:

@@ -116,6 +116,8 @@ def greet(admitted: Node, connection: str, hello: Hello, now: datetime) -> Node:
         if node.boot_id != hello.boot_id:
             # the sessions of another boot ended with its processes
             LiveSession.objects.filter(node=node).delete()
+            # what another boot refused this one may take: it is sent it again
+            node.refused_revision, node.problems = 0, []
         node.connection = connection
         node.version = storable(hello.version, 64)
         node.hostname = storable(hello.hostname, 255)

@@ -1,6 +1,8 @@
 """``manage.py run``: the whole appliance on one machine."""
 
-import contextlib
+import os
+import signal
+import sys
 from typing import Any
 
 from django.core.management.base import BaseCommand
@@ -22,11 +24,16 @@ class Command(BaseCommand):
             self.stderr.write(str(reason))
             raise SystemExit(1) from None
         except KeyboardInterrupt:
-            self.stderr.write("Stopped before anything was started.")
-            raise SystemExit(130) from None
+            self.stderr.write("Stopped.")
+            raise SystemExit(128 + signal.SIGINT) from None
 
     def _say(self, line: str) -> None:
-        # the reader of our output may be gone; that is no reason to fall over
-        with contextlib.suppress(BrokenPipeError):
+        try:
             self.stdout.write(line)
             self.stdout.flush()
+        except OSError:
+            # The terminal, or whoever read our output, is gone. That is no reason to fall over: the
+            # programs still have to be kept, and stopped in order.
+            nothing = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nothing, sys.stdout.fileno())
+            os.close(nothing)
