@@ -168,6 +168,7 @@ USE_TZ = True
 TIME_ZONE = "UTC"
 LANGUAGE_CODE = "en-gb"
 USE_I18N = False
+FORMAT_MODULE_PATH = "appliance.lib.formats"
 
 # --- the auth service, and how nodes ask it -----------------------------------------------------
 
@@ -210,6 +211,7 @@ UNFOLD = {
     ],
     "SHOW_VIEW_ON_SITE": False,
     "SITE_URL": None,
+    "DASHBOARD_CALLBACK": "appliance.fleet.overview.fill",
     "STYLES": [lambda request: static("postroad/admin.css")],
     "SIDEBAR": {"navigation": "appliance.lib.sidebar.build", "show_search": False},
 }

@@ -69,6 +69,9 @@ class AppPasswordInline(PostroadInline):
 class AccountAdmin(PostroadAdmin):
     """Logins of which something is known."""
 
+    empty_text = (
+        "Accounts are needed only for logins with a password, a mail host or limits of their own."
+    )
     form = AccountForm
     inlines = (AppPasswordInline,)
     list_display = ("login", "show_verifier", "show_readable", "mail_host", "enabled")

@@ -13,7 +13,7 @@ from django.utils import timezone
 from unfold.decorators import display
 
 from appliance.fleet import counters, live, problems, queries
-from appliance.fleet.choices import CommandState, NodeState
+from appliance.fleet.choices import TONES, CommandState, NodeState
 from appliance.fleet.models import LiveSession, Node, NodeCommand
 from appliance.fleet.services import nodes
 from appliance.lib.admin import PostroadAdmin
@@ -21,15 +21,7 @@ from appliance.publish import queries as publish
 from appliance.stats import queries as stats
 from proxycore.contract.secret import Secret
 
-_TONES = {
-    NodeState.RUNNING.label: "success",
-    NodeState.BEHIND.label: "warning",
-    NodeState.REFUSED.label: "danger",
-    NodeState.SILENT.label: "danger",
-    NodeState.NEW.label: "info",
-    NodeState.REVOKED.label: "",
-}
-
+_TONES = {str(state.label): tone for state, tone in TONES.items()}
 _SERVING = (NodeState.RUNNING, NodeState.BEHIND, NodeState.REFUSED)
 
 
@@ -37,6 +29,7 @@ _SERVING = (NodeState.RUNNING, NodeState.BEHIND, NodeState.REFUSED)
 class NodeAdmin(PostroadAdmin):
     """Nodes: what each runs, its token, its counters."""
 
+    empty_text = "A node is a running proxy. Add one here and start it with its token."
     list_display = ("name", "state", "standing", "hostname", "version", "sessions", "last_seen_at")
     search_fields = ("name", "hostname")
     fields = ("name",)
@@ -226,6 +219,9 @@ class LiveSessionAdmin(ReadOnlyAdmin):
 class NodeCommandAdmin(ReadOnlyAdmin):
     """Who disconnected whom, and what became of it."""
 
+    empty_text = (
+        "Here is written down who disconnected whom. Sessions are disconnected under Live sessions."
+    )
     list_display = ("created_at", "created_by", "description", "node", "result", "message")
     list_display_links = None
     list_select_related = ("node", "created_by")

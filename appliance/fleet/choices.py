@@ -1,6 +1,7 @@
 """The closed lists of words the fleet uses."""
 
 from enum import IntEnum
+from typing import Final
 
 from django.db import models
 
@@ -17,6 +18,17 @@ class NodeState(models.TextChoices):
     SILENT = "silent", "Silent"
     NEW = "new", "Not seen yet"
     REVOKED = "revoked", "Revoked"
+
+
+TONES: Final[dict[NodeState, str]] = {
+    NodeState.RUNNING: "success",
+    NodeState.BEHIND: "warning",
+    NodeState.REFUSED: "danger",
+    NodeState.SILENT: "danger",
+    NodeState.NEW: "info",
+    NodeState.REVOKED: "",
+}
+"""Colour of each state."""
 
 
 class CommandKind(models.TextChoices):

@@ -17,7 +17,10 @@ from proxycore.contract.codec import Invalid
 
 PERMISSION = "publish.publish_configrevision"
 
-_STATE_TONES = {"success": "success", "warning": "warning", "danger": "danger", "earlier": ""}
+_STATE_TONES = {
+    **{tone: tone for tone in ("success", "warning", "danger")},
+    "earlier": "",
+}
 _EARLIER = ("earlier", "earlier")
 
 
@@ -25,6 +28,7 @@ _EARLIER = ("earlier", "earlier")
 class ConfigRevisionAdmin(ModelAdmin):  # type: ignore[misc]
     """Revisions are published and rolled back, never edited."""
 
+    empty_text = "Each time you publish, the configuration is kept here under a number."
     list_display = ("show_number", "created_at", "author", "note", "show_state")
     list_select_related = ("author",)
     search_fields = ("note", "author__username")

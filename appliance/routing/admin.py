@@ -14,6 +14,7 @@ from appliance.lib.admin import PostroadAdmin, display
 from appliance.routing import queries, services
 from appliance.routing.forms import MailHostForm, RouteForm, TryForm
 from appliance.routing.models import MailHost, Route
+from proxycore.contract.protocol import Protocol
 
 _UNREACHABLE = "never"
 _TAKERS: ContextVar[dict[int, Route]] = ContextVar("takers")
@@ -31,6 +32,7 @@ class RoutingAdmin(PostroadAdmin):
 class MailHostAdmin(RoutingAdmin):
     """The mail servers behind the proxy."""
 
+    empty_text = "A mail host is a mail server behind the proxy. Routes lead to it."
     form = MailHostForm
     delete_confirmation_template = "routing/mailhost_delete.html"
     delete_selected_confirmation_template = "routing/mailhost_delete_selected.html"
@@ -46,6 +48,9 @@ class MailHostAdmin(RoutingAdmin):
 class RouteAdmin(RoutingAdmin):
     """Who goes where, in the order tried."""
 
+    empty_text = (
+        "A route says which logins go to which mail host. Without any, every login is refused."
+    )
     form = RouteForm
     list_display = (
         *("position", "match", "show_value", "protocol", "mail_host", "enabled"),
@@ -68,12 +73,19 @@ class RouteAdmin(RoutingAdmin):
         if not self.has_view_permission(request):
             raise PermissionDenied
         form = TryForm(request.GET or None)
+        decision = form.decide() if form.is_valid() else None
+        place = ""
+        if decision is not None and decision.host is not None:
+            port = decision.host.port(Protocol(form.cleaned_data["protocol"]))
+            address = decision.host.address
+            place = f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
         context = {
             **self.admin_site.each_context(request),
             "title": "Who goes where?",
             "opts": self.opts,
             "form": form,
-            "decision": form.decide() if form.is_valid() else None,
+            "decision": decision,
+            "place": place,
         }
         return TemplateResponse(request, "admin/routing/try.html", context)
 

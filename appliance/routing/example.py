@@ -1,6 +1,7 @@
 """The worked example: listing 15-2's policy as data (users a, c, f, g to one host, others to two).
 
 Loading it again changes nothing; a mail host is changed only when an address is given for it.
+What was loaded can be removed again, as far as nobody has come to use it.
 """
 
 import re
@@ -9,6 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from django.db import transaction
+from django.db.models import ProtectedError
 
 from appliance.publish import services as publishing
 from appliance.routing import services
@@ -56,7 +58,7 @@ def load(places: Mapping[str, Place]) -> list[str]:
     places: by host name, instead of the listing's addresses. Gives what was done, in words.
     Raises ValidationError, NotPublishable.
     """
-    done = [f"mail host {name} created or changed" for name in ADDRESSES if _host(name, places)]
+    done = [_told(name, places) for name in ADDRESSES if _host(name, places)]
     if not Route.objects.exists():
         first, second = (MailHost.objects.get(name=name) for name in ADDRESSES)
         services.save_route(Route(match=MatchKind.LETTERS, value=LETTERS, mail_host=first))
@@ -67,6 +69,37 @@ def load(places: Mapping[str, Place]) -> list[str]:
     if is_new:
         done.append(f"revision {revision.number} published")
     return done
+
+
+@transaction.atomic
+def remove() -> list[str]:
+    """Delete the routes and mail hosts of the example, but none that differs or is used elsewhere.
+
+    Gives what was done, in words.
+    """
+    done = []
+    ours = zip((MatchKind.LETTERS, MatchKind.DEFAULT), (LETTERS, ""), ADDRESSES, strict=True)
+    for match, value, name in ours:
+        for route in Route.objects.filter(match=match, value=value, mail_host__name=name):
+            done.append(f"route deleted: {route} to {name}")
+            services.delete([route])
+    for host in MailHost.objects.filter(name__in=ADDRESSES):
+        try:
+            services.delete([host])
+        except ProtectedError:
+            done.append(f"mail host {host} kept: something else uses it")
+        else:
+            done.append(f"mail host {host} deleted")
+    return done
+
+
+def _told(name: str, places: Mapping[str, Place]) -> str:
+    place = places.get(name, ADDRESSES[name])
+    ports = f"{place.imap_port}, {place.pop3_port}, {place.smtp_port}"
+    text = f"mail host {name} is at {place.address}, ports {ports} (IMAP, POP3, SMTP)"
+    if name in places:
+        return text
+    return f"{text}: an invented address, give yours with --{name}=IP"
 
 
 def _host(name: str, places: Mapping[str, Place]) -> bool:

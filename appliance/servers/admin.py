@@ -51,6 +51,7 @@ _ONLY_SMTP = "protocol == 'smtp'"
 class ServerBlockAdmin(PostroadAdmin):
     """Server blocks with all that belongs to them."""
 
+    empty_text = "A server block says where mail clients connect and how they are treated."
     inlines = (ListenerInline, CapabilityInline, AuthHttpHeaderInline)
     list_display = ("name", "protocol", "show_listeners", "show_auth", "enabled")
     list_filter = ("protocol", "auth_service", "enabled")

@@ -7,13 +7,18 @@ contract must not need one.
 import dataclasses
 from typing import Any
 
+from django import forms
 from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
 from django.db import models
+from django.utils.text import capfirst
+from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
 
 from appliance.lib.fields import WordsField
 from proxycore.contract.fields import Setting, settings_of
 
 _UNITS = {"ms": "Milliseconds.", "bytes": "Bytes."}
+_SPELT = {word: word.upper() for word in ("imap", "pop3", "smtp", "http", "ttl", "xclient")}
+_HOUR_MS = 3_600_000
 _MAX_INTEGER = 2_147_483_647
 _NOT_STORED = ("help_text", "validators", "verbose_name", "choices")
 
@@ -64,7 +69,22 @@ class LineField(models.CharField):  # type: ignore[type-arg]
 
 
 class WordListField(WordsField):
-    """A setting that is a list of words."""
+    """A setting that is a list of words; boxes to tick where they are chosen from a few."""
+
+    words: tuple[str, ...] = ()
+
+    def formfield(self, **options: Any) -> Any:
+        """Give the boxes, or one line for the words."""
+        if not self.words:
+            return super().formfield(**options)
+        return forms.MultipleChoiceField(
+            choices=[(word, word) for word in self.words],
+            required=False,
+            widget=UnfoldAdminCheckboxSelectMultipleWidget(),
+            label=options.get("label", capfirst(str(self.verbose_name))),
+            help_text=self.help_text,
+            initial=self.get_default(),
+        )
 
     def deconstruct(self) -> Any:
         """Look like a plain field to migrations."""
@@ -79,11 +99,27 @@ def number(contract: type, name: str, label: str = "") -> NumberField:
     high = _MAX_INTEGER if declared.maximum is None else declared.maximum
     options: dict[str, Any] = {
         "default": default_of(contract, name),
-        "help_text": help_of(declared),
+        "help_text": f"{help_of(declared)}{_usual(declared, default_of(contract, name))}",
     }
-    field = NumberField(label or name, **options)
+    field = NumberField(label_of(label or name), **options)
     field.low, field.high = low, high
     return field
+
+
+def label_of(name: str) -> str:
+    """Give a setting's name for people; its help has nginx's word for it."""
+    words = name.split("_")
+    unit = f" ({words.pop()})" if words[-1] in ("ms", "bytes") else ""
+    return " ".join(_SPELT.get(word, word) for word in words) + unit
+
+
+def _usual(declared: Setting, default: Any) -> str:
+    """Say a default of hours or seconds in these."""
+    if declared.unit != "ms" or not isinstance(default, int) or default < 1000:
+        return ""
+    if default % _HOUR_MS == 0:
+        return f" Usual: {default} ({default // _HOUR_MS} h)."
+    return f" Usual: {default} ({default // 1000} s)."
 
 
 def range_of(low: int, high: int) -> str:
@@ -96,7 +132,9 @@ def range_of(low: int, high: int) -> str:
 def switch(contract: type, name: str) -> SwitchField:
     """Make the field of an on/off setting."""
     return SwitchField(
-        name, default=default_of(contract, name), help_text=help_of(settings_of(contract)[name])
+        label_of(name),
+        default=default_of(contract, name),
+        help_text=help_of(settings_of(contract)[name]),
     )
 
 
@@ -104,14 +142,14 @@ def words(contract: type, name: str, more: str = "") -> WordListField:
     """Make the field of a setting that is a list of words."""
     declared = settings_of(contract)[name]
     help_text = help_of(declared)
-    if declared.choices:
-        help_text += f" Any of: {', '.join(declared.choices)}."
-    return WordListField(
-        name,
+    field = WordListField(
+        label_of(name),
         default=list_default(contract, name),
         blank=True,
         help_text=f"{help_text} {more}".strip(),
     )
+    field.words = declared.choices
+    return field
 
 
 def line(contract: type, name: str, **options: Any) -> LineField:
