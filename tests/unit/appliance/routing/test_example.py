@@ -6,7 +6,7 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from appliance.publish import queries as publish
-from appliance.routing import example
+from appliance.routing import example, services
 from appliance.routing.example import Place
 from appliance.routing.models import MailHost, Route
 from appliance.servers.models import ServerBlock
@@ -38,6 +38,30 @@ def test_it_loads_hosts_routes_and_blocks_and_publishes(db: None) -> None:
     assert not publish.is_pending()
 
 
+def test_an_address_that_was_not_given_is_said_to_be_invented(db: None) -> None:
+    said = _load("--mailhost01", "192.0.2.1")
+    assert "192.168.1.33, ports 143, 110, 25 (IMAP, POP3, SMTP): an invented address" in said
+    assert "--mailhost02=IP" in said
+    assert "--mailhost01" not in said
+
+
+def test_it_can_be_removed(db: None) -> None:
+    _load()
+    assert len(_load("--remove").splitlines()) == 4
+    assert not Route.objects.exists()
+    assert not MailHost.objects.exists()
+    assert _load("--remove") == "nothing of the example is there\n"
+
+
+def test_removing_it_spares_what_somebody_made_of_it(db: None) -> None:
+    _load()
+    second = MailHost.objects.get(name="mailhost02")
+    services.save_route(Route(match="domain", value="example.org", mail_host=second))
+    assert "mail host mailhost02 kept: something else uses it" in _load("--remove")
+    assert [str(route) for route in Route.objects.all()] == ["domain example.org"]
+    assert list(MailHost.objects.all()) == [second]
+
+
 def test_loading_it_again_changes_nothing(db: None) -> None:
     _load()
     assert _load() == "everything is there already\n"
@@ -54,7 +78,9 @@ def test_addresses_and_ports_can_be_given(db: None) -> None:
         10025,
     )
     assert MailHost.objects.get(name="mailhost02").address == "::1"
-    assert "mailhost01 created or changed" in _load("--mailhost01", "127.0.0.2")
+    said = _load("--mailhost01", "127.0.0.2")
+    assert "mail host mailhost01 is at 127.0.0.2, ports 143, 110, 25" in said
+    assert "invented" not in said
     assert MailHost.objects.get(name="mailhost01").address == "127.0.0.2"
 
 
