@@ -16,19 +16,31 @@ $(BIN)/pip:
 	    echo "Postroad needs Python 3.11 or later; set PYTHON=/path/to/python3.11" >&2; exit 1; }
 	@$(PYTHON) -m venv $(VENV) >/dev/null 2>&1 || { \
 	    if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
-	        apt-get update -qq; apt-get install -y -qq python3-venv >/dev/null; \
+	        echo "Installing Debian's python3-venv (once) ..."; \
+	        apt-get update -qq; apt-get install -y -qq python3-venv >/dev/null 2>&1 || { \
+	            echo "apt-get install python3-venv failed: run it to see why" >&2; exit 1; }; \
 	    else \
 	        echo "python3-venv is missing: sudo apt-get install python3-venv" >&2; exit 1; \
 	    fi; rm -rf $(VENV); $(PYTHON) -m venv $(VENV); }
 
+# Debian's pip trusts what the system trusts, and without this package that is nobody.
+CERTIFICATES = [ -e /etc/ssl/certs/ca-certificates.crt ] || \
+    echo "ca-certificates is missing: sudo apt-get install ca-certificates" >&2
+
+# `.venv/bin/python -m proxycore` works in any directory: an init system starts it in its own.
+PURELIB = $$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
+FINDABLE = echo "$(CURDIR)" > "$(PURELIB)/postroad.pth"
+
 $(VENV)/.run-installed: $(BIN)/pip requirements.txt constraints.txt
 	@echo "Installing what Postroad runs on (once) ..."
-	@$(BIN)/pip install -q --disable-pip-version-check -r requirements.txt
+	@$(BIN)/pip install -q --disable-pip-version-check -r requirements.txt || { $(CERTIFICATES); exit 1; }
+	@$(FINDABLE)
 	@touch $@
 
 $(VENV)/.dev-installed: $(BIN)/pip requirements.txt requirements-dev.txt constraints.txt
 	@echo "Installing what the tests need (once) ..."
-	@$(BIN)/pip install -q --disable-pip-version-check -r requirements-dev.txt
+	@$(BIN)/pip install -q --disable-pip-version-check -r requirements-dev.txt || { $(CERTIFICATES); exit 1; }
+	@$(FINDABLE)
 	@touch $@ $(VENV)/.run-installed
 
 run: setup

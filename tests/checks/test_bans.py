@@ -24,7 +24,7 @@ REVEALING = {
     "appliance/credentials/verify.py": "compares an APOP or CRAM-MD5 digest with a readable one",
     "appliance/fleet/admin.py": "shows a new node's token, once",
     "appliance/fleet/launcher/bootstrap.py": "writes the local node's token to its 0600 file",
-    "appliance/fleet/launcher/launch.py": "shows the first administrator's password, once",
+    "appliance/fleet/launcher/welcome.py": "shows the first administrator's password, once",
     "appliance/fleet/services/nodes.py": "hashes a new node's token",
     "appliance/lib/fields.py": "encrypts a secret for the database",
     "appliance/publish/queries.py": "reads an encrypted revision",
