@@ -125,7 +125,9 @@ REDIS_URL = env.text("REDIS_URL")
 CHANNEL_LAYERS: dict[str, Any] = {
     "default": {
         "BACKEND": "channels_redis.core.RedisChannelLayer",
-        "CONFIG": {"hosts": [REDIS_URL]},
+        # longer than the layer waits for a message (5 s), or idle connections break; redis-py's
+        # own default is just as long as that
+        "CONFIG": {"hosts": [{"address": REDIS_URL, "socket_timeout": 15.0}]},
     }
     if REDIS_URL
     else {"BACKEND": "channels.layers.InMemoryChannelLayer"}

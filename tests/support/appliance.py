@@ -238,8 +238,9 @@ class Appliance(Program):
 class WebOnly(Appliance):
     """Daphne alone, so that it can be stopped and started while a node lives on elsewhere."""
 
-    def __init__(self) -> None:
-        super().__init__(variables={"POSTROAD_AUTH_LISTEN_PORT": "0"})
+    def __init__(self, *, variables: Mapping[str, str] | None = None) -> None:
+        """``variables``: further environment variables."""
+        super().__init__(variables={"POSTROAD_AUTH_LISTEN_PORT": "0", **(variables or {})})
         self.name = "web"
         self._command = [
             *(self._interpreter, "-m", "daphne", "-v", "0"),
@@ -248,7 +249,8 @@ class WebOnly(Appliance):
 
     def start(self, *, within_s: float = 60) -> None:
         """Migrate when that was not done, and run Daphne."""
-        if not (self.state / "db.sqlite3").exists():
+        elsewhere = "POSTROAD_DATABASE_URL" in self.variables
+        if not elsewhere and not (self.state / "db.sqlite3").exists():
             self.manage("migrate", "--verbosity", "0")
             self.python("from appliance.servers import services\nservices.create_default_blocks()")
         self.launch(self._command, env=self.environment, cwd=self.root)
