@@ -1,10 +1,13 @@
 """Addresses of the web interface. ``/auth_http`` is answered before Django, in ``asgi.py``."""
 
 from django.contrib import admin
+from django.templatetags.static import static
 from django.urls import URLPattern, URLResolver, path
 from django.views.generic import RedirectView
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", RedirectView.as_view(pattern_name="admin:index"), name="home"),
+    # browsers ask for it whatever the page says
+    path("favicon.ico", RedirectView.as_view(url=static("postroad/icon.svg")), name="favicon"),
     path("admin/", admin.site.urls),
 ]

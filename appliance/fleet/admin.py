@@ -35,6 +35,7 @@ class NodeAdmin(PostroadAdmin):
     fields = ("name",)
     list_before_template = "fleet/node_list_help.html"
     change_form_outer_before_template = "fleet/node_status.html"
+    change_form_outer_after_template = "fleet/node_totals.html"
     delete_confirmation_template = "fleet/node_delete.html"
     delete_selected_confirmation_template = "fleet/node_delete_selected.html"
 
@@ -104,7 +105,11 @@ class NodeAdmin(PostroadAdmin):
     ) -> HttpResponse:
         """Show what is known of a node above its form."""
         node = self.get_object(request, object_id)
-        context = dict(extra_context or {})
+        context = {
+            "show_save_and_continue": False,
+            "show_save_and_add_another": False,
+            **(extra_context or {}),
+        }
         if node is not None:
             status = self._status(node)
             totals = stats.node_totals(node.pk)

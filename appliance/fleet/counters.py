@@ -35,7 +35,7 @@ def tabulate(values: Mapping[str, int]) -> Table:
         servers=servers,
         rows=[
             (
-                stat.help,
+                stat.help.removesuffix("."),
                 [_shown(stat, counts.get(server)) for server in servers],
                 _shown(stat, counts.total()),
             )

@@ -12,14 +12,14 @@
   const search = part("search");
 
   const NOT_ALLOWED = 4403;
-  const UNITS = ["B", "kB", "MB", "GB", "TB", "PB"];
+  const UNITS = ["bytes", "KB", "MB", "GB", "TB", "PB"];   // as the other pages write them
 
   /* --- how values are shown ------------------------------------------------------------------ */
 
   const bytes = (count) => {
     let value = count, unit = 0;
-    while (value >= 1000 && unit < UNITS.length - 1) { value /= 1000; unit += 1; }
-    return `${unit && value < 100 ? value.toFixed(1) : Math.round(value)} ${UNITS[unit]}`;
+    while (value >= 1024 && unit < UNITS.length - 1) { value /= 1024; unit += 1; }
+    return `${unit ? value.toFixed(1) : value} ${unit || value !== 1 ? UNITS[unit] : "byte"}`;
   };
 
   const age = (seconds) => {

@@ -72,3 +72,16 @@ def test_who_may_see_sessions_only_sees_no_revision(watcher: User) -> None:
 
 def test_strangers_are_asked_to_sign_in() -> None:
     assert Client().get(HOME).status_code == 302
+
+
+def test_an_unknown_address_leads_home_and_browsers_get_their_icon(db: None) -> None:
+    assert "Postroad's overview" in Client().get("/nothing/").text
+    assert Client().get("/favicon.ico")["Location"].endswith(".svg")
+
+
+def test_a_good_password_leads_home(administrator: User) -> None:
+    administrator.set_password("a long pass phrase")
+    administrator.save()
+    data = {"username": administrator.username, "password": "a long pass phrase"}
+    answer = Client().post("/admin/login/", data)
+    assert answer["Location"] == HOME
