@@ -20,7 +20,13 @@ def locate(number: int, problems: Iterable[Mapping[str, str]]) -> list[DraftProb
     revision = ConfigRevision.objects.filter(number=number).first()
     names = _server_names(publish.document(revision)) if revision else []
     sections = registry.sections()
-    origins = {path: origin for section in sections for path, origin in section.origins.items()}
+    origins = {
+        path: origin
+        for section in sections
+        for path, origin in section.origins.items()
+        # a listener may be another one by now; the node's message names the socket it means
+        if ".listens[" not in path
+    }
     drafted = [name for section in sections for name in _server_names(section.plain)]
     return [
         draft.locate(Problem(_moved(each["path"], names, drafted), each["message"]), origins)
