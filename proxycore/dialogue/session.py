@@ -152,10 +152,11 @@ class Session(Authorising):
         return (SendFront(greeting), profile.timer)
 
     def _time_out_front(self) -> Sequence[Command]:
-        return self._close(CloseReason.CLIENT_TIMEOUT, note=Note("info", "client timed out"))
+        note = Note("info", "client timed out (110: Connection timed out)")
+        return self._close(CloseReason.CLIENT_TIMEOUT, note=note)
 
     def _time_out_back(self) -> Sequence[Command]:
-        note = Note("info", "upstream timed out")
+        note = Note("info", "upstream timed out (110: Connection timed out)")
         return self._close(CloseReason.BACKEND_TIMEOUT, self._profile.internal_error, note)
 
     def _on_stop(self, event: Stop) -> Sequence[Command]:

@@ -125,7 +125,7 @@ class Arrival:
 
     def _time_out(self) -> None:
         self._timer = None
-        self._log("info", "client timed out", _READING_HEADER)
+        self._log("info", "client timed out (110: Connection timed out)", _READING_HEADER)
         self.stop(CloseReason.CLIENT_TIMEOUT)
 
     # --- the name ---

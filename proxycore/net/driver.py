@@ -194,6 +194,7 @@ class Driver(BackLeg):
             login=machine.login,
             upstream=self._upstream,
             started_at=self.started_at,
+            auth_session=machine.auth_session,
         )
         to_front = self._front_out + command.to_front
         to_back = self._back_out + command.to_back

@@ -183,6 +183,7 @@ class FrontLeg:
     def _log(self, level: str, message: str, action: str) -> None:
         log = self.block.log
         if LEVELS[level] <= log.threshold:
-            login = self._machine.login if self._machine is not None else b""
-            where = whereabouts(self.client_ip, self.listen, login, self._upstream)
+            machine = self._machine
+            login, auth_session = (machine.login, machine.auth_session) if machine else (b"", "")
+            where = whereabouts(self.client_ip, self.listen, login, self._upstream, auth_session)
             log.write(level, line(self.number, message, where, action))

@@ -74,9 +74,16 @@ def line(number: int, message: str, where: str = "", action: str = "") -> str:
     return f"{text}, {where}" if where else text
 
 
-def whereabouts(client: str, server: str, login: bytes, upstream: str) -> str:
-    """Compose ``client: …, server: …, login: "…", upstream: …``; the last two when known."""
+def whereabouts(
+    client: str, server: str, login: bytes, upstream: str, auth_session: str = ""
+) -> str:
+    """Compose ``client: …, server: …, login: "…", upstream: …``; the last two when known.
+
+    auth_session: the auth service's name of the session, which goes behind nginx's own words.
+    """
     text = f"client: {client}, server: {server}"
     if login:
         text = f'{text}, login: "{shown(login)}"'
-    return f"{text}, upstream: {upstream}" if upstream else text
+    if upstream:
+        text = f"{text}, upstream: {upstream}"
+    return f'{text}, session: "{auth_session}"' if auth_session else text

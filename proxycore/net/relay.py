@@ -60,6 +60,7 @@ class Relay:
 
     __slots__ = (
         "_active_at",
+        "_auth_session",
         "_block",
         "_client",
         "_client_port",
@@ -91,6 +92,7 @@ class Relay:
         login: bytes,
         upstream: str,
         started_at: float,
+        auth_session: str = "",
     ) -> None:
         self._block = block
         self.number = number
@@ -99,6 +101,7 @@ class Relay:
         self._login = login
         self._upstream = upstream
         self._started_at = started_at
+        self._auth_session = auth_session
         self._to_back = Flow(front, back, front_mask)
         self._to_front = Flow(back, front, back_mask)
         self._reason: CloseReason | None = None
@@ -381,13 +384,15 @@ class Relay:
 
     def _log_end(self, reason: CloseReason) -> None:
         message, action = _LAST_WORDS.get(reason, ("proxied session done", ""))
-        where = whereabouts(self._client, self._listen, self._login, self._upstream)
+        where = whereabouts(
+            self._client, self._listen, self._login, self._upstream, self._auth_session
+        )
         text = line(self.number, message, where, action)
         self._block.log.write("info", text)
 
 
 _LAST_WORDS: Final = {
-    CloseReason.IDLE_TIMEOUT: ("client timed out", "proxying"),
+    CloseReason.IDLE_TIMEOUT: ("client timed out (110: Connection timed out)", "proxying"),
     CloseReason.RELAY_ERROR: ("proxied session broken", "proxying"),
     CloseReason.KICKED: ("session disconnected by an operator", "proxying"),
     CloseReason.SHUTDOWN: ("shutdown timeout", "proxying"),

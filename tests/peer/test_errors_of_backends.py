@@ -163,6 +163,7 @@ def test_a_mail_server_that_says_nothing_is_a_fault_after_the_timeout(
     )[server - 1]
     talk = (stage.imap, stage.pop3, stage.smtp)[server - 1](server)
     assert _all(talk, *lines) == fault
+    assert stage.proxy.log_contains("upstream timed out (110: Connection timed out) while")
 
 
 @pytest.mark.parametrize("server", [1, 2, 3])

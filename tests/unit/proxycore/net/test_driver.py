@@ -50,6 +50,33 @@ def test_a_refused_login_is_told_counted_and_closed(house: House) -> None:
     assert "while in http auth state, client: 127.0.0.1" in house.log.text()
 
 
+def test_lines_from_the_verdict_on_end_with_the_auth_services_name_of_the_session(
+    house: House,
+) -> None:
+    house.serve()
+    client = house.client()
+    log_in(house, client).send(REFUSAL.replace(b"\r\n\r\n", b"\r\nAuth-Session: n-1\r\n\r\n"))
+    client.expect_end()
+    client = house.client()
+    named = house.ok().replace(b"\r\n\r\n", b"\r\nAuth-Session: s-2\r\n\r\n")
+    log_in(house, client).send(named)
+    back = house.mail_login()
+    client.expect(b"a1 OK logged in\r\n")
+    client.close()
+    back.expect_end()
+    house.pump(lambda: house.engine.open_count == 0, "the session's end")
+    lines = [line for line in house.log.text().splitlines() if ", session: " in line]
+    assert [line.partition("] *")[2].partition(",")[0] for line in lines] == [
+        '1 client login failed: "Invalid login" while in http auth state',
+        "2 client logged in",
+        "2 proxied session done",
+    ]
+    assert [line.rpartition(", ")[2] for line in lines] == [
+        'session: "n-1"',
+        *['session: "s-2"'] * 2,
+    ]
+
+
 def test_a_client_that_goes_away_while_the_auth_service_thinks_cancels_the_question(
     house: House,
 ) -> None:
@@ -109,7 +136,7 @@ def test_a_client_that_says_nothing_is_given_up(house: House) -> None:
     client = house.client()
     assert client.expect_end() == b""
     ended(house, CloseReason.CLIENT_TIMEOUT)
-    assert "client timed out while in auth state" in house.log.text()
+    assert "client timed out (110: Connection timed out) while in auth state" in house.log.text()
 
 
 def test_the_time_to_log_in_is_a_total_that_talking_does_not_extend(house: House) -> None:
