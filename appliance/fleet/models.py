@@ -111,6 +111,7 @@ class NodeCommand(models.Model):
 
         ordering = ("-created_at",)
         indexes = (models.Index(fields=("node", "state"), name="fleet_command_open"),)
+        verbose_name = "disconnect"
         default_permissions = ("view",)
 
     def __str__(self) -> str:

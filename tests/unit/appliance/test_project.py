@@ -45,7 +45,7 @@ def test_the_embedded_defaults_need_nothing(tmp_path: Path) -> None:
     assert shown["ALLOWED_HOSTS"] == ["localhost", "127.0.0.1", "[::1]"]
     assert shown["DATABASES"]["default"]["NAME"] == str(state / "db.sqlite3")
     assert shown["CELERY_BROKER_URL"].startswith("postroadfiles://")
-    assert (shown["AUTH_HTTP_HOST"], shown["AUTH_HTTP_PORT"]) == ("127.0.0.1", 8000)
+    assert (shown["AUTH_HTTP_HOST"], shown["AUTH_HTTP_PORT"]) == ("127.0.0.1", 8001)
     assert stat.S_IMODE(state.stat().st_mode) == 0o700
     assert stat.S_IMODE((state / "secret.key").stat().st_mode) == 0o600
     assert (state / "broker" / "messages").is_dir()
