@@ -53,7 +53,7 @@ class ImapBack(Back):
         """To be told with ID; empty when it was told, or is not to be."""
         self._announced = announced
         self._capabilities: list[bytes] = []
-        """Named in the greeting."""
+        """Named in the greeting, in the server's spelling: some clients compare it."""
         self._dummy = DUMMIES.get(credential.mechanism, b"")
         self._is_greeted = False
         self._unsent: list[bytes] = []
@@ -117,7 +117,7 @@ class ImapBack(Back):
         ):
             return answer
         kept = lasting(self._capabilities)
-        words = [word for word in self._capabilities if word in kept]
+        words = [word for word in self._capabilities if word.upper() in kept]
         return b"* CAPABILITY %b\r\n%b" % (b" ".join(words), answer)
 
 
@@ -126,7 +126,7 @@ def _login_command(tag: bytes, credential: Credential, capabilities: list[bytes]
     if credential.mechanism or credential.master:
         mechanism = credential.mechanism or b"PLAIN"
         response = credential.response(mechanism)
-        if b"SASL-IR" in capabilities:
+        if any(word.upper() == b"SASL-IR" for word in capabilities):
             return [b"%b AUTHENTICATE %b %b\r\n" % (tag, mechanism, response)]
         return [response + b"\r\n", b"%b AUTHENTICATE %b\r\n" % (tag, mechanism)]
     login, password = credential.login, credential.password

@@ -200,9 +200,9 @@ _CODE = re.compile(rb"\* OK \[CAPABILITY ([^\]\r\n]*)\]", re.IGNORECASE)
 
 
 def greeted_capabilities(line: bytes) -> list[bytes]:
-    """Give the capabilities a server tells in its greeting (RFC 3501 §7.1), in upper case."""
+    """Give the capabilities a server tells in its greeting (RFC 3501 §7.1), spelt as it does."""
     found = _CODE.match(line)
-    return found[1].upper().split() if found else []
+    return found[1].split() if found else []
 
 
 _NEEDS_LITERAL = re.compile(rb"[\x00\r\n]")

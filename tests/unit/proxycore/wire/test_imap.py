@@ -218,7 +218,7 @@ def test_id_has_a_list_of_strings(line: bytes, given: bytes | None) -> None:
 @pytest.mark.parametrize(
     ("line", "words"),
     [
-        (b"* OK [CAPABILITY IMAP4rev1 idle] hi\r\n", [b"IMAP4REV1", b"IDLE"]),
+        (b"* OK [CAPABILITY IMAP4rev1 idle] hi\r\n", [b"IMAP4rev1", b"idle"]),
         (b"* ok [capability X] hi\r\n", [b"X"]),
         (b"* OK hi\r\n", []),
         (b"* OK [ALERT] [CAPABILITY X]\r\n", []),
