@@ -4,6 +4,7 @@ import socket
 from collections.abc import Generator
 
 import pytest
+from cryptography.fernet import Fernet
 
 from tests.support import cast, clients
 from tests.support.appliance import Appliance
@@ -52,4 +53,20 @@ def test_a_taken_port_is_named_with_the_variable_that_changes_it(
     log = own_appliance.log()
     assert str(port) in log
     assert f"POSTROAD_{name}_PORT" in log
+    assert "Traceback" not in log
+
+
+def test_a_key_file_that_is_not_the_database_s_is_named_with_what_to_do(
+    own_appliance: Appliance,
+) -> None:
+    own_appliance.manage("migrate", "--verbosity", "0")
+    own_appliance.python("from appliance.servers import services\nservices.create_default_blocks()")
+    own_appliance.publish()
+    key_file = own_appliance.state / "secret.key"
+    key_file.write_bytes(Fernet.generate_key())
+    own_appliance.launch_only()
+    assert own_appliance.wait(within_s=30) != 0
+    log = own_appliance.log()
+    assert str(key_file) in log
+    assert "POSTROAD_SECRET_KEY_FILE" in log
     assert "Traceback" not in log

@@ -20,6 +20,7 @@ from appliance.fleet.launcher import blocks, bootstrap, ports, probes, programs,
 from appliance.fleet.launcher.care import Keeper, stop_all
 from appliance.fleet.launcher.lock import AlreadyRunning, NotWritable, StateLock
 from appliance.lib.state import STATE_DIR_HELP
+from appliance.lib.vault import Undecryptable
 
 Say = Callable[[str], None]
 
@@ -53,6 +54,11 @@ def launch(say: Say) -> None:
         raise CannotStart(
             f"Postroad is already running on {settings.STATE_DIR} (process {error})."
             " A second one needs its own POSTROAD_STATE_DIR and ports."
+        ) from None
+    except Undecryptable as error:
+        raise CannotStart(
+            f"This database was written with other keys: {error}. Put the key file it belongs to"
+            " there, or name it by POSTROAD_SECRET_KEY_FILE. Nothing was started."
         ) from None
     except NotWritable as error:
         raise CannotStart(f"{error}. {STATE_DIR_HELP} Nothing was started.") from None
