@@ -5,10 +5,16 @@ no task to start, name, watch and stop.
 """
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 from channels.generic.websocket import AsyncWebsocketConsumer
+from redis.exceptions import RedisError
+
+from appliance.fleet.choices import CloseCode
+
+log = logging.getLogger(__name__)
 
 Message = dict[str, Any]
 
@@ -24,10 +30,27 @@ class TickingConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # channels
         receive: Callable[[], Awaitable[Message]],
         send: Callable[[Message], Awaitable[None]],
     ) -> None:
-        """Run the consumer as Channels does, with ticks among its incoming messages."""
+        """Run the consumer as Channels does, with ticks among its incoming messages.
+
+        A channel layer that is away ends the connection, accepted for that if need be: a refused
+        handshake would say that the other end is not wanted.
+        """
         self._receive = receive
         self._next_tick = asyncio.get_running_loop().time() + self.tick_s
-        await super().__call__(scope, self._receive_or_tick, send)
+        answered = False
+
+        async def answer(message: Message) -> None:
+            nonlocal answered
+            answered = True
+            await send(message)
+
+        try:
+            await super().__call__(scope, self._receive_or_tick, answer)
+        except RedisError as fault:
+            log.warning("channel layer not available: %s", fault)
+            if not answered:
+                await send({"type": "websocket.accept"})
+            await send({"type": "websocket.close", "code": int(CloseCode.TRY_AGAIN_LATER)})
 
     async def _receive_or_tick(self) -> Message:
         loop = asyncio.get_running_loop()
