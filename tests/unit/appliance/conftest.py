@@ -4,10 +4,17 @@ import pytest
 from django.contrib.auth.models import Permission, User
 from django.test import Client
 
+from appliance.credentials.writes import writes
 from appliance.routing import services as routing
 from appliance.routing.models import MailHost
 from appliance.servers import services as servers
 from appliance.servers.models import ServerBlock
+
+
+@pytest.fixture(autouse=True)
+def _writes_are_done_at_once() -> None:
+    """An ASGI application that an earlier test imported has started the thread for the process."""
+    writes.stop()
 
 
 @pytest.fixture
