@@ -47,12 +47,15 @@ class CommandState(models.TextChoices):
 
 
 class CloseCode(IntEnum):
-    """Why the appliance ended a node's or an operator's WebSocket (RFC 6455 §7.4.2: 4000-4999)."""
+    """Why the appliance ended a node's or an operator's WebSocket (RFC 6455 §7.4.2: 4000-4999).
 
-    TRY_AGAIN_LATER = 1013
+    Of the codes below 3000 Daphne sends none but 1000.
+    """
+
     INVALID_FRAME = 4400
     NOT_ALLOWED = 4403
     LINK_VERSION = 4406
     SILENT = 4408
     REPLACED = 4409
     FRAME_TOO_BIG = 4413
+    TRY_AGAIN_LATER = 4503

@@ -4,14 +4,19 @@ import imaplib
 from collections.abc import Generator
 
 import pytest
+from websockets.exceptions import ConnectionClosed
+from websockets.sync.client import connect
 
 from tests.support.appliance import Appliance, WebOnly
 from tests.support.databases import PostgreSQL, Redis
+from tests.support.ports import free_port
 from tests.support.stub_backends import ImapStub
 from tests.support.wait import eventually
 
 _IDLE_S = 6
 """Longer than Redis clients wait for an answer before they give a connection up, by default."""
+
+_TRY_AGAIN_LATER = 4503
 
 _LEFTOVER = """\
 from datetime import timedelta
@@ -80,3 +85,16 @@ def test_periodic_tasks_are_executed(grown_up: Appliance) -> None:
         "the sessions of a node that is silent for an hour are forgotten",
         within_s=40,
     )
+
+
+def test_a_redis_that_is_away_ends_links_with_a_word_and_refuses_nobody() -> None:
+    with WebOnly(variables={"POSTROAD_REDIS_URL": f"redis://127.0.0.1:{free_port()}/0"}) as web:
+        node = web.enrol("edge")
+        token = {"Authorization": f"Bearer {node.token}"}
+        link = connect(web.link_url, additional_headers=token, proxy=None, open_timeout=10)
+        with link, pytest.raises(ConnectionClosed) as ended:
+            link.recv(timeout=10)
+        assert ended.value.rcvd is not None
+        assert ended.value.rcvd.code == _TRY_AGAIN_LATER
+        assert web.log_contains("channel layer not available")
+        assert "Traceback" not in web.log()
