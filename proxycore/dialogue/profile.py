@@ -142,7 +142,8 @@ def build(server: Server, hostname: str) -> Profile:
 def _auth_service(auth_http: AuthHttp) -> str:
     if auth_http.host.startswith("unix:"):
         return auth_http.host
-    return f"{auth_http.host}:{auth_http.port}"
+    host = f"[{auth_http.host}]" if ":" in auth_http.host else auth_http.host
+    return f"{host}:{auth_http.port}"
 
 
 def _has_variable(auth_http: AuthHttp, variable: str) -> bool:

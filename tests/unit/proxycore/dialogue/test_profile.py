@@ -80,3 +80,4 @@ def test_the_auth_service_is_named_as_it_is_reached() -> None:
 
     assert named("auth.example.com") == "auth.example.com:9000"
     assert named("unix:/run/auth") == "unix:/run/auth"
+    assert named("2001:db8::1") == "[2001:db8::1]:9000"
