@@ -5,7 +5,7 @@ from collections.abc import Generator
 
 import pytest
 from websockets.exceptions import ConnectionClosed
-from websockets.sync.client import connect
+from websockets.sync.client import ClientConnection, connect
 
 from tests.support.appliance import Appliance, WebOnly
 from tests.support.databases import PostgreSQL, Redis
@@ -44,6 +44,18 @@ def _ask(appliance: Appliance, question: str) -> str:
     imports = "from appliance.fleet.models import LiveSession, Node\n"
     times = "from django.utils import timezone\nlocal = Node.objects.get(name='local')\n"
     return appliance.python(f"{imports}{times}print({question})").strip()
+
+
+def _connect(web: Appliance, token: str) -> ClientConnection:
+    headers = {"Authorization": f"Bearer {token}"}
+    return connect(web.link_url, additional_headers=headers, proxy=None, open_timeout=10)
+
+
+def _closed_with(link: ClientConnection) -> int:
+    with link, pytest.raises(ConnectionClosed) as ended:
+        link.recv(timeout=10)
+    assert ended.value.rcvd is not None
+    return ended.value.rcvd.code
 
 
 def test_a_login_goes_through_and_is_seen(grown_up: Appliance) -> None:
@@ -89,12 +101,21 @@ def test_periodic_tasks_are_executed(grown_up: Appliance) -> None:
 
 def test_a_redis_that_is_away_ends_links_with_a_word_and_refuses_nobody() -> None:
     with WebOnly(variables={"POSTROAD_REDIS_URL": f"redis://127.0.0.1:{free_port()}/0"}) as web:
-        node = web.enrol("edge")
-        token = {"Authorization": f"Bearer {node.token}"}
-        link = connect(web.link_url, additional_headers=token, proxy=None, open_timeout=10)
-        with link, pytest.raises(ConnectionClosed) as ended:
-            link.recv(timeout=10)
-        assert ended.value.rcvd is not None
-        assert ended.value.rcvd.code == _TRY_AGAIN_LATER
+        link = _connect(web, web.enrol("edge").token)
+        assert _closed_with(link) == _TRY_AGAIN_LATER
         assert web.log_contains("channel layer not available")
+        assert "Traceback" not in web.log()
+
+
+def test_a_database_that_is_away_ends_links_with_a_word_and_refuses_nobody() -> None:
+    with (
+        PostgreSQL() as database,
+        WebOnly(variables={"POSTROAD_DATABASE_URL": database.url}) as web,
+    ):
+        web.manage("migrate", "--verbosity", "0")
+        token = web.enrol("edge").token
+        link = _connect(web, token)
+        database.stop()
+        assert _closed_with(link) == _TRY_AGAIN_LATER
+        assert _closed_with(_connect(web, token)) == _TRY_AGAIN_LATER
         assert "Traceback" not in web.log()

@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from channels.generic.websocket import AsyncWebsocketConsumer
+from django.db import InterfaceError, OperationalError
 from redis.exceptions import RedisError
 
 from appliance.fleet.choices import CloseCode
@@ -32,8 +33,8 @@ class TickingConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # channels
     ) -> None:
         """Run the consumer as Channels does, with ticks among its incoming messages.
 
-        A channel layer that is away ends the connection, accepted for that if need be: a refused
-        handshake would say that the other end is not wanted.
+        A channel layer or database that is away ends the connection, accepted for that if need
+        be: a refused handshake would say that the other end is not wanted.
         """
         self._receive = receive
         self._next_tick = asyncio.get_running_loop().time() + self.tick_s
@@ -46,8 +47,9 @@ class TickingConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # channels
 
         try:
             await super().__call__(scope, self._receive_or_tick, answer)
-        except RedisError as fault:
-            log.warning("channel layer not available: %s", fault)
+        except (RedisError, OperationalError, InterfaceError) as fault:
+            kind = "channel layer" if isinstance(fault, RedisError) else "database"
+            log.warning("%s not available: %s", kind, fault)
             if not answered:
                 await send({"type": "websocket.accept"})
             await send({"type": "websocket.close", "code": int(CloseCode.TRY_AGAIN_LATER)})
