@@ -2,6 +2,7 @@
 
 import contextlib
 import grp
+import itertools
 import os
 import pwd
 import re
@@ -11,6 +12,9 @@ from pathlib import Path
 from tests.support import require
 from tests.support.ports import free_port, release
 from tests.support.process import Program
+
+_NUMBERS = itertools.count()
+"""Of all messages put anywhere."""
 
 _CONFIG = """\
 instance_name = {name}
@@ -116,22 +120,21 @@ class Dovecot(Program):
         for port in (self.imap_port, self.pop3_port, self.sasl_port):
             release(port)
 
-    def deliver(self, login: str, message: bytes, *, seen: bool = False) -> None:
-        """Put one message, line ends as given, into a user's INBOX."""
+    def deliver(self, login: str, message: bytes, *, seen: bool = False) -> Path:
+        """Put one message, line ends as given, into a user's INBOX; gives its file."""
         for part in ("", "cur", "new", "tmp"):
             self._own(self.mail / login / part)
         box = self.mail / login / ("cur" if seen else "new")
-        name = f"{len(list(box.iterdir())):08d}.postroad" + (":2,S" if seen else "")
+        # a name is a message's identity in a maildir, wherever in it the message has moved to
+        name = f"{next(_NUMBERS):08d}.postroad" + (":2,S" if seen else "")
         path = self.mail / login / "tmp" / name
         path.write_bytes(message)
         os.chown(path, *self._mail_ids)
-        path.rename(box / name)
+        return path.rename(box / name)
 
     def deliver_chunks(self, login: str, chunks: Iterable[bytes]) -> None:
         """Put a message too big for memory into a user's INBOX."""
-        self.deliver(login, b"")
-        path = max((self.mail / login / "new").iterdir())
-        with path.open("wb") as file:
+        with self.deliver(login, b"").open("wb") as file:
             for chunk in chunks:
                 file.write(chunk)
 
