@@ -39,16 +39,20 @@ _LAST = _HERE / "integration" / "test_secrets.py"
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark tests by their folder; what searches the traces of all others comes last.
 
-    The browser comes just before: its driver keeps an event loop running in the main thread from
-    the first of its tests on, beside which no other test could call ``asyncio.run``.
+    The browser comes late: its driver keeps an event loop running in the main thread from the first
+    of its tests on, beside which no other test could call ``asyncio.run``. What talks to the real
+    servers comes behind it, because it leaves more nodes in the appliance that both share.
     """
     for item in items:
         folder = item.path.relative_to(_HERE).parts[0] if _HERE in item.path.parents else ""
         if folder in _MARKED_FOLDERS:
             item.add_marker(folder)
-    items.sort(
-        key=lambda item: (
-            item.path == _LAST,
-            item.get_closest_marker("browser") is not None,
-        )
-    )
+    items.sort(key=_rank)
+
+
+def _rank(item: pytest.Item) -> int:
+    if item.path == _LAST:
+        return 3
+    if item.get_closest_marker("integration"):
+        return 2
+    return 1 if item.get_closest_marker("browser") else 0

@@ -36,6 +36,14 @@ def snapshot(port: int, log: Path, *, auth_host: str = "127.0.0.1") -> Snapshot:
     )
 
 
+_strangers: set[int] = set()
+
+
+def children() -> list[int]:
+    """Give our child processes, without those that other tests keep running."""
+    return [pid for pid in process.children_of(os.getpid()) if pid not in _strangers]
+
+
 def run(scenario: Callable, tmp_path: Path) -> None:
     """Run ``scenario(supervisor, log file, port, port)`` and end the supervisor in any case."""
     ports = free_port(), free_port()
@@ -51,8 +59,10 @@ def run(scenario: Callable, tmp_path: Path) -> None:
             await supervisor.stop()
             logs.close()
         assert bugs == []
-        assert process.children_of(os.getpid()) == []
+        assert children() == []
 
+    _strangers.clear()
+    _strangers.update(process.children_of(os.getpid()))
     gc.collect()
     before = len(os.listdir("/proc/self/fd"))
     asyncio.run(main())
@@ -84,12 +94,12 @@ def test_a_silent_worker_is_killed_and_replaced(tmp_path, monkeypatch) -> None:
 
     async def scenario(supervisor: Supervisor, log: Path, port: int, new: int) -> None:
         assert await supervisor.apply(snapshot(port, log)) == []
-        (worker,) = process.children_of(os.getpid())
+        (worker,) = children()
         os.kill(worker, signal.SIGSTOP)
         await until(lambda: not process.is_alive(worker))
         assert await greeting(port) == b"* OK IMAP4 ready\r\n"
         assert f"worker process {worker} does not answer" in text(log)
-        assert process.children_of(os.getpid()) != [worker]
+        assert children() != [worker]
 
     run(scenario, tmp_path)
 
@@ -97,7 +107,7 @@ def test_a_silent_worker_is_killed_and_replaced(tmp_path, monkeypatch) -> None:
 def test_a_worker_shows_where_it_hangs(tmp_path) -> None:
     async def scenario(supervisor: Supervisor, log: Path, port: int, new: int) -> None:
         assert await supervisor.apply(snapshot(port, log)) == []
-        (worker,) = process.children_of(os.getpid())
+        (worker,) = children()
         os.kill(worker, signal.SIGUSR2)
         await until(lambda: "reactor.py" in text(log))
         assert f"[alert] {worker}#0:" in text(log)
@@ -132,7 +142,7 @@ def test_an_interpreter_that_cannot_be_started_is_a_problem(tmp_path, monkeypatc
 def test_a_worker_that_dies_while_it_takes_a_snapshot_is_no_refusal(tmp_path) -> None:
     async def scenario(supervisor: Supervisor, log: Path, port: int, new: int) -> None:
         assert await supervisor.apply(snapshot(port, log)) == []
-        (worker,) = process.children_of(os.getpid())
+        (worker,) = children()
         os.kill(worker, signal.SIGSTOP)
         applying = asyncio.get_running_loop().create_task(supervisor.apply(snapshot(new, log)))
         await asyncio.sleep(0)
@@ -175,7 +185,7 @@ def test_totals_survive_a_worker(tmp_path) -> None:
         await reader.readline()
         await until(lambda: supervisor.totals.values().get(accepted) == 1)
         assert supervisor.sessions == 1
-        (worker,) = process.children_of(os.getpid())
+        (worker,) = children()
         os.kill(worker, signal.SIGKILL)
         await until(lambda: supervisor.totals.values().get(lost) == 1)
         assert supervisor.totals.values()[accepted] == 1
