@@ -6,7 +6,7 @@ that asks for ``bind``, or has an option of its own, is bound beside the wildcar
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from proxycore.contract.listen import Listen
 from proxycore.contract.snapshot import Snapshot
@@ -21,29 +21,29 @@ class Binding:
     """Position in ``Snapshot.servers`` of the block that names it."""
     path: str
     """The setting that names it."""
-    covered: Mapping[str, tuple[int, Listen]] = field(default_factory=dict)
-    """By local address: a more precise ``listen`` that this socket serves, and its block."""
+    sharing: tuple[int, ...] = ()
+    """Other blocks that name it, told apart by SNI; ``server`` is the default."""
+    covered: Mapping[str, "Binding"] = field(default_factory=dict)
+    """By local address: more precise ``listen``s that this socket serves."""
 
 
 def bindings(snapshot: Snapshot) -> dict[str, Binding]:
     """Give the sockets to bind, by ``Listen.key``."""
-    named = [
-        (listen, i, f"servers[{i}].listens[{j}]")
-        for i, server in enumerate(snapshot.servers)
-        for j, listen in enumerate(server.listens)
-    ]
-    keys = {listen.key for listen, _, _ in named}
-    covered: dict[str, dict[str, tuple[int, Listen]]] = {}
+    named: dict[str, Binding] = {}
+    for i, server in enumerate(snapshot.servers):
+        for j, listen in enumerate(server.listens):
+            first = named.get(listen.key)
+            if first is None:
+                path = f"servers[{i}].listens[{j}]"
+                named[listen.key] = Binding(listen=listen, server=i, path=path)
+            else:
+                named[listen.key] = replace(first, sharing=(*first.sharing, i))
+    covered: dict[str, dict[str, Binding]] = {}
     found: dict[str, Binding] = {}
-    for listen, server, path in named:
-        wildcard = listen.wildcard
-        if listen.key != wildcard and wildcard in keys and not listen.is_bound_apart:
-            covered.setdefault(wildcard, {})[listen.ip] = (server, listen)
+    for key, one in named.items():
+        wildcard = one.listen.wildcard
+        if key != wildcard and wildcard in named and not one.listen.is_bound_apart:
+            covered.setdefault(wildcard, {})[one.listen.ip] = one
         else:
-            found[listen.key] = Binding(listen=listen, server=server, path=path)
-    return {
-        key: Binding(
-            listen=one.listen, server=one.server, path=one.path, covered=covered.get(key, {})
-        )
-        for key, one in found.items()
-    }
+            found[key] = one
+    return {key: replace(one, covered=covered.get(key, {})) for key, one in found.items()}

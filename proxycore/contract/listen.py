@@ -37,6 +37,11 @@ class Listen:
         default=False,
         directive="listen",
     )
+    ssl: bool = setting(
+        "TLS from the first octet (after a PROXY header, where there is one).",
+        default=False,
+        directive="listen",
+    )
     bind: bool = setting(
         "Bind this address on its own even where a wildcard on the same port covers it.",
         default=False,
@@ -127,5 +132,10 @@ class Listen:
     @property
     def is_bound_apart(self) -> bool:
         """Whether it needs a socket of its own: asked for, or implied by an option (nginx)."""
-        plain = Listen(address=self.address, port=self.port, proxy_protocol=self.proxy_protocol)
+        plain = Listen(
+            address=self.address,
+            port=self.port,
+            proxy_protocol=self.proxy_protocol,
+            ssl=self.ssl,
+        )
         return self != plain

@@ -21,6 +21,11 @@ class CloseReason(StrEnum):
     TOO_MANY_ERRORS = "too_many_errors"
     TOO_MANY_COMMANDS = "too_many_commands"
     BAD_PROXY_HEADER = "bad_proxy_header"
+    TLS_FAILED = "tls_failed"
+    TLS_TIMEOUT = "tls_timeout"
+    CLIENT_CERTIFICATE = "client_certificate"
+    STARTTLS_INJECTION = "starttls_injection"
+    TOO_MANY_SESSIONS = "too_many_sessions"
     LOGIN_FAILED = "login_failed"
     AUTH_UNAVAILABLE = "auth_unavailable"
     AUTH_TIMEOUT = "auth_timeout"
@@ -31,6 +36,9 @@ class CloseReason(StrEnum):
     BACKEND_CLOSED = "backend_closed"
     BACKEND_INVALID = "backend_invalid"
     BACKEND_REJECTED = "backend_rejected"
+    BACKEND_NO_STARTTLS = "backend_no_starttls"
+    BACKEND_TLS_FAILED = "backend_tls_failed"
+    BACKEND_UNTRUSTED = "backend_untrusted"
     DONE = "done"
     IDLE_TIMEOUT = "idle_timeout"
     RELAY_ERROR = "relay_error"
@@ -52,6 +60,11 @@ EXPLANATIONS: Final[dict[CloseReason, str]] = {
     CloseReason.TOO_MANY_ERRORS: "The client sent `max_errors` commands that are not commands.",
     CloseReason.TOO_MANY_COMMANDS: "The client sent over `max_commands` commands before login.",
     CloseReason.BAD_PROXY_HEADER: "The connection did not begin with a valid PROXY header.",
+    CloseReason.TLS_FAILED: "The TLS handshake with the client failed.",
+    CloseReason.TLS_TIMEOUT: "The client did not finish the TLS handshake within `timeout`.",
+    CloseReason.CLIENT_CERTIFICATE: "The client had no certificate, or a bad one.",
+    CloseReason.STARTTLS_INJECTION: "The client sent something behind STARTTLS before TLS.",
+    CloseReason.TOO_MANY_SESSIONS: "The address had too many sessions that were not logged in.",
     CloseReason.LOGIN_FAILED: "The auth service refused the credentials.",
     CloseReason.AUTH_UNAVAILABLE: "The auth service could not be reached.",
     CloseReason.AUTH_TIMEOUT: "The auth service did not answer within `auth_http_timeout`.",
@@ -62,6 +75,9 @@ EXPLANATIONS: Final[dict[CloseReason, str]] = {
     CloseReason.BACKEND_CLOSED: "The mail server closed the connection during login.",
     CloseReason.BACKEND_INVALID: "The mail server answered out of protocol during login.",
     CloseReason.BACKEND_REJECTED: "The mail server refused the login.",
+    CloseReason.BACKEND_NO_STARTTLS: "The mail server did not offer STARTTLS, or not cleanly.",
+    CloseReason.BACKEND_TLS_FAILED: "The TLS handshake with the mail server failed.",
+    CloseReason.BACKEND_UNTRUSTED: "The mail server did not prove to be the one meant.",
     CloseReason.DONE: "A proxied session came to its end.",
     CloseReason.IDLE_TIMEOUT: "No byte passed in either direction for `proxy_timeout`.",
     CloseReason.RELAY_ERROR: "A connection broke while the session was being proxied.",

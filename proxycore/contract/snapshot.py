@@ -19,6 +19,7 @@ from proxycore.contract.listen import Listen
 from proxycore.contract.process import ErrorLog, Process
 from proxycore.contract.protocol import Protocol
 from proxycore.contract.secret import Secret
+from proxycore.contract.tls import BackTls, FrontTls, find_back_problems, find_front_problems
 
 __all__ = [
     "FORMAT",
@@ -368,6 +369,16 @@ class Server:
         default=False,
         directive="proxy_smtp_auth",
     )
+    front_tls: FrontTls = setting("TLS towards clients.", default=FrontTls())
+    back_tls: BackTls = setting(
+        "TLS towards mail servers, where the answer about a login does not say otherwise.",
+        default=BackTls(),
+    )
+
+    @property
+    def speaks_tls(self) -> bool:
+        """Whether a client may be spoken to in TLS, from the first octet or later."""
+        return self.front_tls.starttls != "off" or any(listen.ssl for listen in self.listens)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -400,9 +411,14 @@ def from_plain(plain: Any) -> Snapshot:
 
 
 def find_conflicts(snapshot: Snapshot) -> list[Problem]:
-    """Find what no single field shows: sockets named twice, server names used twice."""
+    """Find what no single field shows: sockets named twice, server names used twice, TLS.
+
+    Blocks may share a socket and be told apart by the name a client asks for (SNI): then all of
+    them speak TLS and the same protocol, describe the socket alike, and no two have a name in
+    common. The first is for clients that ask for no name, or for one nobody has.
+    """
     problems: list[Problem] = []
-    sockets: dict[str, str] = {}
+    sockets: dict[str, list[tuple[Server, Listen]]] = {}
     names: set[str] = set()
     for i, server in enumerate(snapshot.servers):
         here = f"servers[{i}]"
@@ -413,7 +429,32 @@ def find_conflicts(snapshot: Snapshot) -> list[Problem]:
             problems.append(Problem(f"{here}.listens", "needs at least one socket"))
         for j, listen in enumerate(server.listens):
             path = f"{here}.listens[{j}]"
-            if listen.key in sockets:
-                problems.append(Problem(path, f'duplicate "{listen.key}" address and port pair'))
-            sockets.setdefault(listen.key, path)
+            holders = sockets.setdefault(listen.key, [])
+            if why := _why_not_shared(server, listen, holders):
+                message = f'duplicate "{listen.key}" address and port pair{why}'
+                problems.append(Problem(path, message))
+            holders.append((server, listen))
+        if server.speaks_tls:
+            problems += find_front_problems(server.front_tls, f"{here}.front_tls")
+        problems += find_back_problems(server.back_tls, f"{here}.back_tls")
     return problems
+
+
+def _why_not_shared(server: Server, listen: Listen, holders: list[tuple[Server, Listen]]) -> str:
+    """Tell what keeps blocks from sharing a socket; empty when nothing does."""
+    if not holders:
+        return ""
+    first, socket = holders[0]
+    if any(other is server for other, _ in holders):
+        return " in one block"
+    if server.protocol is not first.protocol:
+        return f" with another protocol ({first.protocol}, {server.protocol})"
+    if listen != socket:
+        return " with other options"
+    if not (server.speaks_tls and first.speaks_tls):
+        return ": blocks are told apart by SNI, which takes TLS in both"
+    taken = {name.lower() for other, _ in holders for name in other.server_names}
+    own = sorted(name for name in server.server_names if name.lower() in taken)
+    if own:
+        return f': server name "{own[0]}" is in both blocks'
+    return "" if server.server_names else ": a block that shares it needs a server_name"

@@ -52,14 +52,40 @@ class AskAuth(Command):
         self.request = request
 
 
+class SecureFront(Command):
+    """Once everything sent before has left in clear, be the server of a TLS handshake.
+
+    ``FrontSecured`` follows, or ``FrontClosed``. The machine has made sure that it holds nothing
+    the client sent behind its STARTTLS.
+    """
+
+    __slots__: tuple[str, ...] = ()
+
+
 class ConnectBack(Command):
     """Connect to the mail server; ``BackConnected`` or ``BackFailed`` follows."""
 
-    __slots__ = ("address", "port")
+    __slots__ = ("address", "port", "proxy_ssl", "ssl_name")
 
-    def __init__(self, address: str, port: int) -> None:
+    def __init__(
+        self, address: str, port: int, proxy_ssl: str = "none", ssl_name: str = ""
+    ) -> None:
         self.address = address
         self.port = port
+        self.proxy_ssl = proxy_ssl
+        """``implicit``: TLS before anything is said; ``none`` and ``starttls`` begin in clear."""
+        self.ssl_name = ssl_name
+        """Name the certificate must have, if not the configured one or the mail server's own."""
+
+
+class SecureBack(Command):
+    """Begin TLS on the connection to the mail server (STARTTLS was agreed to).
+
+    ``BackSecured`` or ``BackFailed`` follows. The machine has made sure that it holds nothing the
+    mail server sent behind its answer.
+    """
+
+    __slots__: tuple[str, ...] = ()
 
 
 class SetTimer(Command):

@@ -33,6 +33,12 @@ class FrontBytes(Event):
         return f"FrontBytes({len(self.data)} octets)"
 
 
+class FrontSecured(Event):
+    """The handshake after ``SecureFront`` is done; what follows was sent inside TLS."""
+
+    __slots__: tuple[str, ...] = ()
+
+
 class FrontClosed(Event):
     """The client closed its side, or the connection broke (``reason`` tells)."""
 
@@ -52,13 +58,19 @@ class AuthAnswered(Event):
 
 
 class BackConnected(Event):
-    """The mail server accepted the connection; ``address`` is what a log shows."""
+    """The mail server accepted the connection; with implicit TLS, the handshake is done, too."""
+
+    __slots__: tuple[str, ...] = ()
+
+
+class BackSecured(Event):
+    """The handshake after ``SecureBack`` is done, and the mail server is the one meant."""
 
     __slots__: tuple[str, ...] = ()
 
 
 class BackFailed(Event):
-    """The mail server could not be connected to."""
+    """The mail server could not be connected to, or TLS with it failed."""
 
     __slots__ = ("reason",)
 

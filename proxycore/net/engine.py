@@ -110,7 +110,7 @@ class Engine:
             key: Door(
                 blocks[one.server],
                 one.listen,
-                {ip: Door(blocks[i], listen) for ip, (i, listen) in one.covered.items()},
+                {ip: Door(blocks[c.server], c.listen) for ip, c in one.covered.items()},
             )
             for key, one in bound.items()
         }
