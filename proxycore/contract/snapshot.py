@@ -102,7 +102,7 @@ def find_conflicts(snapshot: Snapshot) -> list[Problem]:
 def _why_not_shared(
     server: Server, listen: Listen, holders: list[tuple[Server, Listen]]
 ) -> str | None:
-    """Tell what keeps blocks from sharing a socket, to be put behind nginx's words; None: nothing."""
+    """Tell what keeps blocks from sharing a socket, for behind nginx's words; None: nothing."""
     if not holders:
         return None
     first, socket = holders[0]
