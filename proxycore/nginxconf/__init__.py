@@ -6,6 +6,7 @@ export writes one with ``dump``. Pure but for reading the files that are named.
     source     text → statements, by nginx's own rules of tokens and lines
     values     the kinds of value a directive takes, parsed and written
     addresses  the forms of ``listen`` and ``auth_http``
+    rows       what a row of the table says
     table      one row per directive: where it may stand, what it takes, which setting it is
     loader     statements + table → scopes, problems in file order
     builder    scopes → snapshot: inheritance, protocol, names

@@ -28,7 +28,7 @@ from proxycore.nginxconf.addresses import Url
 from proxycore.nginxconf.kinds import LEGACY
 from proxycore.nginxconf.listening import ListenWish
 from proxycore.nginxconf.problems import Place, Report
-from proxycore.nginxconf.table import Context
+from proxycore.nginxconf.rows import Context
 from proxycore.nginxconf.values import TOKEN_MECHANISMS
 
 _MECHANISM_ORDER: Final = (

@@ -14,7 +14,8 @@ from proxycore.contract.snapshot import AuthHttp, AuthHttpHeader, Process, Serve
 from proxycore.nginxconf.addresses import Url
 from proxycore.nginxconf.kinds import AUTH_HTTP, LISTS
 from proxycore.nginxconf.listening import LISTEN
-from proxycore.nginxconf.table import ROWS, Context, Repeat, Row
+from proxycore.nginxconf.rows import Context, Repeat, Row
+from proxycore.nginxconf.table import ROWS
 
 _BARE: Final = re.compile(r"[0-9A-Za-z_./:*+@%=,~!?&\[\]-]+")
 _WRITTEN_APART: Final = frozenset({"listens", "auth_http", "protocol", "name", "server_names"})

@@ -17,8 +17,9 @@ from proxycore.nginxconf.builder import Blame, Scope, build, duplicate, sockets
 from proxycore.nginxconf.listening import ListenWish
 from proxycore.nginxconf.nginxknowledge import judge
 from proxycore.nginxconf.problems import ConfProblem, Place, Refused, Report
+from proxycore.nginxconf.rows import Block, Context, Repeat, Row
 from proxycore.nginxconf.source import Fault, Node, Statement, parse, read_file
-from proxycore.nginxconf.table import BY_NAME, Block, Context, Repeat, Row
+from proxycore.nginxconf.table import BY_NAME
 
 _BLOCKS: Final = {"events": Context.EVENTS, "mail": Context.MAIL, "imap": Context.MAIL}
 _MAX_INCLUDES: Final = 64  # files inside files; nginx runs out of descriptors some time later

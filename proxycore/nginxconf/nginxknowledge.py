@@ -4,7 +4,7 @@ from typing import Final
 
 from crossplane.analyzer import CONTEXTS, DIRECTIVES
 
-from proxycore.nginxconf.table import Context
+from proxycore.nginxconf.rows import Context
 
 _MASKS: Final = {
     Context.MAIN: CONTEXTS[()],
