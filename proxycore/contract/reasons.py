@@ -44,6 +44,7 @@ class CloseReason(StrEnum):
     RELAY_ERROR = "relay_error"
     KICKED = "kicked"
     SHUTDOWN = "shutdown"
+    SHUTDOWN_TIMEOUT = "shutdown_timeout"
     WORKER_LOST = "worker_lost"
     INTERNAL = "internal"
 
@@ -83,6 +84,7 @@ EXPLANATIONS: Final[dict[CloseReason, str]] = {
     CloseReason.RELAY_ERROR: "A connection broke while the session was being proxied.",
     CloseReason.KICKED: "The session was disconnected by an operator.",
     CloseReason.SHUTDOWN: "The proxy shut down and the session was still open.",
+    CloseReason.SHUTDOWN_TIMEOUT: "The session was still open after `worker_shutdown_timeout`.",
     CloseReason.WORKER_LOST: "The worker process that held the session died.",
     CloseReason.INTERNAL: "A fault of ours ended the session; the log has the traceback.",
 }

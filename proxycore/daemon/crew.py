@@ -120,8 +120,7 @@ class Crew:
             return
         active = [worker for worker in self._workers.values() if not worker.leaving]
         for worker in active[self._size :]:
-            # the node goes on, so nobody who is about to log in may notice
-            self._let_go(worker, self._shutdown_timeout_ms(), finish_logins=True)
+            self._let_go(worker, self._shutdown_timeout_ms())
         for _ in range(self._size - len(active) - len(self._respawns)):
             self._start_one()
 
@@ -265,7 +264,7 @@ class Crew:
         """Let every worker finish its sessions; returns when all are gone."""
         self._end_care()
         for worker in list(self._workers.values()):
-            self._let_go(worker, shutdown_timeout_ms, finish_logins=False)
+            self._let_go(worker, shutdown_timeout_ms)
         await self._all_gone()
 
     async def stop(self) -> None:
@@ -288,17 +287,10 @@ class Crew:
                 worker.signal(signal.SIGKILL)
             await self._all_gone()
 
-    def _let_go(
-        self, worker: WorkerProcess, shutdown_timeout_ms: int, *, finish_logins: bool
-    ) -> None:
+    def _let_go(self, worker: WorkerProcess, shutdown_timeout_ms: int) -> None:
+        """Have a worker finish its sessions, those that are still logging in included."""
         worker.leaving = True
-        worker.tell(
-            {
-                "type": "drain",
-                "shutdown_timeout_ms": shutdown_timeout_ms,
-                "finish_logins": finish_logins,
-            }
-        )
+        worker.tell({"type": "drain", "shutdown_timeout_ms": shutdown_timeout_ms})
 
     def _end_care(self) -> None:
         self._stopping = True

@@ -18,7 +18,7 @@ The kinds of frame, each an object with a ``type``; one that carries ``n`` is an
     apply       n, snapshot                          log       lines: [level, time, message]
     invalidate  n, generation
     kick        n, sessions
-    drain       shutdown_timeout_ms, finish_logins
+    drain       shutdown_timeout_ms
     stop
 """
 

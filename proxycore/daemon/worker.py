@@ -284,14 +284,12 @@ class Worker:
             return
         self._ending = True
         self.engine.stop_accepting()
-        if not message["finish_logins"]:
-            self.engine.close_sessions(CloseReason.SHUTDOWN, only_before_login=True)
         if message["shutdown_timeout_ms"]:
             self._later(message["shutdown_timeout_ms"] / 1000, self._cut)
         self._end_when_idle()
 
     def _cut(self, up_to: int | None = None) -> None:
-        cut = self.engine.close_sessions(CloseReason.SHUTDOWN, up_to=up_to)
+        cut = self.engine.close_sessions(CloseReason.SHUTDOWN_TIMEOUT, up_to=up_to)
         self._log.write("info", f"shutdown timeout, {cut} sessions closed")
 
     def _stop(self, _message: Message) -> None:

@@ -260,9 +260,7 @@ class Engine:
         """Number of the newest session, for ``close_sessions``."""
         return self._context.last_number
 
-    def close_sessions(
-        self, reason: CloseReason, *, only_before_login: bool = False, up_to: int | None = None
-    ) -> int:
+    def close_sessions(self, reason: CloseReason, *, up_to: int | None = None) -> int:
         """End sessions now; tell how many. Before login the client is told, if it listens.
 
         up_to: only sessions with this number or an older one.
@@ -271,7 +269,7 @@ class Engine:
         drivers = [one for one in self._context.drivers.values() if one.number <= last]
         for driver in drivers:
             driver.stop(reason)
-        relays = [] if only_before_login else [r for r in self._relays() if r.number <= last]
+        relays = [relay for relay in self._relays() if relay.number <= last]
         for relay in relays:
             relay.end(reason)
         return len(drivers) + len(relays)

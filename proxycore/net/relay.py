@@ -395,6 +395,7 @@ _LAST_WORDS: Final = {
     CloseReason.IDLE_TIMEOUT: ("client timed out (110: Connection timed out)", "proxying"),
     CloseReason.RELAY_ERROR: ("proxied session broken", "proxying"),
     CloseReason.KICKED: ("session disconnected by an operator", "proxying"),
-    CloseReason.SHUTDOWN: ("shutdown timeout", "proxying"),
+    CloseReason.SHUTDOWN: ("shutting down", "proxying"),
+    CloseReason.SHUTDOWN_TIMEOUT: ("shutdown timeout", "proxying"),
     CloseReason.INTERNAL: ("internal error", "proxying"),
 }

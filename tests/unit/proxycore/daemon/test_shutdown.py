@@ -43,7 +43,7 @@ def log_in(port: int) -> Imap:
     return client
 
 
-def test_quit_lets_sessions_finish_and_ends_the_rest(auth_port: int) -> None:
+def test_quit_lets_sessions_finish_also_those_that_are_logging_in(auth_port: int) -> None:
     port = free_port()
     with (
         Serve(CONFIG.format(auth=auth_port, port=port, extra="")) as daemon,
@@ -52,9 +52,10 @@ def test_quit_lets_sessions_finish_and_ends_the_rest(auth_port: int) -> None:
     ):
         daemon.signal(signal.SIGQUIT)
         eventually(lambda: refuses(port), "nothing new is accepted")
-        assert before_login.rest() == b""
+        assert before_login.ask("a LOGIN bob secret").startswith(b"a OK")
         assert session.ask("b NOOP") == b"b OK done\r\n"
-        # the worker without a session is gone, the other one waits
+        before_login.__exit__()
+        # a worker without a session is gone, the other one waits
         eventually(lambda: len(daemon.workers()) == 1, "one worker is left")
         daemon.signal(signal.SIGQUIT)
         assert session.ask("c NOOP") == b"c OK done\r\n"
@@ -68,13 +69,15 @@ def test_worker_shutdown_timeout_cuts_what_does_not_finish(auth_port: int) -> No
     with (
         Serve(CONFIG.format(auth=auth_port, port=port, extra=extra)) as daemon,
         log_in(port) as session,
+        Imap(port) as before_login,
     ):
         asked_at = time.monotonic()
         daemon.signal(signal.SIGQUIT)
         assert session.rest() == b""
+        assert before_login.rest() == b""
         assert time.monotonic() - asked_at >= 0.25
         assert daemon.ended(5) == 0
-        assert "shutdown timeout" in daemon.log()
+        assert "shutdown timeout while proxying" in daemon.log()
 
 
 def test_a_reload_cuts_the_sessions_of_the_former_configuration_only(auth_port: int) -> None:
@@ -117,6 +120,8 @@ def test_term_ends_sessions_and_all_within_two_seconds(auth_port: int, number) -
         assert before_login.rest() == b""
         assert not any(process.is_alive(pid) for pid in workers)
         assert "signal 9" not in daemon.log()
+        assert "shutting down while proxying" in daemon.log()
+        assert "shutdown timeout" not in daemon.log()
 
 
 def test_term_cuts_a_drain_short(auth_port: int) -> None:

@@ -265,23 +265,22 @@ def test_a_session_that_cannot_begin_does_not_end_the_listening(
 # --- orders ---
 
 
-def test_before_login_sessions_are_told_and_proxied_ones_stay_if_so_wished(house: House) -> None:
+def test_the_end_closes_sessions_in_every_phase_and_tells_those_before_login(house: House) -> None:
     house.serve()
     proxied, mail = house.login()
     early = house.client()
     thinking = house.client()
     thinking.send(b"a1 LOGIN u p\r\n")
     auth, _ = house.asked()
-    assert house.engine.close_sessions(CloseReason.SHUTDOWN, only_before_login=True) == 2
+    assert house.engine.close_sessions(CloseReason.SHUTDOWN) == 3
     early.expect_end()
     thinking.expect_end()
     auth.expect_end()
-    proxied.send(b"a2 NOOP\r\n")
-    mail.expect(b"a2 NOOP\r\n")
-    assert house.engine.open_count == 1
-    assert house.engine.close_sessions(CloseReason.SHUTDOWN) == 1
     proxied.expect_end()
     mail.expect_end()
+    assert house.engine.open_count == 0
+    assert "shutting down while proxying" in house.log.text()
+    assert "shutdown timeout" not in house.log.text()
     name = series(SESSIONS_CLOSED, "main", "shutdown")
     assert house.engine.ledger.counts[name] == 3
 
