@@ -161,7 +161,7 @@ _RENDER: dict[type[commands.Command], Callable[..., None]] = {
 
 def _event(line: Happened) -> events.Event:
     if line.name == "AuthAnswered":
-        return events.AuthAnswered(_verdict(line))
+        return events.AuthAnswered(verdict_of(line))
     if line.words:
         kind: Callable[[CloseReason], events.Event] = getattr(events, line.name)
         return kind(CloseReason(line.words[0]))
@@ -169,7 +169,8 @@ def _event(line: Happened) -> events.Event:
     return event
 
 
-def _verdict(line: Happened) -> Verdict:
+def verdict_of(line: Happened) -> Verdict:
+    """Give the verdict of a line ``? AuthAnswered``."""
     kind, facts = line.words[0], line.facts
     verdict: Verdict
     login = facts.get("login")

@@ -160,7 +160,8 @@ class House:
     def step(self) -> None:
         self.reactor.step(0.002)
 
-    def pump(self, condition: Callable[[], T], what: str, within_s: float = DEADLINE_S) -> T:
+    def pump(self, condition: Callable[[], T], what: str, within_s: float = 0.0) -> T:
+        within_s = within_s or DEADLINE_S
         deadline = time.monotonic() + within_s
         while not (answer := condition()):
             if time.monotonic() > deadline:
