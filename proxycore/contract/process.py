@@ -1,8 +1,10 @@
 """What concerns the daemon's processes, and where it writes messages for people."""
 
+import ipaddress
 from dataclasses import dataclass
 from typing import Final
 
+from proxycore.contract.codec import Problem
 from proxycore.contract.fields import setting
 
 _LINE_SAFE = r"[^\x00-\x1f\x7f]*"
@@ -16,6 +18,12 @@ FACILITIES: Final = (
 
 SYSLOG: Final = "syslog:"
 """What the target of a log begins with that goes to a syslog server."""
+
+UNIX: Final = "unix:"
+"""Address of every client of a unix socket."""
+
+OFF: Final = "off"
+"""Target of an access log that is not written."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +57,34 @@ class ErrorLog:
     )
     syslog_hostname: bool = setting(
         "Whether syslog messages name this host.", default=True, directive="error_log"
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccessLog:
+    """Where the access log's records go (contract.access)."""
+
+    target: str = setting(
+        "File path, `syslog:` and the server (`host:port` or `unix:/path`), or `off`: nowhere.",
+        default=OFF,
+        directive="access_log",
+        pattern=_LINE_SAFE,
+    )
+    syslog_facility: str = setting(
+        "Facility of syslog messages.",
+        default="local7",
+        directive="access_log",
+        choices=FACILITIES,
+    )
+    syslog_tag: str = setting(
+        "Program name in syslog messages.",
+        default="nginx",
+        directive="access_log",
+        pattern=r"[0-9A-Za-z_]+",
+        max_length=32,
+    )
+    syslog_hostname: bool = setting(
+        "Whether syslog messages name this host.", default=True, directive="access_log"
     )
 
 
@@ -99,3 +135,44 @@ class Process:
     error_logs: tuple[ErrorLog, ...] = setting(
         "Where messages go; none given means stderr.", default=(), directive="error_log"
     )
+    access_logs: tuple[AccessLog, ...] = setting(
+        "Where one record per session goes; none given means nowhere.",
+        default=(),
+        directive="access_log",
+    )
+    prelogin_sessions: int = setting(
+        "Sessions per worker that have not logged in; more are turned away. 0: no limit but "
+        "`worker_connections`.",
+        default=8192,
+        directive="prelogin_sessions",
+        unit="count",
+        minimum=0,
+    )
+    prelogin_sessions_per_address: int = setting(
+        "Sessions per worker and client address (IPv6: its /64) that have not logged in; more are "
+        "turned away. 0: no limit.",
+        default=100,
+        directive="prelogin_sessions_per_address",
+        unit="count",
+        minimum=0,
+    )
+    prelogin_exempt: tuple[str, ...] = setting(
+        "Clients these two limits do not turn away, such as a webmail's: IP addresses, networks or "
+        "`unix:`.",
+        default=(),
+        directive="prelogin_exempt",
+        pattern=r"unix:|[0-9A-Fa-f.:]+(?:/[0-9]{1,3})?",
+    )
+
+
+def find_exempt_problems(process: Process, path: str) -> list[Problem]:
+    """Find networks that are none."""
+    problems = []
+    for i, source in enumerate(process.prelogin_exempt):
+        try:
+            if source != UNIX:
+                ipaddress.ip_network(source, strict=False)
+        except ValueError:
+            text = "must be an IP address, a network or `unix:`"
+            problems.append(Problem(f"{path}.prelogin_exempt[{i}]", text))
+    return problems

@@ -65,7 +65,9 @@ EXPLANATIONS: Final[dict[CloseReason, str]] = {
     CloseReason.TLS_TIMEOUT: "The client did not finish the TLS handshake within `timeout`.",
     CloseReason.CLIENT_CERTIFICATE: "The client had no certificate, or a bad one.",
     CloseReason.STARTTLS_INJECTION: "The client sent something behind STARTTLS before TLS.",
-    CloseReason.TOO_MANY_SESSIONS: "The address had too many sessions that were not logged in.",
+    CloseReason.TOO_MANY_SESSIONS: (
+        "Too many were not logged in (`prelogin_sessions`, `prelogin_sessions_per_address`)."
+    ),
     CloseReason.LOGIN_FAILED: "The auth service refused the credentials.",
     CloseReason.AUTH_UNAVAILABLE: "The auth service could not be reached.",
     CloseReason.AUTH_TIMEOUT: "The auth service did not answer within `auth_http_timeout`.",

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from proxycore.contract.fields import setting
 from proxycore.contract.listen import Listen
-from proxycore.contract.process import ErrorLog
+from proxycore.contract.process import AccessLog, ErrorLog
 from proxycore.contract.protocol import Protocol
 from proxycore.contract.secret import Secret
 from proxycore.contract.tls import BackTls, FrontTls
@@ -319,6 +319,11 @@ class Server:
         "Where messages about sessions of this block go; none given means the process's.",
         default=(),
         directive="error_log",
+    )
+    access_logs: tuple[AccessLog, ...] = setting(
+        "Where one record per session of this block goes; none given means the process's.",
+        default=(),
+        directive="access_log",
     )
     so_keepalive: bool = setting(
         "Keep-alive probes on the connections to clients and mail servers.",

@@ -25,6 +25,8 @@ class SessionRecord:
     """Seconds since the epoch, UTC, when the client was accepted."""
     bytes_to_front: int = 0
     bytes_to_back: int = 0
+    auth_session: str = ""
+    """The auth service's name of the session (``Auth-Session``)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,12 +15,13 @@ from typing import Any, Final
 from proxycore.contract.codec import Invalid, Problem, decode, encode
 from proxycore.contract.fields import setting
 from proxycore.contract.listen import Listen
-from proxycore.contract.process import ErrorLog, Process
+from proxycore.contract.process import AccessLog, ErrorLog, Process, find_exempt_problems
 from proxycore.contract.server import AuthBackup, AuthHttp, AuthHttpHeader, Resolver, Server
 from proxycore.contract.tls import find_back_problems, find_front_problems
 
 __all__ = [
     "FORMAT",
+    "AccessLog",
     "AuthBackup",
     "AuthHttp",
     "AuthHttpHeader",
@@ -69,13 +70,13 @@ def from_plain(plain: Any) -> Snapshot:
 
 
 def find_conflicts(snapshot: Snapshot) -> list[Problem]:
-    """Find what no single field shows: sockets named twice, server names used twice, TLS.
+    """Find what no single field shows: sockets named twice, server names used twice, TLS, networks.
 
     Blocks may share a socket and be told apart by the name a client asks for (SNI): then all of
     them speak TLS and the same protocol, describe the socket alike, and no two have a name in
     common. The first is for clients that ask for no name, or for one nobody has.
     """
-    problems: list[Problem] = []
+    problems = find_exempt_problems(snapshot.process, "process")
     sockets: dict[str, list[tuple[Server, Listen]]] = {}
     names: set[str] = set()
     for i, server in enumerate(snapshot.servers):

@@ -22,6 +22,13 @@ INTERNAL: Final[dict[Protocol, bytes]] = {
 }
 """Auth service or mail server not available, or out of protocol."""
 
+TOO_MANY_SESSIONS: Final[dict[Protocol, bytes]] = {
+    Protocol.IMAP: b"* BYE [UNAVAILABLE] Too many connections, try again later\r\n",
+    Protocol.POP3: b"-ERR [SYS/TEMP] Too many connections, try again later\r\n",
+    Protocol.SMTP: b"421 4.7.0 Too many connections, try again later\r\n",
+}
+"""Instead of a greeting (RFC 5530 §3, RFC 3206 §4, RFC 5321 §3.8)."""
+
 IMAP_GREETING: Final = b"* OK IMAP4 ready\r\n"
 IMAP_GO_AHEAD: Final = b"+ OK\r\n"
 IMAP_BYE: Final = b"* BYE\r\n"

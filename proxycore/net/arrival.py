@@ -6,11 +6,13 @@ The machine knows nothing of it: when it hears ``Accepted``, all that is settled
 
 import os
 from contextlib import suppress
+from time import time
 from typing import Final
 
 from proxycore.contract.authhttp import ProxyFacts
 from proxycore.contract.reasons import CloseReason
 from proxycore.dialogue.shown import without_credentials
+from proxycore.net.access import Course
 from proxycore.net.client_names import Confirmation
 from proxycore.net.door import Door
 from proxycore.net.driver import Driver
@@ -30,6 +32,8 @@ class Arrival:
     __slots__ = (
         "_buffer",
         "_context",
+        "_counted",
+        "_course",
         "_door",
         "_fd",
         "_name",
@@ -41,7 +45,10 @@ class Arrival:
 
     def __init__(self, door: Door, front: int, client: tuple[str, int], number: int) -> None:
         self._door = door
-        self._context = door.block.context
+        self._context = context = door.block.context
+        self._course = Course(context.reactor.now, time())
+        self._counted = door.counted(client[0])
+        """Address it counts under before login; empty: none yet."""
         self._fd = front
         self._peer = client
         self.number = number
@@ -54,7 +61,7 @@ class Arrival:
         """Begin with what the socket asks for first."""
         context = self._context
         self._door.admit(self.number, self._peer)
-        context.drivers[self.number] = self
+        context.enter(self, self._counted)
         if self._door.proxied:
             context.reactor.watch(self._fd, READ, self._on_header)
             timeout_s = self._door.block.server.timeout_ms / 1000
@@ -67,10 +74,9 @@ class Arrival:
         """Close without a word: nothing has been said yet."""
         self._release()
         context = self._context
-        del context.drivers[self.number]
+        context.leave(self.number, self._counted)
         context.reactor.close(self._fd)
-        context.ledger.closed(self._door.block.names, reason)
-        context.session_gone()
+        self._door.close(self.number, self._client(), self._course, reason, self._proxy)
 
     def _release(self) -> None:
         if self._timer is not None:
@@ -91,6 +97,7 @@ class Arrival:
             self.stop(CloseReason.CLIENT_ERROR)
             return
         if not data:
+            self._log("info", "client closed connection", _READING_HEADER)
             self.stop(CloseReason.CLIENT_CLOSED)
             return
         self._buffer += data
@@ -107,9 +114,19 @@ class Arrival:
         self._release()
         self._buffer = self._buffer[header.end :]
         self._proxy = header.facts
+        self._course.peer = self._peer
         self._context.reactor.change(fd, 0)
         self._context.reactor.hand_over(fd, self._on_gone)
-        self._identify(self._client())
+        client = self._client()
+        if client[0] != self._counted:
+            limit = self._context.gate.exceeded(client[0], len(self._context.drivers) - 1)
+            if limit:
+                self._door.say_limit(self.number, client, fd, limit)
+                self.stop(CloseReason.TOO_MANY_SESSIONS)
+                return
+            self._context.rename(self._counted, client[0])
+            self._counted = client[0]
+        self._identify(client)
 
     def _read_away(self) -> None:
         # an RST would tell a scanner more than silence does
@@ -155,6 +172,7 @@ class Arrival:
         if host:
             driver.client_host = host
         driver.proxy = self._proxy
+        driver.course = self._course
         driver.take_over(self._buffer)
 
     def _log(self, level: str, message: str, action: str, client: str = "") -> None:

@@ -178,6 +178,7 @@ class BackLeg(FrontLeg):
             self.deliver(event)
         else:
             self._connected = True
+            self.course.connected_at = self.context.reactor.now
             if self._patience is not None:
                 self._patience.cancel()
                 self._patience = None

@@ -6,9 +6,11 @@ from typing import TYPE_CHECKING
 
 from proxycore.contract.snapshot import Server
 from proxycore.dialogue.profile import Profile
+from proxycore.net.access import Access
 from proxycore.net.ledger import Ledger, Series
 from proxycore.net.log import LEVELS, Log, escaped
 from proxycore.net.pipes import PipePool
+from proxycore.net.prelogin import Gate
 from proxycore.net.reactor import Reactor
 from proxycore.policy.trust import TrustedPeers
 
@@ -31,6 +33,7 @@ class Context:
         "_last_number",
         "drivers",
         "full",
+        "gate",
         "ledger",
         "limit",
         "log",
@@ -46,7 +49,8 @@ class Context:
         self.ledger = ledger
         self.pipes = PipePool()
         self.drivers: dict[int, Driver | Arrival] = {}
-        """Sessions that have not logged in, by number."""
+        """Sessions that have not logged in, by number; changed by ``enter`` and ``leave`` only."""
+        self.gate = Gate()
         self.limit = 0
         """Sessions taken at the same time (``worker_connections``)."""
         self.full = False
@@ -67,6 +71,26 @@ class Context:
     def last_number(self) -> int:
         """The number of the newest session."""
         return self._last_number
+
+    # --- before login ---
+
+    def enter(self, session: "Driver | Arrival", address: str) -> None:
+        """A session begins that has not logged in; it is counted under this address, if any."""
+        self.drivers[session.number] = session
+        if address:
+            self.gate.count(address)
+
+    def rename(self, former: str, address: str) -> None:
+        """A session is to be counted under another address."""
+        if former:
+            self.gate.release(former)
+        self.gate.count(address)
+
+    def leave(self, number: int, address: str) -> None:
+        """It has logged in, or is no more."""
+        del self.drivers[number]
+        if address:
+            self.gate.release(address)
 
     def become_full(self) -> None:
         """The limit is reached: nothing is accepted until a session ends."""
@@ -106,6 +130,7 @@ class Block:
     """A server block as it runs; a session keeps the one it was accepted under."""
 
     __slots__ = (
+        "access",
         "context",
         "desk",
         "idle_s",
@@ -128,8 +153,10 @@ class Block:
         log: Log,
         resolver: "Resolver",
         trusted: TrustedPeers,
+        access: Access,
     ) -> None:
         self.context = context
+        self.access = access
         self.log = log
         self.server = server
         self.profile = profile

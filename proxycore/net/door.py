@@ -1,10 +1,17 @@
 """A listening socket as its sessions see it."""
 
+import os
 from collections.abc import Mapping
+from contextlib import suppress
+from time import time
 
+from proxycore.contract.authhttp import ProxyFacts
+from proxycore.contract.reasons import CloseReason
 from proxycore.contract.snapshot import Listen
+from proxycore.dialogue import replies
+from proxycore.net.access import Course, compose, keep
 from proxycore.net.context import Block
-from proxycore.net.log import INFO, line
+from proxycore.net.log import INFO, LEVELS, line, whereabouts
 from proxycore.net.sockets import local_address, shown_address
 
 _ANY = frozenset({"*", "0.0.0.0", "::"})  # noqa: S104  (compared with, never bound to)
@@ -13,7 +20,16 @@ _ANY = frozenset({"*", "0.0.0.0", "::"})  # noqa: S104  (compared with, never bo
 class Door:
     """What a connection gets from the socket it came in by; made anew by every snapshot."""
 
-    __slots__ = ("_ip", "block", "covered", "key", "port", "proxied", "settles_first")
+    __slots__ = (
+        "_ip",
+        "block",
+        "covered",
+        "key",
+        "port",
+        "proxied",
+        "secured",
+        "settles_first",
+    )
 
     def __init__(
         self, block: Block, listen: Listen, covered: "Mapping[str, Door] | None" = None
@@ -24,6 +40,8 @@ class Door:
         self.key = listen.key
         self.proxied = listen.proxy_protocol
         """Connections begin with a PROXY header."""
+        self.secured = listen.ssl
+        """They speak TLS from the first octet."""
         self.settles_first = self.proxied or block.wants_client_names
         """Something is to be found out about a connection before its dialogue begins."""
         # asking the kernel costs a system call per login, so it is asked only where it must be
@@ -44,6 +62,71 @@ class Door:
         if block.log.threshold >= INFO:
             text = f"client {shown_address(*client)} connected to {self.key}"
             block.log.write("info", line(number, text))
+
+    # --- limits before login ---
+
+    def counted(self, peer: str) -> str:
+        """Give the address a new connection counts under before login; empty: not known yet.
+
+        What comes from a trusted proxy counts as its client's, whom the PROXY header will tell.
+        """
+        return "" if self.proxied and peer in self.block.trusted else peer
+
+    def turn_away(self, number: int, client: tuple[str, int], fd: int, limit: str) -> None:
+        """Close a connection that has just been accepted and that ``limit`` does not allow."""
+        self.admit(number, client)
+        context = self.block.context
+        course = Course(context.reactor.now, time())
+        self.say_limit(number, client, fd, limit)
+        context.reactor.close(fd)
+        self.close(number, client, course, CloseReason.TOO_MANY_SESSIONS)
+
+    def say_limit(self, number: int, client: tuple[str, int], fd: int, limit: str) -> None:
+        """Tell the operator and the client that there are too many sessions before login."""
+        block, context = self.block, self.block.context
+        gate = context.gate
+        level = "warn" if gate.is_news(client[0], limit, len(context.drivers)) else "info"
+        if block.log.threshold >= LEVELS[level]:
+            where = whereabouts(client[0], self.key, b"", "")
+            text = f"too many sessions before login: limit reached (setting {limit})"
+            block.log.write(level, line(number, text, where))
+        if not self.secured:
+            # what the kernel does not take at once, a client that is one too many does not get
+            with suppress(OSError):
+                os.write(fd, replies.TOO_MANY_SESSIONS[block.server.protocol])
+
+    def close(
+        self,
+        number: int,
+        client: tuple[str, int],
+        course: Course,
+        reason: CloseReason,
+        proxy: ProxyFacts | None = None,
+    ) -> None:
+        """Count and record the end of a connection that never came to its dialogue."""
+        block = self.block
+        context = block.context
+        context.ledger.closed(block.names, reason)
+        context.session_gone()
+        if block.access.wanted:
+            server, now = block.server, context.reactor.now
+            block.access.write(
+                compose(
+                    session=context.ledger.name_of(number),
+                    server=server.name,
+                    protocol=server.protocol,
+                    listen=self.key,
+                    client=client[0],
+                    client_port=client[1],
+                    login=b"",
+                    auth_session="",
+                    backend="",
+                    started_at=course.started_at,
+                    kept=keep(course, now, connecting=False, proxy=proxy),
+                    now=now,
+                    reason=reason,
+                )
+            )
 
     def local_address(self, fd: int) -> tuple[str, int]:
         """Give our own address of a connection; ``("unix:", 0)`` for a unix socket."""

@@ -5,10 +5,9 @@ takes over. The sockets themselves are looked after by the legs it is made of.
 """
 
 from collections.abc import Callable
-from time import time
 from typing import Any, ClassVar, Final
 
-from proxycore.contract.authhttp import Verdict
+from proxycore.contract.authhttp import AuthFault, Verdict
 from proxycore.contract.reasons import CloseReason
 from proxycore.dialogue.commands import (
     AskAuth,
@@ -26,6 +25,7 @@ from proxycore.dialogue.events import Accepted, AuthAnswered, Event, FrontBytes,
 from proxycore.dialogue.session import Session
 from proxycore.dialogue.states import State
 from proxycore.net import relay
+from proxycore.net.access import Kept, compose, keep
 from proxycore.net.auth_desk import Asking
 from proxycore.net.back_leg import BackLeg
 from proxycore.net.door import Door
@@ -48,6 +48,12 @@ _TALKING: Final = frozenset(
 )
 """Ends that come while the client may be sending."""
 
+_GONE: Final = {
+    CloseReason.CLIENT_CLOSED: "client closed connection",
+    CloseReason.CLIENT_ERROR: "connection to client broken",
+}
+"""Ends that nobody else has a line for."""
+
 _ACCEPTED: Final = Accepted()
 _TIMER_FIRED: Final = TimerFired()
 
@@ -55,7 +61,7 @@ _TIMER_FIRED: Final = TimerFired()
 class Driver(BackLeg):
     """One accepted connection until it is relayed or closed."""
 
-    __slots__ = ("_asking", "_due", "_was", "client_host", "started_at")
+    __slots__ = ("_asking", "_due", "_was", "client_host")
 
     def __init__(self, door: Door, front: int, client: tuple[str, int], number: int) -> None:
         super().__init__(door, front, client, number)
@@ -63,7 +69,6 @@ class Driver(BackLeg):
         """When the session's timer is to fire (reactor's time); 0: it is not set."""
         self._asking: Asking | None = None
         self._was = State.NEW
-        self.started_at = time()
         self.client_host = "[TEMPUNAVAIL]" if self.client_ip == "unix:" else "[UNAVAILABLE]"
         """Confirmed reverse name of the client; without a resolver none is (dialogues §4.1)."""
         self._machine = Session(self.block.profile, self)
@@ -72,10 +77,10 @@ class Driver(BackLeg):
 
     def start(self) -> None:
         """Begin the dialogue with a new connection."""
-        self.door.admit(self.number, (self.client_ip, self.client_port))
         context = self.context
         context.reactor.watch(self._front, READ, self._on_front)
-        context.drivers[self.number] = self
+        self.door.admit(self.number, (self.client_ip, self.client_port))
+        context.enter(self, self.client_ip)
         self.deliver(_ACCEPTED)
 
     def take_over(self, octets: bytes) -> None:
@@ -132,14 +137,21 @@ class Driver(BackLeg):
         self._back_out += command.data
 
     def _ask_auth(self, command: AskAuth) -> None:
-        answer = self.block.desk.ask(command.request, self._answered)
+        request, course = command.request, self.course
+        course.method = request.method
+        course.attempts += 1
+        course.asked_at = now = self.context.reactor.now
+        answer = self.block.desk.ask(request, self._answered)
         if isinstance(answer, Asking):
+            course.decided_at, course.cached = 0.0, False
             self._asking = answer
         else:
+            course.decided_at, course.cached = now, not isinstance(answer, AuthFault)
             self._following = AuthAnswered(answer)
 
     def _answered(self, verdict: Verdict) -> None:
         self._asking = None
+        self.course.decided_at = self.context.reactor.now
         self.deliver(AuthAnswered(verdict))
 
     def _set_timer(self, command: SetTimer) -> None:
@@ -180,7 +192,7 @@ class Driver(BackLeg):
             self._timer.cancel()
             self._timer = None
         context = self.context
-        del context.drivers[self.number]
+        context.leave(self.number, self.client_ip)
         context.ledger.counts[self.block.names.logins] += 1
         session = relay.Relay(
             self.block,
@@ -193,8 +205,9 @@ class Driver(BackLeg):
             listen=self.listen,
             login=machine.login,
             upstream=self._upstream,
-            started_at=self.started_at,
+            started_at=self.course.started_at,
             auth_session=machine.auth_session,
+            kept=self._keep() if self.block.access.wanted else None,
         )
         to_front = self._front_out + command.to_front
         to_back = self._back_out + command.to_back
@@ -208,6 +221,8 @@ class Driver(BackLeg):
         reason = command.reason
         if reason in _TALKING:
             self._read_away()
+        elif reason in _GONE:
+            self._log("info", _GONE[reason], ACTIONS[self._was])
         self._give_up(reason)
 
     def _give_up(self, reason: CloseReason) -> None:
@@ -220,9 +235,11 @@ class Driver(BackLeg):
             self._asking.cancel()
             self._asking = None
         self._drop_back()
-        if self._machine is not None:
-            self._machine = None
+        machine, self._machine = self._machine, None
+        if machine is not None:
             context.ledger.closed(self.block.names, reason)
+            if self.block.access.wanted:
+                self._record(machine, reason)
         self._following = None
         if self._front_out and reason is not CloseReason.INTERNAL:
             self._flush_front()
@@ -233,6 +250,34 @@ class Driver(BackLeg):
             return
         self._remask_front()
         self._timer = context.reactor.call_later(FLUSH_S, self._finish)
+
+    def _keep(self) -> Kept:
+        return keep(
+            self.course,
+            self.context.reactor.now,
+            connecting=bool(self._upstream),
+            proxy=self.proxy,
+        )
+
+    def _record(self, machine: Session, reason: CloseReason) -> None:
+        server = self.block.server
+        self.block.access.write(
+            compose(
+                session=self.session,
+                server=server.name,
+                protocol=server.protocol,
+                listen=self.listen,
+                client=self.client_ip,
+                client_port=self.client_port,
+                login=machine.login,
+                auth_session=machine.auth_session,
+                backend=self._upstream,
+                started_at=self.course.started_at,
+                kept=self._keep(),
+                now=self.context.reactor.now,
+                reason=reason,
+            )
+        )
 
     EXECUTE: ClassVar[dict[type[Command], Callable[["Driver", Any], None]]] = {
         SendFront: _send_front,

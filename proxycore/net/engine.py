@@ -17,6 +17,7 @@ from proxycore.contract.secret import Secret
 from proxycore.contract.snapshot import AuthHttp, Server, Snapshot
 from proxycore.contract.snapshot import Resolver as ResolverSettings
 from proxycore.dialogue import profile
+from proxycore.net.access import Access, Unwanted
 from proxycore.net.auth_client import AuthClient
 from proxycore.net.auth_desk import AuthDesk
 from proxycore.net.context import Block, Context
@@ -44,6 +45,7 @@ class Engine:
     """Runs snapshots: accepts, drives, relays, counts."""
 
     __slots__ = (
+        "_access_of",
         "_cache",
         "_clients",
         "_context",
@@ -57,7 +59,7 @@ class Engine:
         "ledger",
     )
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  (what the daemon decides)
         self,
         reactor: Reactor,
         *,
@@ -66,10 +68,12 @@ class Engine:
         log: Log,
         node_token: Secret | None,
         log_of: Callable[[str], Log] | None = None,
+        access_of: Callable[[str], Access] | None = None,
     ) -> None:
         """``boot_id`` must be this worker's own: session names are made from it.
 
         log_of: the log of a server block by the block's name, if that is not ``log``.
+        access_of: where its access log's lines go, likewise; nowhere unless given.
         """
         self.ledger = Ledger(boot_id)
         """Counts and live sessions."""
@@ -79,6 +83,8 @@ class Engine:
         reactor.on_bug = self._context.report_bug
         self._hostname = hostname
         self._log_of = log_of or (lambda _: log)
+        unwanted = Unwanted()
+        self._access_of = access_of or (lambda _: unwanted)
         self._node_token = node_token
         self._cache = AuthCache(os.urandom(KEY_BYTES))
         self._clients: dict[AuthHttp, AuthClient] = {}
@@ -115,6 +121,7 @@ class Engine:
             for key, one in bound.items()
         }
         self._context.limit = snapshot.process.worker_connections
+        self._context.gate.configure(snapshot.process)
         for auth_http, client in self._clients.items():
             if clients.get(auth_http) is not client:
                 client.retire()
@@ -132,9 +139,8 @@ class Engine:
         desk = AuthDesk(self._context, server, names, client, self._cache)
         built, log = profile.build(server, self._hostname), self._log_of(server.name)
         resolver = self._resolver(server)
-        return Block(
-            self._context, server, built, names, desk, log, resolver, self._trusted(server)
-        )
+        trusted, access = self._trusted(server), self._access_of(server.name)
+        return Block(self._context, server, built, names, desk, log, resolver, trusted, access)
 
     def _resolver(self, server: Server) -> Resolver:
         """Give the name servers of a block, which blocks of one setting share."""

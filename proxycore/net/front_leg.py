@@ -12,6 +12,7 @@ from proxycore.contract.authhttp import ProxyFacts
 from proxycore.contract.reasons import CloseReason
 from proxycore.dialogue.events import Event, FrontBytes, FrontClosed
 from proxycore.dialogue.session import Session
+from proxycore.net.access import Course
 from proxycore.net.door import Door
 from proxycore.net.log import LEVELS, line, whereabouts
 from proxycore.net.reactor import BROKEN, READ, WRITE
@@ -40,6 +41,7 @@ class FrontLeg:
         "client_ip",
         "client_port",
         "context",
+        "course",
         "door",
         "listen",
         "number",
@@ -49,7 +51,9 @@ class FrontLeg:
     def __init__(self, door: Door, front: int, client: tuple[str, int], number: int) -> None:
         self.door = door
         self.block = block = door.block
-        self.context = block.context
+        self.context = context = block.context
+        self.course = Course(context.reactor.now, time())
+        """Its times, for the access log."""
         self.listen = door.key
         self.client_ip, self.client_port = client
         self.number = number
@@ -177,7 +181,7 @@ class FrontLeg:
         context.reactor.close(self._front)
         self._front = -1
         self._front_out = b""
-        del context.drivers[self.number]
+        context.leave(self.number, self.client_ip)
         context.session_gone()
 
     def _log(self, level: str, message: str, action: str) -> None:

@@ -81,12 +81,18 @@ class Listener:
         try:
             os.set_blocking(fd, False)
             client = (peer[0], peer[1]) if isinstance(peer, tuple) else ("unix:", 0)
-            door, number = self.door, self._context.next_number()
+            context = self._context
+            door, number = self.door, context.next_number()
             if door.covered:
                 door = door.chosen(fd)
             log = door.block.log
             if log.threshold >= DEBUG:
                 log.write("debug", line(number, f"accept: {shown_address(*client)} fd:{fd}"))
+            waiting = len(context.drivers)
+            limit = context.gate.exceeded(door.counted(client[0]), waiting)
+            if limit:
+                door.turn_away(number, client, fd, limit)
+                return
             begin = Arrival if door.settles_first else Driver
             begin(door, fd, client, number).start()
         except Exception as bug:  # noqa: BLE001  (our bug must not end the listening)

@@ -19,6 +19,7 @@ from typing import Final
 
 from proxycore.contract.reasons import CloseReason
 from proxycore.contract.session import SessionRecord
+from proxycore.net.access import Kept, compose
 from proxycore.net.context import Block
 from proxycore.net.ledger import Series
 from proxycore.net.log import LEVELS, line, shown, whereabouts
@@ -64,6 +65,7 @@ class Relay:
         "_block",
         "_client",
         "_client_port",
+        "_kept",
         "_listen",
         "_login",
         "_reason",
@@ -93,7 +95,9 @@ class Relay:
         upstream: str,
         started_at: float,
         auth_session: str = "",
+        kept: Kept | None = None,
     ) -> None:
+        """``kept``: what the access log will need; None when there is none."""
         self._block = block
         self.number = number
         self._client, self._client_port = client
@@ -102,6 +106,7 @@ class Relay:
         self._upstream = upstream
         self._started_at = started_at
         self._auth_session = auth_session
+        self._kept = kept
         self._to_back = Flow(front, back, front_mask)
         self._to_front = Flow(back, front, back_mask)
         self._reason: CloseReason | None = None
@@ -144,6 +149,7 @@ class Relay:
             started_at=self._started_at,
             bytes_to_front=self._to_front.count,
             bytes_to_back=self._to_back.count,
+            auth_session=self._auth_session,
         )
 
     # --- the way of the octets ---
@@ -381,6 +387,30 @@ class Relay:
         context.session_gone()
         if self._block.log.threshold >= LEVELS["info"]:
             self._log_end(reason)
+        if self._kept is not None:
+            self._record(self._kept, reason)
+
+    def _record(self, kept: Kept, reason: CloseReason) -> None:
+        block = self._block
+        server, context = block.server, block.context
+        block.access.write(
+            compose(
+                session=context.ledger.name_of(self.number),
+                server=server.name,
+                protocol=server.protocol,
+                listen=self._listen,
+                client=self._client,
+                client_port=self._client_port,
+                login=self._login,
+                auth_session=self._auth_session,
+                backend=self._upstream,
+                started_at=self._started_at,
+                kept=kept,
+                now=context.reactor.now,
+                reason=reason,
+                relayed=(self._to_front.count, self._to_back.count),
+            )
+        )
 
     def _log_end(self, reason: CloseReason) -> None:
         message, action = _LAST_WORDS.get(reason, ("proxied session done", ""))

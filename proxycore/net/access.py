@@ -1,0 +1,235 @@
+"""One line of the access log per session, composed when the session has ended.
+
+The keys are those of ``contract.access.AccessRecord``. Nothing is built but the line, and of a
+session after login no more is kept than ``keep`` gives, because all sessions pay for it: with a
+record of dicts and ``json.dumps`` the line would cost five times as much (tests/bench).
+"""
+
+from functools import lru_cache
+from json.encoder import encode_basestring_ascii
+from struct import Struct
+from time import gmtime, strftime
+from typing import Any, Final, Protocol
+
+from proxycore.contract.access import MOST_LOGIN_BYTES
+from proxycore.contract.authhttp import ProxyFacts
+from proxycore.net.log import escaped, shown
+
+_METHODS: Final = (
+    *("", "plain", "apop", "cram-md5", "external", "none", "xoauth2", "oauthbearer"),
+)
+"""By the number they are kept under; the first is: nothing was submitted."""
+
+_NUMBER_OF: Final = {method: i for i, method in enumerate(_METHODS)}
+
+_NEVER: Final = 0xFFFF_FFFF
+_MOST_ATTEMPTS: Final = 0xFFFF
+
+_kept = Struct("<5IQHB")
+"""Phases before the relay in ms, beginning in ms of reactor time, attempts, method and cached:
+64 octets of memory, where a tuple of the same would take 400."""
+
+Kept = bytes | tuple[bytes, "ProxyFacts | None", tuple[str, int], Any, Any]
+"""What ``keep`` gives: the packed numbers; with them, where there is any of it, the PROXY facts,
+the peer, and the facts of both TLS handshakes."""
+
+NO_PEER: Final = ("", 0)
+
+
+class Access(Protocol):
+    """Where the lines of one server block go."""
+
+    wanted: bool
+    """Whether anybody reads them; compose none otherwise."""
+
+    def write(self, line: str) -> None:
+        """Take one line, with its end."""
+
+
+class Unwanted:
+    """Nowhere."""
+
+    wanted = False
+
+    def write(self, line: str) -> None:
+        """Lose the line."""
+
+
+class Course:
+    """What a session before login remembers for its record: times, in the reactor's seconds."""
+
+    __slots__ = (
+        "asked_at",
+        "attempts",
+        "began_at",
+        "cached",
+        "connected_at",
+        "decided_at",
+        "method",
+        "peer",
+        "secured_at",
+        "started_at",
+    )
+
+    def __init__(self, began_at: float, started_at: float) -> None:
+        """started_at: the same moment in seconds since the epoch."""
+        self.began_at = began_at
+        self.started_at = started_at
+        self.peer = NO_PEER
+        """Where the connection came from, when a PROXY header said something about it."""
+        self.secured_at = 0.0
+        """The client's TLS handshake was done; 0 here and below: it has not come to that."""
+        self.asked_at = 0.0
+        self.decided_at = 0.0
+        self.connected_at = 0.0
+        self.method = ""
+        self.attempts = 0
+        self.cached = False
+
+
+def keep(
+    course: Course,
+    now: float,
+    *,
+    connecting: bool,
+    proxy: ProxyFacts | None = None,
+    front_tls: Any = None,
+    back_tls: Any = None,
+) -> Kept:
+    """Give what of a session before login its record will need.
+
+    connecting: it came to a mail server. front_tls, back_tls: facts of handshakes (net.tls).
+    """
+    began_at, asked_at, decided_at = course.began_at, course.asked_at, course.decided_at
+    connected_at = course.connected_at
+    tls = credentials = auth = connect = login = _NEVER
+    if course.secured_at:
+        tls = int((course.secured_at - began_at) * 1000)
+    if asked_at:
+        credentials = int((asked_at - began_at) * 1000)
+        auth = int(((decided_at or now) - asked_at) * 1000)
+        if connecting:
+            connect = int(((connected_at or now) - decided_at) * 1000)
+            if connected_at:
+                login = int((now - connected_at) * 1000)
+    attempts = course.attempts
+    numbers = _kept.pack(
+        tls,
+        credentials,
+        auth,
+        connect,
+        login,
+        int(began_at * 1000),
+        attempts if attempts < _MOST_ATTEMPTS else _MOST_ATTEMPTS,
+        _NUMBER_OF.get(course.method, 0) * 2 + course.cached,
+    )
+    if proxy is None and front_tls is None and back_tls is None:
+        return numbers
+    return (numbers, proxy, course.peer, front_tls, back_tls)
+
+
+def compose(  # noqa: PLR0913  (a record)
+    *,
+    session: str,
+    server: str,
+    protocol: str,
+    listen: str,
+    client: str,
+    client_port: int,
+    login: bytes,
+    auth_session: str,
+    backend: str,
+    started_at: float,
+    kept: Kept,
+    now: float,
+    reason: str,
+    relayed: tuple[int, int] | None = None,
+) -> str:
+    """Give the line of a session that has just ended, with its end.
+
+    relayed: octets to front and to back; None when it never came to that.
+    """
+    proxy = front_tls = back_tls = "null"
+    if not isinstance(kept, bytes):
+        kept, proxy_facts, peer, front_facts, back_facts = kept
+        if proxy_facts is not None:
+            proxy = _proxy(proxy_facts, peer)
+        if front_facts is not None:
+            front_tls = _tls(front_facts)
+        if back_facts is not None:
+            back_tls = _tls(back_facts)
+    tls, credentials, auth, connect, to_login, began_ms, attempts, method = _kept.unpack(kept)
+    total = int(now * 1000) - began_ms
+    if relayed is None:
+        to_front = to_back = 0
+        relay: int | str = "null"
+    else:
+        to_front, to_back = relayed
+        relay = max(0, total - credentials - auth - connect - to_login)
+    seconds = int(started_at)
+    return _LINE % (
+        _second(seconds),
+        int((started_at - seconds) * 1000),
+        session,
+        _place(server, protocol, listen),
+        _quoted(client),
+        client_port,
+        proxy,
+        _quoted(shown(login[:MOST_LOGIN_BYTES])) if login else '""',
+        _quoted(auth_session) if auth_session else '""',
+        _METHODS[method >> 1],
+        attempts,
+        "true" if method & 1 else "false",
+        _quoted(backend) if backend else '""',
+        front_tls,
+        back_tls,
+        to_front,
+        to_back,
+        "null" if tls == _NEVER else tls,
+        "null" if credentials == _NEVER else credentials,
+        "null" if auth == _NEVER else auth,
+        "null" if connect == _NEVER else connect,
+        "null" if to_login == _NEVER else to_login,
+        relay,
+        total,
+        reason,
+    )
+
+
+_quoted: Final = encode_basestring_ascii
+"""All but printable ASCII comes out as an escape: no octet of a peer's ends a line or hides one."""
+
+_LINE: Final = (
+    '{"time":"%s.%03dZ","session":"%s",%s,"client":%s,"client_port":%d,"proxy":%s,'
+    '"login":%s,"auth_session":%s,"method":"%s","attempts":%d,"cached":%s,"backend":%s,'
+    '"front_tls":%s,"back_tls":%s,"bytes_to_front":%d,"bytes_to_back":%d,'
+    '"ms":{"tls":%s,"credentials":%s,"auth":%s,"connect":%s,"login":%s,"relay":%s,"total":%d},'
+    '"reason":"%s"}\n'
+)
+
+
+@lru_cache(maxsize=64)
+def _second(at: int) -> str:
+    return strftime("%Y-%m-%dT%H:%M:%S", gmtime(at))
+
+
+@lru_cache(maxsize=1024)
+def _place(server: str, protocol: str, listen: str) -> str:
+    quoted = _quoted
+    return f'"server":{quoted(server)},"protocol":{quoted(protocol)},"listen":{quoted(listen)}'
+
+
+def _proxy(facts: ProxyFacts, peer: tuple[str, int]) -> str:
+    return (
+        f'{{"peer":{_quoted(peer[0])},"peer_port":{peer[1]},'
+        f'"client":{_quoted(escaped(facts.client_ip))},"client_port":{facts.client_port},'
+        f'"server":{_quoted(escaped(facts.server_ip))},"server_port":{facts.server_port}}}'
+    )
+
+
+def _tls(facts: Any) -> str:
+    return (
+        f'{{"protocol":{_quoted(facts.protocol)},"cipher":{_quoted(facts.cipher)},'
+        f'"sni":{_quoted(escaped(facts.server_name))},"alpn":{_quoted(facts.alpn)},'
+        f'"resumed":{"true" if facts.resumed else "false"},"verify":{_quoted(facts.verify)}}}'
+    )
