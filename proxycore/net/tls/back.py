@@ -20,6 +20,7 @@ from proxycore.net.tls.libssl import (
     owned,
     ssl,
 )
+from proxycore.net.tls.refused import Refused
 
 _IPV4 = re.compile(r"\d{1,3}(?:\.\d{1,3}){3}")
 
@@ -56,13 +57,9 @@ class BackTlsEndpoint(Endpoint):
     __slots__ = ("_judged", "_key", "name")
 
     def __init__(self, context: BackContext, name: str, address: str) -> None:
-        """``name``: the mail host's own, or its IP address; ``address``: where it is, for resuming.
-
-        ``proxy_ssl_name`` comes before ``name``.
-        """
+        """``name``: what the certificate has to be for; ``address``: where it is, for resuming."""
         super().__init__(context)
-        self.name = context.policy.proxy_ssl_name or name
-        """Name the certificate has to be for."""
+        self.name = name
         self._key = f"{self.name} {address}"
         self._judged = ""
         self._ssl = new_ssl(context.pointer)
@@ -73,6 +70,11 @@ class BackTlsEndpoint(Endpoint):
             if session != NULL:
                 ssl.SSL_set_session(self._ssl, session)
 
+    @property
+    def is_distrusted(self) -> bool:
+        """The mail server did not prove to be the one meant."""
+        return bool(self._judged)
+
     def _set_name(self, context: BackContext) -> None:
         text = ffi.new("char[]", self.name.encode("ascii", "replace"))
         address = is_address(self.name)
@@ -82,10 +84,13 @@ class BackTlsEndpoint(Endpoint):
         if not context.policy.proxy_ssl_verify or context.pins:
             return
         if address:
-            crypto.X509_VERIFY_PARAM_set1_ip_asc(ssl.SSL_get0_param(self._ssl), text)
+            done = crypto.X509_VERIFY_PARAM_set1_ip_asc(ssl.SSL_get0_param(self._ssl), text)
         else:
             ssl.SSL_set_hostflags(self._ssl, NO_PARTIAL_WILDCARDS)
-            ssl.SSL_set1_host(self._ssl, text)
+            # no name would mean any
+            done = ssl.SSL_set1_host(self._ssl, text) if self.name else 0
+        if done != 1:
+            raise Refused("proxy_ssl_name", f'"{self.name}" is nothing a certificate can be for')
 
     def start(self) -> bytes:
         """Begin the handshake: give the ClientHello."""

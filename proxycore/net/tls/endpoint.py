@@ -50,6 +50,8 @@ class Failure(NamedTuple):
     """For people, without OpenSSL's numbers."""
     detail: str
     """For the log, as nginx words it."""
+    is_ours: bool = False
+    """The peer did nothing wrong: a setting of ours cannot be used."""
 
 
 class Handshake(NamedTuple):
@@ -98,6 +100,11 @@ class Endpoint:
         self.out = b""
         self._ssl: Any = None
         self._closing = False
+
+    @property
+    def ended(self) -> bool:
+        """Whether the peer has said that it sends no more."""
+        return self.phase is Phase.ENDED
 
     def take(self) -> bytes:
         """Take what is to be sent."""

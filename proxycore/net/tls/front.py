@@ -58,16 +58,16 @@ class FrontTlsEndpoint(Endpoint):
         try:
             self.context = self._choose(hello.server_name)
         except Refused as problem:
-            self._refuse(_INTERNAL_ERROR, str(problem))
+            self._refuse(_INTERNAL_ERROR, str(problem), is_ours=True)
             return b""
         self._ssl = new_ssl(self.context.pointer)
         ssl.SSL_set_accept_state(self._ssl)
         octets, self._hello, self._choose = self._hello, b"", None
         return super().feed(octets)
 
-    def _refuse(self, alert: bytes, reason: str) -> None:
+    def _refuse(self, alert: bytes, reason: str, *, is_ours: bool = False) -> None:
         self._hello, self._choose = b"", None
-        self.failure = Failure(reason, f"SSL handshake refused: {reason}")
+        self.failure = Failure(reason, f"SSL handshake refused: {reason}", is_ours)
         self.phase = Phase.FAILED
         self.out += _FATAL + alert
 

@@ -57,7 +57,16 @@ be verified, not trusted."""
 class FrontContext:
     """What all connections of a server block have in common."""
 
-    __slots__ = ("alpn", "notices", "pointer", "tickets", "verify_client", "zone")
+    __slots__ = (
+        "_has_own_keys",
+        "_has_ticket_callback",
+        "alpn",
+        "notices",
+        "pointer",
+        "tickets",
+        "verify_client",
+        "zone",
+    )
 
     def __init__(
         self,
@@ -170,11 +179,24 @@ class FrontContext:
         ssl.SSL_CTX_set_num_tickets(self.pointer, _TICKETS)
         if not front.ssl_session_tickets:
             ssl.SSL_CTX_set_options(self.pointer, OP_NO_TICKET)
-        if front.ssl_session_ticket_key:
+        self._has_own_keys = bool(front.ssl_session_ticket_key)
+        if self._has_own_keys:
             self.tickets = TicketKeys([ticket_key(key) for key in front.ssl_session_ticket_key])
+        self._has_ticket_callback = False
         if self.tickets is not None:
-            set_callback = ssl.SSL_CTX_set_tlsext_ticket_key_evp_cb
-            set_callback(self.pointer, callbacks.protect_ticket)
+            self._call_for_tickets()
+
+    def renew_tickets(self, tickets: TicketKeys) -> None:
+        """Use these keys from now on, unless the block has its own."""
+        if self._has_own_keys:
+            return
+        self.tickets = tickets
+        if not self._has_ticket_callback:
+            self._call_for_tickets()
+
+    def _call_for_tickets(self) -> None:
+        self._has_ticket_callback = True
+        ssl.SSL_CTX_set_tlsext_ticket_key_evp_cb(self.pointer, callbacks.protect_ticket)
 
     def _control(self, command: int, value: int) -> None:
         ssl.SSL_CTX_ctrl(self.pointer, command, value, NULL)

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proxycore.net.tls.library import Library
+from proxycore.net.tls.library import Library, Shelf
 from proxycore.net.tls.names import Names
 from proxycore.net.tls.refused import Refused
 from tests.unit.proxycore.net.tls.ends import SERVER, front_context
@@ -71,7 +71,7 @@ class Block:
         self.name = name
 
 
-def library(count: int, most: int) -> tuple[Library[Block], list[str]]:
+def library(count: int, most: int) -> tuple[Library[Block], Shelf[Block], list[str]]:
     built: list[str] = []
     blocks = [Block(f"mail{i}.example.com") for i in range(count)]
 
@@ -82,35 +82,36 @@ def library(count: int, most: int) -> tuple[Library[Block], list[str]]:
         return object()
 
     names = Names(blocks[0], [(block.name, block) for block in blocks])
-    return Library(names, build, most=most), built  # type: ignore[arg-type]
+    shelf = Shelf(build, most=most)  # type: ignore[arg-type]
+    return Library(names, shelf), shelf, built
 
 
 def test_only_names_that_are_asked_for_cost_a_context() -> None:
-    contexts, built = library(10_000, 100)
-    assert len(contexts) == 0
+    contexts, shelf, built = library(10_000, 100)
+    assert len(shelf) == 0
     first = contexts.choose("mail1.example.com")
     assert contexts.choose("mail1.example.com") is first
     assert built == ["mail1.example.com"]
 
 
 def test_unknown_names_make_no_context() -> None:
-    contexts, built = library(10, 100)
+    contexts, shelf, built = library(10, 100)
     for i in range(1_000):
         contexts.choose(f"random{i}.example.net")
     assert built == ["mail0.example.com"]
-    assert len(contexts) == 1
+    assert len(shelf) == 1
 
 
 def test_the_longest_unused_is_forgotten_and_made_again() -> None:
-    contexts, built = library(100, 2)
+    contexts, shelf, built = library(100, 2)
     for name in ("mail1", "mail2", "mail1", "mail3", "mail1", "mail2"):
         contexts.choose(f"{name}.example.com")
     assert [name.partition(".")[0] for name in built] == ["mail1", "mail2", "mail3", "mail2"]
-    assert len(contexts) == 2
+    assert len(shelf) == 2
 
 
 def test_a_name_whose_context_fails_fails_alone_and_is_tried_again() -> None:
-    contexts, built = library(10, 100)
+    contexts, _, built = library(10, 100)
     for _ in range(2):
         with pytest.raises(Refused):
             contexts.choose("mail7.example.com")
@@ -120,5 +121,5 @@ def test_a_name_whose_context_fails_fails_alone_and_is_tried_again() -> None:
 
 def test_a_library_of_real_contexts() -> None:
     names = Names(SERVER, [("mail.example.com", SERVER)])
-    contexts = Library(names, lambda pair: front_context(pair))
+    contexts = Library(names, Shelf(lambda pair: front_context(pair)))
     assert contexts.choose("mail.example.com") is contexts.choose("")
