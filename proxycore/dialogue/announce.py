@@ -30,22 +30,39 @@ def greeting(server: Server, name: bytes) -> bytes:
     return b"+OK " + server.pop3_greeting.encode()
 
 
-def capabilities(server: Server, name: bytes) -> bytes:
-    """Give the whole answer to CAPABILITY, CAPA or EHLO."""
-    return _CAPABILITIES[server.protocol](server, name)
+def capabilities(server: Server, name: bytes, starttls: str) -> bytes:
+    """Give the whole answer to CAPABILITY, CAPA or EHLO.
+
+    starttls: ``off``, ``on`` or ``only``, as it is where the client is; inside TLS always off.
+    """
+    return _CAPABILITIES[server.protocol](server, name, starttls)
 
 
-def _imap_capabilities(server: Server, _name: bytes) -> bytes:
+def _imap_capabilities(server: Server, _name: bytes, starttls: str) -> bytes:
     words = [word.encode() for word in server.imap_capabilities]
-    words += [b"AUTH=" + mechanism for mechanism in announced(server.imap_auth)]
+    if starttls != "only":
+        words += [b"AUTH=" + mechanism for mechanism in announced(server.imap_auth)]
+    words += _IMAP_STARTTLS[starttls]
     return b" ".join([b"* CAPABILITY", *words]) + b"\r\n"
 
 
-def _pop3_capabilities(server: Server, _name: bytes) -> bytes:
+_IMAP_STARTTLS: Final[dict[str, list[bytes]]] = {
+    "off": [],
+    "on": [b"STARTTLS"],
+    "only": [b"STARTTLS", b"LOGINDISABLED"],
+}
+
+
+def _pop3_capabilities(server: Server, _name: bytes, starttls: str) -> bytes:
+    words = [word.encode() for word in server.pop3_capabilities]
     lines = [b"+OK Capability list follows"]
-    lines += [word.encode() for word in server.pop3_capabilities]
-    lines += [b" ".join([b"SASL", *_pop3_announced(server)]), b".", b""]
-    return b"\r\n".join(lines)
+    if starttls == "only":
+        lines += [word for word in words if word.upper() != b"USER"]
+    else:
+        lines += [*words, b" ".join([b"SASL", *_pop3_announced(server)])]
+    if starttls != "off":
+        lines.append(b"STLS")
+    return b"\r\n".join([*lines, b".", b""])
 
 
 def pop3_methods(server: Server) -> bytes:
@@ -60,15 +77,17 @@ def _pop3_announced(server: Server) -> list[bytes]:
     return announced((*methods, "login") if "plain" in methods else methods)
 
 
-def _smtp_capabilities(server: Server, name: bytes) -> bytes:
+def _smtp_capabilities(server: Server, name: bytes, starttls: str) -> bytes:
     lines = [name, *(word.encode() for word in server.smtp_capabilities)]
-    if mechanisms := announced(server.smtp_auth):
+    if starttls != "only" and (mechanisms := announced(server.smtp_auth)):
         lines.append(b" ".join([b"AUTH", *mechanisms]))
+    if starttls != "off":
+        lines.append(b"STARTTLS")
     *first, last = lines
     return b"".join(b"250-%b\r\n" % line for line in first) + b"250 %b\r\n" % last
 
 
-_CAPABILITIES: Final[dict[Protocol, Callable[[Server, bytes], bytes]]] = {
+_CAPABILITIES: Final[dict[Protocol, Callable[[Server, bytes, str], bytes]]] = {
     Protocol.IMAP: _imap_capabilities,
     Protocol.POP3: _pop3_capabilities,
     Protocol.SMTP: _smtp_capabilities,

@@ -32,6 +32,9 @@ five minutes (RFC 5321 §4.5.3.2); nginx waits for ever."""
 
 _MIN_WAIT_S: Final = 1
 
+_PROXY_SSL: Final = {"off": "none", "on": "implicit", "starttls": "starttls"}
+"""Auth-Proxy-SSL in the words of ``proxy_ssl``."""
+
 _UNSENDABLE_ANSWER: Final = AuthFault(
     CloseReason.AUTH_INVALID, "sent a login or password with a line break"
 )
@@ -116,8 +119,12 @@ class Authorising(LoggingIn):
             self.login, password, mechanism, verdict.master, authenticates
         )
         self._request = None
+        asked = verdict.proxy_ssl
+        mode = self._profile.proxy_ssl if asked is None else _PROXY_SSL[asked]
+        self._starts_tls = mode == "starttls"
         self._enter(State.CONNECTING)
-        return (self._profile.timer, ConnectBack(verdict.server, verdict.port))
+        connect = ConnectBack(verdict.server, verdict.port, mode, verdict.proxy_ssl_name)
+        return (self._profile.timer, connect)
 
     def _authenticates(self, verdict: AuthOk, method: str) -> bool:
         """Tell whether an SMTP server is to see the credential."""
@@ -196,8 +203,8 @@ def _find_fault(verdict: AuthOk) -> AuthFault | None:
         or (master and breaks_line(master))
     ):
         return _UNSENDABLE_ANSWER
-    if verdict.proxy_ssl is not None and verdict.proxy_ssl != "off":
+    if verdict.proxy_ssl is not None and verdict.proxy_ssl not in _PROXY_SSL:
         # never in clear instead
-        detail = f"asked for TLS to the mail server ({verdict.proxy_ssl}), not supported yet"
+        detail = f"asked for unknown TLS to the mail server ({verdict.proxy_ssl})"
         return AuthFault(CloseReason.AUTH_INVALID, detail)
     return None

@@ -16,7 +16,7 @@ from typing import Final
 
 from proxycore.dialogue.announce import lasting
 from proxycore.dialogue.credential import DUMMIES, Credential
-from proxycore.dialogue.legs import Back
+from proxycore.dialogue.legs import LoginBack
 from proxycore.dialogue.steps import BackStep, LoggedIn
 from proxycore.wire.imap import greeted_capabilities, quote
 
@@ -24,7 +24,7 @@ _ID: Final = b"i"
 """Put before the client's tag, gives another tag for the ID command."""
 
 
-class ImapBack(Back):
+class ImapBack(LoginBack):
     """Greeting, maybe ID, login (with literals or continuations as needed), tagged OK."""
 
     __slots__ = (
@@ -58,6 +58,10 @@ class ImapBack(Back):
         self._is_greeted = False
         self._unsent: list[bytes] = []
         """Pieces of the login command, in the order of pop()."""
+
+    def begin(self) -> BackStep:
+        """Log in without a greeting, and without capabilities: those told in clear are void."""
+        return self._begin(b"")
 
     def _take(self, line: bytes) -> BackStep:
         if not self._is_greeted:

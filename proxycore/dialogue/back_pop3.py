@@ -6,14 +6,14 @@ Tokens, and a master user's password, go by AUTH (RFC 5034).
 from typing import Final
 
 from proxycore.dialogue.credential import DUMMIES, Credential
-from proxycore.dialogue.legs import Back
+from proxycore.dialogue.legs import LoginBack
 from proxycore.dialogue.steps import BackStep, LoggedIn
 
 _MAX_COMMAND_BYTES: Final = 255
 """Longest command line with its initial response (RFC 5034 §4); tokens are mostly longer."""
 
 
-class Pop3Back(Back):
+class Pop3Back(LoginBack):
     """Greeting, USER and PASS or AUTH; the last answer goes to the client unchanged."""
 
     __slots__ = ("_dummy", "_has_response", "_unsent")
@@ -40,6 +40,10 @@ class Pop3Back(Back):
             return [command]
         self._has_response = True
         return [response + b"\r\n", b"AUTH %b\r\n" % mechanism]
+
+    def begin(self) -> BackStep:
+        """Log in without a greeting."""
+        return self._send(self._unsent.pop())
 
     def _take(self, line: bytes) -> BackStep:
         if line.startswith(b"+ ") or line.rstrip(b"\r\n") == b"+":

@@ -11,7 +11,7 @@ from typing import Final
 from proxycore.contract.reasons import CloseReason
 from proxycore.dialogue import replies
 from proxycore.dialogue.credential import DUMMIES, Credential
-from proxycore.dialogue.legs import Back
+from proxycore.dialogue.legs import LoginBack
 from proxycore.dialogue.profile import Facts, Profile
 from proxycore.dialogue.steps import BackStep, Envelope, LoggedIn, Refused
 from proxycore.wire import sasl, xtext
@@ -30,7 +30,7 @@ Script = list[tuple[bytes, frozenset[bytes]]]
 """Commands, each with the codes that accept it; none: all do."""
 
 
-class SmtpBack(Back):
+class SmtpBack(LoginBack):
     """Banner, then a script of commands. The client sees our own 235, or the answer to RCPT."""
 
     __slots__ = ("_accepted", "_credential", "_dummy", "_envelope", "_offer", "_unsent")
@@ -48,6 +48,10 @@ class SmtpBack(Back):
         self._offer: list[bytes] | None = None
         """Mechanisms the server offers; None: it did not say."""
         self._dummy = b""
+
+    def begin(self) -> BackStep:
+        """Say EHLO without a banner."""
+        return self._go_on()
 
     def _take(self, line: bytes) -> BackStep:
         reply = parse_reply_line(line.rstrip(b"\r\n"))

@@ -2,6 +2,7 @@
 
 from proxycore.contract.authhttp import Verdict
 from proxycore.contract.reasons import CloseReason
+from proxycore.dialogue.profile import Profile
 
 
 class Event:
@@ -34,9 +35,31 @@ class FrontBytes(Event):
 
 
 class FrontSecured(Event):
-    """The handshake after ``SecureFront`` is done; what follows was sent inside TLS."""
+    """The handshake after ``SecureFront`` is done; what follows was sent inside TLS.
 
-    __slots__: tuple[str, ...] = ()
+    profile: of the block that the client asked for by name, as it is inside TLS.
+    """
+
+    __slots__ = ("profile",)
+
+    def __init__(self, profile: Profile) -> None:
+        self.profile = profile
+
+    def __repr__(self) -> str:
+        return "FrontSecured()"
+
+
+class FrontDistrusted(Event):
+    """The handshake is done, but the client's certificate will not do (dialogues §5).
+
+    text: what the client is told; message: for the log.
+    """
+
+    __slots__ = ("message", "text")
+
+    def __init__(self, text: str, message: str) -> None:
+        self.text = text
+        self.message = message
 
 
 class FrontClosed(Event):
@@ -70,7 +93,7 @@ class BackSecured(Event):
 
 
 class BackFailed(Event):
-    """The mail server could not be connected to, or TLS with it failed."""
+    """The mail server could not be connected to, or TLS with it failed. Why is in the log."""
 
     __slots__ = ("reason",)
 

@@ -7,10 +7,11 @@ from proxycore.contract.protocol import Protocol
 from proxycore.contract.reasons import CloseReason
 from proxycore.dialogue import replies
 from proxycore.dialogue.back_imap import ImapBack
+from proxycore.dialogue.back_starttls import ImapStartTls
 from proxycore.dialogue.credential import Credential
 from proxycore.dialogue.legs import Front
 from proxycore.dialogue.profile import Facts, Profile
-from proxycore.dialogue.steps import Farewell, FrontStep, Mistake, Submission, mistaken
+from proxycore.dialogue.steps import Farewell, FrontStep, Mistake, Submission, Upgrade, mistaken
 from proxycore.wire.imap import Command, CommandReader, Malformed
 from proxycore.wire.inbox import Inbox
 
@@ -67,6 +68,10 @@ class ImapFront(Front):
         told = self._id if profile.proxy_issue_imap_id else b""
         return ImapBack(profile.proxy_buffer_bytes, self._tag, credential, told, profile.announced)
 
+    def open_starttls(self) -> ImapStartTls:
+        """Give the dialogue that gets its mail server to begin TLS."""
+        return ImapStartTls(self._profile.proxy_buffer_bytes, self._tag)
+
     def _invalid(self, tag: bytes) -> bytes:
         return b"%b %b" % (tag or b"*", _INVALID)
 
@@ -92,12 +97,20 @@ class ImapFront(Front):
         reply = b"%b%b%b" % (replies.IMAP_BYE, self._tag, replies.IMAP_COMPLETED)
         return Farewell(reply, CloseReason.CLIENT_QUIT)
 
-    def _starttls(self, _arguments: list[bytes]) -> FrontStep:
-        return self.unusable()
+    def _starttls(self, arguments: list[bytes]) -> FrontStep:
+        if not self._profile.offers_starttls:
+            return self.unusable()
+        if arguments:
+            # nginx ignores them; a literal would carry octets past the end of what is in clear
+            message = "client sent STARTTLS with arguments"
+            return Farewell(self.unusable(), CloseReason.STARTTLS_INJECTION, message)
+        return Upgrade(self._tag + replies.IMAP_COMPLETED, self.unusable())
 
     def _login(self, arguments: list[bytes]) -> FrontStep:
         # no mail server would take a LOGIN without a tag
         if len(arguments) != 2 or not arguments[0] or not self._tag:
+            return self.unusable()
+        if self._profile.requires_tls:
             return self.unusable()
         return Submission("plain", arguments[0], arguments[1])
 

@@ -7,15 +7,17 @@ from proxycore.contract.protocol import Protocol
 from proxycore.contract.reasons import CloseReason
 from proxycore.dialogue import replies
 from proxycore.dialogue.back_pop3 import Pop3Back
+from proxycore.dialogue.back_starttls import Pop3StartTls
 from proxycore.dialogue.credential import Credential
 from proxycore.dialogue.legs import Front
 from proxycore.dialogue.profile import Facts, Profile
-from proxycore.dialogue.steps import Farewell, FrontStep, Submission, mistaken
+from proxycore.dialogue.steps import Farewell, FrontStep, Submission, Upgrade, mistaken
 from proxycore.wire import pop3
 from proxycore.wire.inbox import Inbox
 
 _INVALID: Final = replies.INVALID[Protocol.POP3]
 _QUIT: Final = Farewell(replies.POP3_OK, CloseReason.CLIENT_QUIT)
+_UPGRADE: Final = Upgrade(replies.POP3_OK, _INVALID)
 
 
 class Pop3Front(Front):
@@ -62,6 +64,10 @@ class Pop3Front(Front):
         """Give the dialogue that logs the client in at its mail server."""
         return Pop3Back(self._profile.proxy_buffer_bytes, credential)
 
+    def open_starttls(self) -> Pop3StartTls:
+        """Give the dialogue that gets its mail server to begin TLS."""
+        return Pop3StartTls(self._profile.proxy_buffer_bytes)
+
     # --- commands -------------------------------------------------------------------------------
 
     def _invalid(self, _arguments: list[bytes]) -> FrontStep:
@@ -75,10 +81,15 @@ class Pop3Front(Front):
         return _QUIT
 
     def _capa(self, _arguments: list[bytes]) -> FrontStep:
-        return self._profile.capabilities
+        # in the middle of a login it is too late for STLS (nginx)
+        profile = self._profile if self._user is None else self._profile.secured
+        return profile.capabilities
+
+    def _stls(self, _arguments: list[bytes]) -> FrontStep:
+        return _UPGRADE if self._profile.offers_starttls else _INVALID
 
     def _name(self, arguments: list[bytes]) -> FrontStep:
-        if not arguments:
+        if not arguments or self._profile.requires_tls:
             return _INVALID
         self._user = arguments[0]
         return replies.POP3_OK
@@ -105,7 +116,7 @@ class Pop3Front(Front):
         b"CAPA": _capa,
         b"AUTH": _auth,
         b"NOOP": _noop,
-        b"STLS": _invalid,
+        b"STLS": _stls,
     }
     _USER: ClassVar[dict[bytes, Callable[..., FrontStep]]] = {
         b"PASS": _pass,

@@ -2,22 +2,32 @@
 
 import re
 from collections.abc import Callable
-from typing import ClassVar, Final
+from typing import ClassVar, Final, Self
 
 from proxycore.contract.protocol import Protocol
 from proxycore.contract.reasons import CloseReason
 from proxycore.dialogue import replies
 from proxycore.dialogue.back_smtp import SmtpBack, envelope, introduction
+from proxycore.dialogue.back_starttls import SmtpStartTls
 from proxycore.dialogue.credential import Credential
 from proxycore.dialogue.legs import Front
 from proxycore.dialogue.profile import Facts, Profile
 from proxycore.dialogue.shown import shown
-from proxycore.dialogue.steps import Envelope, Farewell, FrontStep, Noted, Submission, mistaken
+from proxycore.dialogue.steps import (
+    Envelope,
+    Farewell,
+    FrontStep,
+    Noted,
+    Submission,
+    Upgrade,
+    mistaken,
+)
 from proxycore.wire import smtp
 from proxycore.wire.inbox import Inbox
 
 _INVALID: Final = replies.INVALID[Protocol.SMTP]
 _QUIT: Final = Farewell(replies.SMTP_BYE, CloseReason.CLIENT_QUIT)
+_UPGRADE: Final = Upgrade(replies.SMTP_START_TLS, replies.SMTP_IMPROPER_PIPELINING)
 
 _CONTROLS = re.compile(rb"[\x00-\x20\x7f]")
 """A client's name goes into a command to the mail server; nothing in it may end one."""
@@ -27,15 +37,17 @@ _CONTROLS_IN_PATH = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
 
 
 class SmtpFront(Front):
-    """Commands in, steps out. HELO is not required before AUTH, as in nginx."""
+    """Commands in, steps out. HELO is not required before AUTH, as in nginx, but after STARTTLS."""
 
-    __slots__ = ("_client_name", "_envelope", "_is_esmtp", "_line", "_mail")
+    __slots__ = ("_client_name", "_envelope", "_hello_due", "_is_esmtp", "_line", "_mail")
 
     _CHALLENGE = b"334 %b\r\n"
 
     def __init__(self, profile: Profile, facts: Facts) -> None:
         super().__init__(profile, facts)
         self._client_name = b""
+        self._hello_due = False
+        """TLS has begun, and the client has not said who it is inside it."""
         self._is_esmtp = False
         """The client said EHLO once; a later HELO does not undo it."""
         self._line = b""
@@ -44,6 +56,12 @@ class SmtpFront(Front):
         """The MAIL line of the transaction that is begun, where that needs no login."""
         self._envelope: Envelope | None = None
         """What was submitted last, when that was no login."""
+
+    def secured(self, profile: Profile) -> Self:
+        """Give the dialogue inside TLS, which begins with EHLO (RFC 3207 §4.2)."""
+        front = super().secured(profile)
+        front._hello_due = True  # noqa: SLF001  (one of us)
+        return front
 
     def read(self, inbox: Inbox) -> FrontStep:
         """Give the next step; None when more octets are needed. Raises LineTooLong."""
@@ -78,11 +96,16 @@ class SmtpFront(Front):
         script = introduction(profile, self._facts, hello, credential)
         return SmtpBack(profile.proxy_buffer_bytes, script, credential, envelope(self._envelope))
 
+    def open_starttls(self) -> SmtpStartTls:
+        """Give the dialogue that gets its mail server to begin TLS."""
+        return SmtpStartTls(self._profile.proxy_buffer_bytes, self._profile.name)
+
     # --- commands -------------------------------------------------------------------------------
 
     def _helo(self, arguments: list[bytes]) -> FrontStep:
         if len(arguments) != 1 or _CONTROLS.search(arguments[0]):
             return replies.SMTP_INVALID_ARGUMENT
+        self._hello_due = False
         self._client_name = arguments[0]
         self._mail = b""
         return self._profile.helo
@@ -109,8 +132,12 @@ class SmtpFront(Front):
 
     def _begin_mail(self, arguments: list[bytes]) -> FrontStep:
         line = self._line.rstrip(b" ")
+        if self._hello_due:
+            return replies.SMTP_BAD_SEQUENCE
         if not self._profile.takes_none:
             return Noted(replies.SMTP_AUTH_REQUIRED, f'client was rejected: "{shown(line)}"')
+        if self._profile.requires_tls:
+            return replies.SMTP_TLS_REQUIRED
         if self._mail:
             return replies.SMTP_BAD_SEQUENCE
         if not arguments or _CONTROLS_IN_PATH.search(line):
@@ -128,10 +155,17 @@ class SmtpFront(Front):
         return Submission("none", b"", b"", envelope=self._envelope)
 
     def _auth(self, arguments: list[bytes]) -> FrontStep:
+        if self._profile.requires_tls:
+            return _INVALID
         if not arguments:
             return replies.SMTP_INVALID_ARGUMENT
+        if self._hello_due:
+            return replies.SMTP_BAD_SEQUENCE
         self._envelope = None
         return self._begin(arguments)
+
+    def _starttls(self, _arguments: list[bytes]) -> FrontStep:
+        return _UPGRADE if self._profile.offers_starttls else _INVALID
 
     _COMMANDS: ClassVar[dict[bytes, Callable[..., FrontStep]]] = {
         b"HELO": _helo,
@@ -145,5 +179,5 @@ class SmtpFront(Front):
         b"VRFY": _invalid,
         b"EXPN": _invalid,
         b"HELP": _invalid,
-        b"STARTTLS": _invalid,
+        b"STARTTLS": _starttls,
     }

@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from functools import partial
-from typing import ClassVar
+from typing import ClassVar, Self
 
 from proxycore.contract.reasons import CloseReason
 from proxycore.dialogue.credential import Credential
@@ -57,6 +57,16 @@ class Back(ABC):
         return Refused(reason, self._answer)
 
 
+class LoginBack(Back):
+    """One that logs the client in."""
+
+    __slots__ = ()
+
+    @abstractmethod
+    def begin(self) -> BackStep:
+        """Give the first step where no greeting is to come: inside TLS after STARTTLS."""
+
+
 class Front(ABC):
     """The dialogue with the client: we are its server."""
 
@@ -71,6 +81,13 @@ class Front(ABC):
         self._take: Take | None = None
         """Takes the next line, in the middle of a SASL exchange."""
         self._salt = b""
+
+    def secured(self, profile: Profile) -> Self:
+        """Give the dialogue as it begins inside TLS: nothing said in clear is known to it."""
+        front = type(self)(profile, self._facts)
+        # ours, and perhaps told in the greeting: there is no other one
+        front._salt = self._salt  # noqa: SLF001  (one of us)
+        return front
 
     @abstractmethod
     def read(self, inbox: Inbox) -> FrontStep:
@@ -89,8 +106,12 @@ class Front(ABC):
         """Give the failure reply to the last submission; the dialogue starts over behind it."""
 
     @abstractmethod
-    def open_back(self, credential: Credential) -> Back:
+    def open_back(self, credential: Credential) -> LoginBack:
         """Give the dialogue that logs the client in at its mail server."""
+
+    @abstractmethod
+    def open_starttls(self) -> Back:
+        """Give the dialogue that gets its mail server to begin TLS."""
 
     def salt(self) -> bytes:
         """Give the session's challenge for APOP and CRAM-MD5, the same however often (RFC 1939 §7,

@@ -4,12 +4,19 @@ from collections.abc import Sequence
 from typing import Final
 
 from proxycore.contract.reasons import CloseReason
-from proxycore.dialogue.commands import Command, Note, Relay, SendBack
-from proxycore.dialogue.events import BackBytes, BackClosed, BackConnected, BackFailed
+from proxycore.dialogue.commands import Command, Note, Relay, SecureBack, SendBack
+from proxycore.dialogue.events import (
+    BackBytes,
+    BackClosed,
+    BackConnected,
+    BackFailed,
+    BackSecured,
+)
+from proxycore.dialogue.legs import Back
 from proxycore.dialogue.shown import without_secrets
 from proxycore.dialogue.spine import CANCEL_TIMER, NOTHING, Spine
 from proxycore.dialogue.states import State
-from proxycore.dialogue.steps import LoggedIn, Refused
+from proxycore.dialogue.steps import BackStep, LoggedIn, Refused, Secure
 
 _LOGGED_IN: Final = Note("info", "client logged in")
 
@@ -24,8 +31,17 @@ class LoggingIn(Spine):
         credential = self._credential
         if self.state is State.CONNECTING and credential is not None:
             self._enter(State.LOGGING_IN)
-            self._back = self._front.open_back(credential)
+            front = self._front
+            self._back = front.open_starttls() if self._starts_tls else front.open_back(credential)
         return NOTHING
+
+    def on_back_secured(self, _event: BackSecured) -> Sequence[Command]:
+        """Begin it anew inside TLS, where nothing of before counts."""
+        credential = self._credential
+        if not self._is_securing or credential is None:
+            return NOTHING
+        self._back = back = self._front.open_back(credential)
+        return self._follow(back, back.begin())
 
     def on_back_bytes(self, event: BackBytes) -> Sequence[Command]:
         """Go on with it."""
@@ -33,11 +49,18 @@ class LoggingIn(Spine):
         if self.state is not State.LOGGING_IN or back is None:
             return NOTHING
         back.feed(event.data)
+        return self._follow(back, back.read())
+
+    def _follow(self, back: Back, step: BackStep) -> Sequence[Command]:
         commands: list[Command] = []
         while True:
-            step = back.read()
             if type(step) is bytes:
                 commands.append(SendBack(step))
+                step = back.read()
+            elif type(step) is Secure:
+                self._back = None
+                commands.append(SecureBack())
+                return commands
             elif type(step) is LoggedIn:
                 self._enter(State.RELAYING)
                 commands += (
@@ -52,6 +75,11 @@ class LoggingIn(Spine):
             else:
                 return commands
 
+    @property
+    def _is_securing(self) -> bool:
+        """TLS begins: nothing that was said in clear is remembered."""
+        return self.state is State.LOGGING_IN and self._back is None
+
     def _give_up(self, refused: Refused) -> Sequence[Command]:
         if refused.message:
             note = Note("error", refused.message)
@@ -63,8 +91,8 @@ class LoggingIn(Spine):
         return self._close(refused.reason, reply, note)
 
     def on_back_failed(self, event: BackFailed) -> Sequence[Command]:
-        """Give up: it could not be reached."""
-        if self.state is not State.CONNECTING:
+        """Give up: it could not be reached, or not securely."""
+        if self.state is not State.CONNECTING and not self._is_securing:
             return NOTHING
         return self._close(event.reason, self._profile.internal_error)
 

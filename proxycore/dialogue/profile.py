@@ -6,7 +6,7 @@ are shared by all sessions; nobody changes a command.
 
 import typing
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from proxycore.contract.authhttp import ProxyFacts
 from proxycore.contract.protocol import Protocol
@@ -84,6 +84,11 @@ class Profile:
     proxy_issue_imap_id: bool
     mechanisms: Mapping[bytes, Start]
     """SASL mechanisms that are accepted, which is more than are announced."""
+    offers_starttls: bool
+    requires_tls: bool
+    """Nobody is logged in here: only STARTTLS leads on."""
+    inside_tls: "Profile | None"
+    """The block as it is inside TLS, where that is another profile."""
     takes_apop: bool
     takes_none: bool
     """SMTP: MAIL and RCPT are taken from clients that did not log in."""
@@ -95,10 +100,37 @@ class Profile:
     xclient: bool
     xclient_legacy: bool
     proxy_smtp_auth: bool
+    proxy_ssl: str
+    """TLS to the mail server, where the auth service says nothing of it."""
+
+    @property
+    def secured(self) -> "Profile":
+        """The block as it is inside TLS."""
+        return self.inside_tls or self
 
 
 def build(server: Server, hostname: str) -> Profile:
     """Compute the profile of a server block. ``hostname``: used where it has no name."""
+    secured = _build(server, hostname)
+    starttls = server.front_tls.starttls
+    if starttls == "off":
+        return secured
+    capabilities = announce.capabilities(server, secured.name, starttls)
+    in_clear = replace(
+        secured,
+        inside_tls=secured,
+        offers_starttls=True,
+        capabilities=capabilities,
+        announced=announce.lasting(capabilities.split()[2:]),
+    )
+    if starttls == "on":
+        return in_clear
+    invalid = replies.INVALID[secured.protocol]
+    return replace(in_clear, requires_tls=True, mechanisms={}, methods=invalid, takes_apop=False)
+
+
+def _build(server: Server, hostname: str) -> Profile:
+    """Compute the profile inside TLS, or where there is none."""
     protocol = server.protocol
     name = (server.server_names[0] if server.server_names else hostname).encode()
     timer = SetTimer(server.timeout_ms)
@@ -106,7 +138,7 @@ def build(server: Server, hostname: str) -> Profile:
     methods = announce.configured(server)
     greeting = announce.greeting(server, name)
     is_salted = protocol is Protocol.POP3 and not {"apop", "cram-md5"}.isdisjoint(methods)
-    capabilities = announce.capabilities(server, name)
+    capabilities = announce.capabilities(server, name, "off")
     return Profile(
         protocol=protocol,
         name=name,
@@ -128,6 +160,9 @@ def build(server: Server, hostname: str) -> Profile:
         imap_id=announce.imap_id(server),
         proxy_issue_imap_id=server.proxy_issue_imap_id,
         mechanisms=accepted(methods),
+        offers_starttls=False,
+        requires_tls=False,
+        inside_tls=None,
         takes_apop="apop" in methods,
         takes_none="none" in methods,
         sends_client_host=protocol is Protocol.SMTP,
@@ -136,6 +171,7 @@ def build(server: Server, hostname: str) -> Profile:
         xclient=server.xclient,
         xclient_legacy=server.xclient_legacy,
         proxy_smtp_auth=server.proxy_smtp_auth,
+        proxy_ssl=server.back_tls.proxy_ssl,
     )
 
 

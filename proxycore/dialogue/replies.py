@@ -22,6 +22,13 @@ INTERNAL: Final[dict[Protocol, bytes]] = {
 }
 """Auth service or mail server not available, or out of protocol."""
 
+DISTRUSTED: Final[dict[Protocol, bytes]] = {
+    Protocol.IMAP: b"* BYE %b\r\n",
+    Protocol.POP3: b"-ERR %b\r\n",
+    Protocol.SMTP: b"421 4.7.1 %b\r\n",
+}
+"""A client's certificate, or the want of one, ends the session (ngx_mail_verify_cert)."""
+
 TOO_MANY_SESSIONS: Final[dict[Protocol, bytes]] = {
     Protocol.IMAP: b"* BYE [UNAVAILABLE] Too many connections, try again later\r\n",
     Protocol.POP3: b"-ERR [SYS/TEMP] Too many connections, try again later\r\n",
@@ -41,7 +48,9 @@ SMTP_OK: Final = b"250 2.0.0 OK\r\n"
 SMTP_BYE: Final = b"221 2.0.0 Bye\r\n"
 SMTP_INVALID_ARGUMENT: Final = b"501 5.5.4 Invalid argument\r\n"
 SMTP_BAD_SEQUENCE: Final = b"503 5.5.1 Bad sequence of commands\r\n"
+SMTP_START_TLS: Final = b"220 2.0.0 Start TLS\r\n"
+SMTP_TLS_REQUIRED: Final = b"530 5.7.0 Must issue a STARTTLS command first\r\n"
 SMTP_AUTH_REQUIRED: Final = b"530 5.7.1 Authentication required\r\n"
-SMTP_EARLY_TALKER: Final = b"503 5.5.0 Improper use of SMTP command pipelining\r\n"
+SMTP_IMPROPER_PIPELINING: Final = b"503 5.5.0 Improper use of SMTP command pipelining\r\n"
 SMTP_AUTHENTICATED: Final = b"235 2.0.0 OK\r\n"
 SMTP_LOGIN_FAILED_CODE: Final = b"535 5.7.0"

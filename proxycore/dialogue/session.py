@@ -15,7 +15,7 @@ from typing import Any, ClassVar
 from proxycore.contract.reasons import CloseReason
 from proxycore.dialogue import replies
 from proxycore.dialogue.authorising import Authorising
-from proxycore.dialogue.commands import Command, Note, SendFront
+from proxycore.dialogue.commands import Command, Note, SecureFront, SendFront
 from proxycore.dialogue.events import (
     Accepted,
     AuthAnswered,
@@ -23,23 +23,29 @@ from proxycore.dialogue.events import (
     BackClosed,
     BackConnected,
     BackFailed,
+    BackSecured,
     Event,
     FrontBytes,
     FrontClosed,
+    FrontDistrusted,
+    FrontSecured,
     Stop,
     TimerFired,
 )
 from proxycore.dialogue.shown import without_credentials
 from proxycore.dialogue.spine import NOTHING
 from proxycore.dialogue.states import State
-from proxycore.dialogue.steps import Farewell, Mistake, Noted, Submission
+from proxycore.dialogue.steps import Farewell, Mistake, Noted, Submission, Upgrade
 from proxycore.wire.inbox import LineTooLong
 
 _Handler = Callable[[Any, Any], Sequence[Command]]
 _Expiry = Callable[[Any], Sequence[Command]]
+_SECURE_FRONT = SecureFront()
 _HOLDING_BACK = frozenset(
     {State.AUTHORISING, State.REFUSING, State.RETRYING, State.CONNECTING, State.LOGGING_IN}
 )
+_SHAKING_HANDS = frozenset({State.NEW, State.SECURING})
+_INJECTED = Note("info", "client sent something behind STARTTLS")
 
 
 class Session(Authorising):
@@ -80,7 +86,7 @@ class Session(Authorising):
     def _turn_away(self, data: bytes) -> Sequence[Command]:
         message = f'client was rejected before greeting: "{without_credentials(data)}"'
         return self._close(
-            CloseReason.EARLY_TALKER, replies.SMTP_EARLY_TALKER, Note("info", message)
+            CloseReason.EARLY_TALKER, replies.SMTP_IMPROPER_PIPELINING, Note("info", message)
         )
 
     def _converse(self, commands: list[Command], said: list[bytes]) -> list[Command]:
@@ -94,6 +100,8 @@ class Session(Authorising):
                 commands.append(Note("info", step.message))
             else:
                 break
+        if type(step) is Upgrade:
+            return self._upgrade(step, commands, said)
         if type(step) is Farewell:
             said.append(step.reply)
             if step.message:
@@ -106,7 +114,34 @@ class Session(Authorising):
             commands.extend(self._close(step.reason))
         return commands
 
-    def _read_front(self) -> bytes | Noted | Submission | Farewell | None:
+    def _upgrade(self, step: Upgrade, commands: list[Command], said: list[bytes]) -> list[Command]:
+        """Have TLS begin, unless something was said that would seem to have come inside it."""
+        if len(self._inbox):
+            # NO STARTTLS (2021), CVE-2014-3556: not answered, not kept, not even thrown away
+            reply = b"".join((*said, step.refusal))
+            commands.extend(self._close(CloseReason.STARTTLS_INJECTION, reply, _INJECTED))
+            return commands
+        self._enter(State.SECURING)
+        said.append(step.reply)
+        commands.append(SendFront(b"".join(said)))
+        commands.append(_SECURE_FRONT)
+        return commands
+
+    def _on_front_secured(self, event: FrontSecured) -> Sequence[Command]:
+        if self.state is not State.SECURING:
+            return NOTHING
+        self._secured(event.profile)
+        self._enter(State.IDENTIFYING)
+        return NOTHING
+
+    def _on_front_distrusted(self, event: FrontDistrusted) -> Sequence[Command]:
+        if self.state not in _SHAKING_HANDS:
+            return NOTHING
+        reply = replies.DISTRUSTED[self._profile.protocol] % event.text.encode()
+        note = Note("info", event.message)
+        return self._close(CloseReason.CLIENT_CERTIFICATE, reply, note)
+
+    def _read_front(self) -> bytes | Noted | Submission | Farewell | Upgrade | None:
         front, inbox = self._front, self._inbox
         try:
             step = front.read(inbox)
@@ -155,6 +190,10 @@ class Session(Authorising):
         note = Note("info", "client timed out (110: Connection timed out)")
         return self._close(CloseReason.CLIENT_TIMEOUT, note=note)
 
+    def _time_out_handshake(self) -> Sequence[Command]:
+        note = Note("info", "client timed out (110: Connection timed out)")
+        return self._close(CloseReason.TLS_TIMEOUT, note=note)
+
     def _time_out_back(self) -> Sequence[Command]:
         note = Note("info", "upstream timed out (110: Connection timed out)")
         return self._close(CloseReason.BACKEND_TIMEOUT, self._profile.internal_error, note)
@@ -167,8 +206,11 @@ class Session(Authorising):
         Accepted: _on_accepted,
         FrontBytes: _on_front_bytes,
         FrontClosed: _on_front_closed,
+        FrontSecured: _on_front_secured,
+        FrontDistrusted: _on_front_distrusted,
         AuthAnswered: Authorising.on_auth_answered,
         BackConnected: Authorising.on_back_connected,
+        BackSecured: Authorising.on_back_secured,
         BackFailed: Authorising.on_back_failed,
         BackBytes: Authorising.on_back_bytes,
         BackClosed: Authorising.on_back_closed,
@@ -177,6 +219,8 @@ class Session(Authorising):
     }
 
     _TIMERS: ClassVar[dict[State, _Expiry]] = {
+        State.NEW: _time_out_handshake,
+        State.SECURING: _time_out_handshake,
         State.DELAYING: _greet,
         State.IDENTIFYING: _time_out_front,
         State.REFUSING: _start_over,

@@ -46,6 +46,7 @@ class Spine:
         "_profile",
         "_refusal",
         "_request",
+        "_starts_tls",
         "_waited_s",
         "auth_session",
         "login",
@@ -63,6 +64,8 @@ class Spine:
         """The submission being decided; the only place where it is."""
         self._credential: Credential | None = None
         """What to log in with at the mail server, once that is decided."""
+        self._starts_tls = False
+        """The mail server is to be asked for STARTTLS before it sees the credential."""
         self._refusal = b""
         """The failure reply held back in REFUSING."""
         self._commands = 0
@@ -81,6 +84,12 @@ class Spine:
         if state not in _MAY_FOLLOW[self.state]:
             raise UndeclaredMove(f"{self.state.name} to {state.name}")
         self.state = state
+
+    def _secured(self, profile: Profile) -> None:
+        """Forget what was said before TLS; what was counted stays counted (RFC 3207 §4.2)."""
+        self._profile = profile
+        self._front = self._front.secured(profile)
+        self.login, self.auth_session = b"", ""
 
     def _close(
         self, reason: CloseReason, reply: bytes = b"", note: Note | None = None

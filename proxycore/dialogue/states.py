@@ -1,5 +1,7 @@
 """The states of a session and the moves between them: the one place that knows.
 
+                          SECURING                       (STARTTLS: back as if newly greeted)
+                            ▼ ▲
     NEW ──► DELAYING ──► IDENTIFYING ──► AUTHORISING ──► CONNECTING ──► LOGGING_IN ──► RELAYING
      └───────────────────►  ▲ ▲             ▲  │ │ │
                             │ └── REFUSING ◄┼──┘ │ │     (Auth-Wait: the reply is held back)
@@ -35,12 +37,15 @@ class State(IntEnum):
     """We talk to the mail server as its client."""
     RELAYING = 8
     CLOSED = 9
+    SECURING = 10
+    """The client was told to begin TLS; nothing is heard until the handshake is done."""
 
 
 MOVES: Final[dict[State, frozenset[State]]] = {
     State.NEW: frozenset({State.DELAYING, State.IDENTIFYING, State.CLOSED}),
     State.DELAYING: frozenset({State.IDENTIFYING, State.CLOSED}),
-    State.IDENTIFYING: frozenset({State.AUTHORISING, State.CLOSED}),
+    State.IDENTIFYING: frozenset({State.AUTHORISING, State.SECURING, State.CLOSED}),
+    State.SECURING: frozenset({State.IDENTIFYING, State.CLOSED}),
     State.AUTHORISING: frozenset(
         {State.IDENTIFYING, State.REFUSING, State.RETRYING, State.CONNECTING, State.CLOSED}
     ),

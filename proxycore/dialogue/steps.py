@@ -1,11 +1,11 @@
 """What a leg of the dialogue asks of the spine.
 
 A front gives ``bytes`` (a reply; read on), one of the classes below, or None (it needs more
-octets). A back gives ``bytes`` (a command to send), ``LoggedIn``, ``Refused`` or None.
+octets). A back gives ``bytes`` (a command to send), ``LoggedIn``, ``Secure``, ``Refused`` or None.
 Legs decide what is said; timers, limits, states and reasons are the spine's.
 """
 
-from typing import final
+from typing import Final, final
 
 from proxycore.contract.reasons import CloseReason
 from proxycore.wire.foreign import is_http_request
@@ -87,7 +87,18 @@ def mistaken(line: bytes, reply: bytes) -> Mistake | Farewell:
     return Mistake(reply)
 
 
-FrontStep = bytes | Submission | Mistake | Noted | Farewell | None
+@final
+class Upgrade:
+    """The client wants TLS: ``reply``, unless it said more behind that, then ``refusal``."""
+
+    __slots__ = ("refusal", "reply")
+
+    def __init__(self, reply: bytes, refusal: bytes) -> None:
+        self.reply = reply
+        self.refusal = refusal
+
+
+FrontStep = bytes | Submission | Mistake | Noted | Farewell | Upgrade | None
 
 
 @final
@@ -115,4 +126,13 @@ class Refused:
         """For the log, where the answer does not say what is wrong."""
 
 
-BackStep = bytes | LoggedIn | Refused | None
+@final
+class Secure:
+    """The mail server agreed to STARTTLS and said nothing behind that: TLS is to begin."""
+
+    __slots__ = ()
+
+
+SECURE: Final = Secure()
+
+BackStep = bytes | LoggedIn | Secure | Refused | None

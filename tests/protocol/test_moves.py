@@ -12,14 +12,15 @@ from proxycore.dialogue.spine import UndeclaredMove
 from proxycore.dialogue.states import MOVES, State
 from tests.support.dialogue import load_all
 from tests.support.machine import Player
-from tests.support.sessions import session_in
+from tests.support.sessions import profile, session_in
 
 EVENTS: list[Callable[[], events.Event]] = [
     events.Accepted,
     lambda: events.FrontBytes(b""),
     lambda: events.FrontBytes(b"\xff\0 {9+}\r\n"),
     lambda: events.FrontBytes(b"NOOP\r\n"),
-    events.FrontSecured,
+    lambda: events.FrontSecured(profile(Protocol.IMAP)),
+    lambda: events.FrontDistrusted("SSL certificate error", "why"),
     events.FrontClosed,
     lambda: events.FrontClosed(CloseReason.CLIENT_ERROR),
     lambda: events.AuthAnswered(AuthOk(server="192.0.2.9", port=1)),
@@ -65,6 +66,8 @@ def test_no_event_is_too_much_for_a_state(state: State, protocol: Protocol) -> N
 def test_nothing_is_done_for_what_cannot_happen_now(state: State) -> None:
     expected_in = {
         events.Accepted: {State.NEW},
+        events.FrontSecured: {State.SECURING},
+        events.FrontDistrusted: {State.NEW, State.SECURING},
         events.AuthAnswered: {State.AUTHORISING},
         events.BackFailed: {State.CONNECTING},
         events.BackBytes: {State.LOGGING_IN},

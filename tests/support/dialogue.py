@@ -8,6 +8,7 @@ exchange, so the same file can be played against the machine (``play`` here) or 
     S: * OK IMAP4 ready                              we say to the client
     C: a1 LOGIN joe secret                           the client says; lines in a row are one write
     ! AskAuth user=joe password=secret               we want something
+    ? FrontSecured                                   a handshake is done, behind ! SecureFront
     ? AuthAnswered ok server=192.0.2.9 port=143      something happens
     U: * OK ready                                    the mail server (upstream) says
     B: a1 LOGIN "joe" "secret"                       we say to the mail server (back)
@@ -88,6 +89,8 @@ class Dialogue:
     """The story depends on what comes in one packet (``cut=matters``)."""
     is_accepted: bool
     """False: nobody said Accepted when the story begins."""
+    is_inside_tls: bool
+    """The client came by a socket with ``ssl`` (``tls=on``)."""
     lines: list[Line] = field(default_factory=list)
 
     @property
@@ -134,13 +137,18 @@ def _read_listener(path: Path, text: str) -> Dialogue:
     shown = frozenset(filter(None, settings.pop("show", "").split(",")))
     cut = settings.pop("cut", "") == "matters"
     accepted = settings.pop("accepted", "yes") == "yes"
+    inside_tls = settings.pop("tls", "off") == "on"
     facts = {key: settings.pop(key) for key in list(settings) if key.startswith("client_h")}
     if "client_ip" in settings:
         facts["client_ip"] = settings.pop("client_ip")
     plain: dict[str, object] = {"name": "story", "protocol": protocol, "listens": [{"port": 1}]}
     plain |= {"auth_http": {"host": "auth.example.com"}}
+    back_tls = {key: settings.pop(key) for key in list(settings) if key.startswith("proxy_ssl")}
+    plain |= {"back_tls": back_tls} if back_tls else {}
+    if "starttls" in settings:
+        plain["front_tls"] = {"starttls": settings.pop("starttls")}
     plain |= {key: _plain_value(key, value) for key, value in settings.items()}
-    return Dialogue(path, decode(Server, plain), facts, shown, cut, accepted)
+    return Dialogue(path, decode(Server, plain), facts, shown, cut, accepted, inside_tls)
 
 
 def _plain_value(key: str, value: str) -> object:

@@ -48,7 +48,10 @@ class Player:
         facts = SimpleNamespace(client_port=1, local_ip="192.0.2.2", local_port=1, proxy=None)
         facts.session, facts.challenge = "boot.1", b"42707877.1795342490"
         facts.__dict__.update(_FACTS | dialogue.facts)
-        self.session = RecordingSession(build(dialogue.server, HOSTNAME), facts)
+        profile = build(dialogue.server, HOSTNAME)
+        self._secured = profile.secured
+        start = self._secured if dialogue.is_inside_tls else profile
+        self.session = RecordingSession(start, facts)
         self.done: list[commands.Command] = []
         """Every command, in order."""
         self._since: list[Line] = []
@@ -77,7 +80,9 @@ class Player:
         self._since = []
 
     def _do(self, line: Line) -> None:
-        if isinstance(line, Happened):
+        if isinstance(line, Happened) and line.name == "FrontSecured":
+            self._tell(events.FrontSecured(self._secured))
+        elif isinstance(line, Happened):
             self._tell(_event(line))
         elif isinstance(line, Said):
             for piece in self._cut(line.octets):
@@ -121,7 +126,11 @@ class Player:
         self._since.append(Wanted("AskAuth", [], wishes))
 
     def _connect_back(self, command: commands.ConnectBack) -> None:
-        self._since.append(Wanted("ConnectBack", [command.address, str(command.port)], {}))
+        wishes = {"tls": command.proxy_ssl.encode(), "name": command.ssl_name.encode()}
+        self._since.append(Wanted("ConnectBack", [command.address, str(command.port)], wishes))
+
+    def _secure_back(self, _command: commands.SecureBack) -> None:
+        self._since.append(Wanted("SecureBack", [], {}))
 
     def _set_timer(self, command: commands.SetTimer) -> None:
         self._is_timed = True
@@ -142,6 +151,9 @@ class Player:
         self._is_closed = True
         self._since.append(Wanted("Close", [command.reason.value], {}))
 
+    def _secure_front(self, _command: commands.SecureFront) -> None:
+        self._since.append(Wanted("SecureFront", [], {}))
+
     def _note(self, command: commands.Note) -> None:
         self._since.append(Wanted("Note", [command.level, *command.message.split()], {}))
 
@@ -151,15 +163,19 @@ _RENDER: dict[type[commands.Command], Callable[..., None]] = {
     commands.SendBack: Player._send_back,
     commands.AskAuth: Player._ask_auth,
     commands.ConnectBack: Player._connect_back,
+    commands.SecureBack: Player._secure_back,
     commands.SetTimer: Player._set_timer,
     commands.CancelTimer: Player._cancel_timer,
     commands.Relay: Player._relay,
     commands.Close: Player._close,
     commands.Note: Player._note,
+    commands.SecureFront: Player._secure_front,
 }
 
 
 def _event(line: Happened) -> events.Event:
+    if line.name == "FrontDistrusted":
+        return events.FrontDistrusted(" ".join(line.words), "client certificate will not do")
     if line.name == "AuthAnswered":
         return events.AuthAnswered(verdict_of(line))
     if line.words:
@@ -179,6 +195,7 @@ def verdict_of(line: Happened) -> Verdict:
         verdict = AuthOk(server=server, port=port, login=login, password=facts.get("password"))
         verdict.master = facts.get("master", b"")
         verdict.proxy_ssl = facts["ssl"].decode() if "ssl" in facts else None
+        verdict.proxy_ssl_name = facts.get("ssl_name", b"").decode()
         verdict.proxy_auth = {b"on": True, b"off": False}.get(facts.get("auth", b""))
         return verdict
     if kind == "failed":

@@ -6,6 +6,7 @@ from proxycore.contract.authhttp import AuthFailed, AuthOk, AuthWait
 from proxycore.contract.protocol import Protocol
 from proxycore.contract.reasons import CloseReason
 from proxycore.contract.snapshot import AuthHttp, Listen, Server
+from proxycore.contract.tls import FrontTls
 from proxycore.dialogue import events
 from proxycore.dialogue.credential import Credential
 from proxycore.dialogue.profile import Profile, build
@@ -27,6 +28,11 @@ _LOGIN = {
     Protocol.IMAP: b"a1 LOGIN joe secret\r\n",
     Protocol.POP3: b"USER joe\r\nPASS secret\r\n",
     Protocol.SMTP: b"AUTH PLAIN AGpvZQBzZWNyZXQ=\r\n",
+}
+_STARTTLS = {
+    Protocol.IMAP: b"a1 STARTTLS\r\n",
+    Protocol.POP3: b"STLS\r\n",
+    Protocol.SMTP: b"STARTTLS\r\n",
 }
 _BACK = {
     Protocol.IMAP: b"* OK hi\r\na1 OK in\r\n",
@@ -62,6 +68,8 @@ def session_in(state: State, protocol: Protocol, **settings: object) -> Session:
     """Give a session that came to this state on the usual way."""
     if state is State.DELAYING:
         protocol, settings = Protocol.SMTP, {**settings, "smtp_greeting_delay_ms": 1000}
+    if state is State.SECURING:
+        settings = {**settings, "front_tls": FrontTls(starttls="on")}
     session = Session(profile(protocol, **settings), FACTS)
     for event in _way_to(state, protocol):
         session.handle(event)
@@ -82,6 +90,7 @@ def _way_to(state: State, protocol: Protocol) -> list[events.Event]:
         State.CONNECTING: [*submitted, _OK],
         State.LOGGING_IN: connected,
         State.RELAYING: [*connected, events.BackBytes(_BACK[protocol])],
+        State.SECURING: [events.Accepted(), events.FrontBytes(_STARTTLS[protocol])],
         State.CLOSED: [events.Stop(CloseReason.KICKED)],
     }
     return ways[state]
