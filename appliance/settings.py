@@ -80,6 +80,7 @@ INSTALLED_APPS = [
     "appliance.lib",
     "appliance.publish",
     "appliance.stats",
+    "appliance.certs",
     "appliance.servers",
     "appliance.routing",
     "appliance.credentials",

@@ -18,6 +18,8 @@ WALL_CLOCK = {
 REVEALING = {
     "appliance/authhttp/callers.py": "compares an operator's header secret with a caller's",
     "appliance/authhttp/services.py": "measures a header secret; answers with a readable password",
+    "appliance/certs/forms.py": "reads the key that was typed in, once",
+    "appliance/certs/reading.py": "opens an encrypted key or PKCS#12 file with its passphrase",
     "appliance/credentials/admin.py": "shows a new app password, once",
     "appliance/credentials/services.py": "hashes a new app password; encrypts a readable one",
     "appliance/credentials/verifiers/auth_http.py": "sends the header secret of another service",
