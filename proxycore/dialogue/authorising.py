@@ -173,7 +173,8 @@ class Authorising(LoggingIn):
         return (SetTimer(wait_s * 1000),)
 
     def _fault(self, verdict: AuthFault) -> Sequence[Command]:
-        message = f"auth http server {self._profile.auth_service} {verdict.detail}"
+        service = verdict.service or self._profile.auth_service
+        message = f"auth http server {service} {verdict.detail}"
         return self._close(verdict.reason, self._profile.internal_error, Note("error", message))
 
     def ask_again(self) -> Sequence[Command]:

@@ -140,9 +140,10 @@ class AuthDesk:
 
     def _use_stale(self, fault: AuthFault, now: float) -> None:
         if self._client.away_until < now - AWAY_S:
+            service = fault.service or self._client.name
             self._context.report(
                 "warn",
-                f"auth http server {self._client.name} {fault.detail}, using what it said before",
+                f"auth http server {service} {fault.detail}, using what it said before",
             )
         self._client.away_until = now + AWAY_S
         self._context.ledger.counts[self._names.cache_stale] += 1

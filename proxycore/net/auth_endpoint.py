@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Final
 from proxycore.contract.authhttp import AuthFault, AuthOk, Verdict
 from proxycore.contract.reasons import CloseReason
 from proxycore.net.auth_connection import Connection, TlsConnection, unreachable
-from proxycore.net.sockets import Address, start_connect
+from proxycore.net.sockets import Address, shown_address, start_connect
 from proxycore.policy.breaker import Breaker
 from proxycore.wire.http import Head, render_start
 
@@ -21,13 +21,15 @@ _LONGEST_KNOWN_BYTES: Final = 1024
 class Place:
     """A service as configured: a host that may have several addresses."""
 
-    __slots__ = ("host", "port", "start", "tls")
+    __slots__ = ("host", "name", "port", "start", "tls")
 
     def __init__(
         self, host: str, port: int, uri: str, tls: "BackContext | None", *, keep: bool
     ) -> None:
         self.host = host
         self.port = port
+        self.name = shown_address(host, port)
+        """As logs have it."""
         self.tls = tls
         self.start = render_start(uri, self._host_header(keep=keep), keep=keep)
         """Request line and ``Host``."""

@@ -24,6 +24,7 @@ class Exchange:
     """One question and its answer."""
 
     __slots__ = (
+        "_asked",
         "_client",
         "_deadline",
         "_done",
@@ -37,6 +38,8 @@ class Exchange:
     def __init__(self, client: "AuthClient", headers: bytes, done: Done) -> None:
         self._client = client
         self._done: Done | None = done
+        self._asked: Endpoint | None = None
+        """Who was asked last."""
         self._deadline: Timer | None = None
         self._patience: Timer | None = None
         self._untried: list[Endpoint] = []
@@ -63,6 +66,7 @@ class Exchange:
             self._patience = None
         while self._untried:
             endpoint, *self._untried = self._untried
+            self._asked = endpoint
             self.retried = False
             problem = endpoint.send(self)
             if problem is None:
@@ -72,7 +76,7 @@ class Exchange:
                 return None
             endpoint.judged(problem)
             fault = problem
-        return fault
+        return self._named(fault)
 
     def _lose_patience(self) -> None:
         self._patience = None
@@ -111,7 +115,12 @@ class Exchange:
         done = self._done
         self._disarm()
         if done is not None:
-            done(verdict)
+            done(self._named(verdict) if isinstance(verdict, AuthFault) else verdict)
+
+    def _named(self, fault: AuthFault) -> AuthFault:
+        """Say whose fault it is: there may be several services."""
+        service = self._asked.place.name if self._asked is not None else ""
+        return AuthFault(fault.reason, fault.detail, service)
 
     def cancel(self) -> None:
         """Nobody waits any more."""

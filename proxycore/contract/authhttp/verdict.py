@@ -1,6 +1,6 @@
 """What may be answered about a login."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from proxycore.contract.reasons import CloseReason
@@ -69,6 +69,8 @@ class AuthFault:
     reason: CloseReason
     detail: str
     """For the log, in nginx's words where it has them."""
+    service: str = field(default="", compare=False)
+    """Who was asked last, for the log. Empty: the one that is configured first."""
 
 
 Verdict = AuthOk | AuthFailed | AuthWait | AuthFault

@@ -139,6 +139,25 @@ def test_a_refusal_and_nonsense_are_answers(two: Two) -> None:
         two.other.accept()
 
 
+def test_a_fault_is_logged_with_the_name_of_who_was_asked(house: House) -> None:
+    with socket.socket() as deaf, listening() as other:
+        deaf.bind(("127.0.0.1", 0))
+        gone, asked = deaf.getsockname()[1], other.getsockname()[1]
+        backups = (AuthBackup(host="127.0.0.1", port=asked), AuthBackup(host="::1", port=gone))
+        house.serve(auth={"port": gone, "backups": backups})
+        for answer, name in (
+            (b"Auth-Status: OK\r\n\r\n", f"127.0.0.1:{asked} did not send server or port"),
+            (b"", f"[::1]:{gone} could not be reached"),
+        ):
+            client = house.client()
+            client.send(b"a LOGIN u p\r\n")
+            peer = house.accept(other)
+            peer.expect(b"\r\n\r\n")
+            peer.send(answer).close()
+            assert client.expect_end() == b"* BAD internal server error\r\n"
+            assert f"[error] *{house.engine.newest} auth http server {name}" in house.log.text()
+
+
 def test_one_that_is_silent_loses_its_turn(two: Two, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(auth_exchange, "TRY_S", 0.1)
     two.ask()
