@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from proxycore.contract.codec import Invalid
-from proxycore.contract.process import SYSLOG
+from proxycore.contract.process import OFF, SYSLOG, AccessLog
 from proxycore.contract.protocol import DEFAULT_PORTS, WELL_KNOWN_PORTS, Protocol
 from proxycore.contract.snapshot import (
     AuthHttp,
@@ -38,6 +38,7 @@ _MECHANISM_ORDER: Final = (
 NGINX_WORKERS: Final = 1
 """Worker processes of a file that does not say how many."""
 
+_NO_FILE: Final = ("stderr", OFF)
 _MAX_NAME: Final = 100
 _UNSAFE_IN_NAME: Final = str.maketrans(dict.fromkeys("{},=", "_"))
 
@@ -58,8 +59,8 @@ def build(
     """Merge and check; None when ``report`` got a problem that prevents a snapshot."""
     merged = [{**mail.values, **scope.values} for scope in scopes]
     for values in merged:
-        if "error_logs" in values:
-            values["error_logs"] = _logs(values["error_logs"], prefix)
+        for kind in _LOGS & values.keys():
+            values[kind] = _logs(values[kind], prefix)
     taken = {
         listen.key
         for values in merged
@@ -199,15 +200,18 @@ def _process(values: dict[str, Any], prefix: str) -> Process:
             known["group"] = group
     if known.get("pid"):
         known["pid"] = os.path.join(prefix, known["pid"])
-    if "error_logs" in known:
-        known["error_logs"] = _logs(known["error_logs"], prefix)
+    for kind in _LOGS & known.keys():
+        known[kind] = _logs(known[kind], prefix)
     return Process(**known)
 
 
-def _logs(logs: tuple[ErrorLog, ...], prefix: str) -> tuple[ErrorLog, ...]:
+_LOGS: Final = frozenset({"error_logs", "access_logs"})
+
+
+def _logs(logs: tuple[ErrorLog | AccessLog, ...], prefix: str) -> tuple[ErrorLog | AccessLog, ...]:
     return tuple(
         log
-        if log.target == "stderr" or log.target.startswith(SYSLOG)
+        if log.target in _NO_FILE or log.target.startswith(SYSLOG)
         else replace(log, target=os.path.join(prefix, log.target))
         for log in logs
     )

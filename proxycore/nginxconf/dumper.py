@@ -81,15 +81,15 @@ def _server(server: Server, *, reveal: bool) -> Iterator[str]:
 def _setting(row: Row, value: Any, default: Any) -> Iterator[str]:
     if value == default or row.kind is None:
         return
-    if row.field in ("process.error_logs", "error_logs"):
+    write = _ours if row.ours else _line
+    if row.field.endswith(("error_logs", "access_logs")):
         for log in value:
-            yield _line(row.name, *row.kind.write(log))
+            yield write(row.name, *row.kind.write(log))
         return
     if row.field == "set_real_ip_from":
         for source in value:
             yield _line(row.name, *row.kind.write((source,)))
         return
-    write = _ours if row.ours else _line
     if words := tuple(row.kind.write(value)):
         yield write(row.name, *words)
 

@@ -1,11 +1,11 @@
-"""``error_log``: targets, levels and the parameters of syslog, in nginx's words."""
+"""``error_log`` and ``access_log``: targets, levels, parameters of syslog, in nginx's words."""
 
 import re
 from collections.abc import Iterable
 from dataclasses import replace
 from typing import Final
 
-from proxycore.contract.process import FACILITIES, SYSLOG, ErrorLog
+from proxycore.contract.process import FACILITIES, SYSLOG, AccessLog, ErrorLog
 from proxycore.nginxconf.addresses import parse_syslog_server
 from proxycore.nginxconf.problems import Refused, Report
 from proxycore.nginxconf.source import Statement
@@ -94,9 +94,34 @@ def _tag(text: str) -> str:
     return text or ErrorLog().syslog_tag
 
 
+def _parse_access(statement: Statement, report: Report) -> tuple[AccessLog, ...]:
+    target = statement.args[0]
+    if not target:
+        raise Refused(f'"{statement.name}" directive invalid value')
+    if not target.startswith(SYSLOG):
+        return (AccessLog(target=target),)
+    log = _syslog(target.removeprefix(SYSLOG), statement, report)
+    return (
+        AccessLog(
+            target=log.target,
+            syslog_facility=log.syslog_facility,
+            syslog_tag=log.syslog_tag,
+            syslog_hostname=log.syslog_hostname,
+        ),
+    )
+
+
 def _write(log: ErrorLog) -> Iterable[str]:
+    return (_write_target(log), log.level)
+
+
+def _write_access(log: AccessLog) -> Iterable[str]:
+    return (_write_target(log),)
+
+
+def _write_target(log: ErrorLog | AccessLog) -> str:
     if not log.target.startswith(SYSLOG):
-        return (log.target, log.level)
+        return log.target
     words = [f"server={log.target.removeprefix(SYSLOG)}"]
     if log.syslog_facility != ErrorLog().syslog_facility:
         words.append(f"facility={log.syslog_facility}")
@@ -104,7 +129,8 @@ def _write(log: ErrorLog) -> Iterable[str]:
         words.append(f"tag={log.syslog_tag}")
     if not log.syslog_hostname:
         words.append("nohostname")
-    return (f"{SYSLOG}{','.join(words)}", log.level)
+    return f"{SYSLOG}{','.join(words)}"
 
 
 ERROR_LOG: Final = Kind(_parse, _write)
+ACCESS_LOG: Final = Kind(_parse_access, _write_access)

@@ -88,23 +88,38 @@ def _write_resolver(resolver: Resolver) -> Iterable[str]:
 
 def _parse_real_ip(statement: Statement, report: Report) -> tuple[str, ...]:
     text = statement.args[0]
-    if text == "unix:":
-        return (text,)
-    if _NETWORK.fullmatch(text):
-        try:
-            network = ipaddress.ip_network(text, strict=False)
-        except ValueError:
-            network = None
-        if network is not None:
-            address, slash, _ = text.partition("/")
-            if not slash:
-                return (text,)
-            if ipaddress.ip_address(address) != network.network_address:
-                report.warn(f"low address bits of {text} are meaningless", statement.place)
-            return (str(network),)
+    found = _network(text, statement, report)
+    if found:
+        return (found,)
     if _HOST.fullmatch(text) is None or not any(char.isalpha() for char in text):
         raise Refused(f'host not found in set_real_ip_from "{text}"')
     return (text,)
+
+
+def _network(text: str, statement: Statement, report: Report) -> str:
+    """Give an address or network as it is meant; empty when it is none."""
+    if text == "unix:":
+        return text
+    if not _NETWORK.fullmatch(text):
+        return ""
+    try:
+        network = ipaddress.ip_network(text, strict=False)
+    except ValueError:
+        return ""
+    address, slash, _ = text.partition("/")
+    if not slash:
+        return text
+    if ipaddress.ip_address(address) != network.network_address:
+        report.warn(f"low address bits of {text} are meaningless", statement.place)
+    return str(network)
+
+
+def _parse_exempt(statement: Statement, report: Report) -> tuple[str, ...]:
+    found = [_network(text, statement, report) for text in statement.args]
+    if "" in found:
+        text = statement.args[found.index("")]
+        raise Refused(f'invalid network "{text}" in "{statement.name}" directive')
+    return tuple(found)
 
 
 # --- proxy_protocol -----------------------------------------------------------------------------
@@ -118,5 +133,6 @@ def _parse_proxy_protocol(statement: Statement, _: Report) -> str:
 
 
 RESOLVER: Final = Kind(_parse_resolver, _write_resolver)
+EXEMPT: Final = Kind(_parse_exempt, lambda sources: sources)
 REAL_IP: Final = Kind(_parse_real_ip, lambda sources: sources)
 PROXY_PROTOCOL: Final = Kind(_parse_proxy_protocol, lambda value: (value,))

@@ -3,7 +3,7 @@
 from typing import Final
 
 from proxycore.nginxconf import kinds, network
-from proxycore.nginxconf.errorlogs import ERROR_LOG
+from proxycore.nginxconf.errorlogs import ACCESS_LOG, ERROR_LOG
 from proxycore.nginxconf.listening import LISTEN
 from proxycore.nginxconf.rows import BOTH, MAIL, SERVER, Block, Repeat, Row, later, many, one, ours
 from proxycore.nginxconf.values import (
@@ -52,6 +52,14 @@ CORE: Final = (
     Row(name="resolver", contexts=BOTH, most=None, kind=network.RESOLVER, field="resolver"),
     one("resolver_timeout", BOTH, TIME, "resolver_timeout_ms"),
     many("error_log", ERROR_LOG, "error_logs"),
+    Row(
+        name="access_log",
+        contexts=BOTH,
+        kind=ACCESS_LOG,
+        field="access_logs",
+        repeat=Repeat.APPEND,
+        ours=True,
+    ),
 )
 
 PROTOCOLS: Final = (

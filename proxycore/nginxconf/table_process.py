@@ -3,8 +3,9 @@
 from typing import Final
 
 from proxycore.nginxconf import kinds
-from proxycore.nginxconf.errorlogs import ERROR_LOG
-from proxycore.nginxconf.rows import EVENTS, MAIN, Block, Repeat, Row, idle, one
+from proxycore.nginxconf.errorlogs import ACCESS_LOG, ERROR_LOG
+from proxycore.nginxconf.network import EXEMPT
+from proxycore.nginxconf.rows import EVENTS, MAIN, Block, Repeat, Row, idle, one, ours
 from proxycore.nginxconf.values import FLAG, NUMBER, TEXT, TIME
 
 _NO_EFFECT: Final = "has no effect: the reactor decides"
@@ -21,6 +22,25 @@ PROCESS: Final = (
         kind=ERROR_LOG,
         field="process.error_logs",
         repeat=Repeat.APPEND,
+    ),
+    Row(
+        name="access_log",
+        contexts=MAIN,
+        kind=ACCESS_LOG,
+        field="process.access_logs",
+        repeat=Repeat.APPEND,
+        ours=True,
+    ),
+    ours("prelogin_sessions", MAIN, NUMBER, "process.prelogin_sessions"),
+    ours("prelogin_sessions_per_address", MAIN, NUMBER, "process.prelogin_sessions_per_address"),
+    Row(
+        name="prelogin_exempt",
+        contexts=MAIN,
+        kind=EXEMPT,
+        field="process.prelogin_exempt",
+        most=None,
+        repeat=Repeat.APPEND,
+        ours=True,
     ),
     idle("daemon", MAIN, "has no effect: postroad stays in the foreground", FLAG),
     idle("master_process", MAIN, "has no effect: there is always a supervisor", FLAG),

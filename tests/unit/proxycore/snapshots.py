@@ -9,6 +9,7 @@ from proxycore.contract.fields import settings_of
 from proxycore.contract.protocol import Protocol
 from proxycore.contract.secret import Secret
 from proxycore.contract.snapshot import (
+    AccessLog,
     AuthBackup,
     AuthHttp,
     AuthHttpHeader,
@@ -34,6 +35,7 @@ _NAME_SERVER = st.sampled_from(
     ["127.0.0.1", "10.0.0.1:5353", "[::1]", "[fe80::1]:53", "ns.example"]
 )
 _TRUSTED = st.sampled_from(["127.0.0.1", "10.0.0.0/8", "2001:db8::/32", "unix:", "lb.example.com"])
+_EXEMPT = st.sampled_from(["127.0.0.1", "10.0.0.0/8", "2001:db8::/32", "unix:"])
 _INT_MAX = 2**40
 
 
@@ -108,6 +110,7 @@ def _servers() -> st.SearchStrategy[Server]:
         ).map(tuple),
         "auth_http": _auths(),
         "error_logs": st.lists(_logs(), max_size=2).map(tuple),
+        "access_logs": st.lists(_access_logs(), max_size=2).map(tuple),
         "server_names": names.map(tuple),
         "resolver": st.just(Resolver()) | _resolvers(),
         "proxy_protocol": st.sampled_from(settings_of(Server)["proxy_protocol"].choices),
@@ -142,6 +145,17 @@ def _logs() -> st.SearchStrategy[ErrorLog]:
     return syslog | st.builds(ErrorLog, target=_PATH | st.just("stderr"), level=level)
 
 
+def _access_logs() -> st.SearchStrategy[AccessLog]:
+    syslog = st.builds(
+        AccessLog,
+        target=st.sampled_from(["syslog:127.0.0.1", "syslog:unix:/dev/log"]),
+        syslog_facility=st.sampled_from(settings_of(AccessLog)["syslog_facility"].choices),
+        syslog_tag=st.sampled_from(["nginx", "a_1"]),
+        syslog_hostname=st.booleans(),
+    )
+    return syslog | st.builds(AccessLog, target=_PATH | st.just("off"))
+
+
 def _processes() -> st.SearchStrategy[Process]:
     return st.builds(
         Process,
@@ -151,6 +165,8 @@ def _processes() -> st.SearchStrategy[Process]:
             "group": _USER | st.just(""),
             "pid": _PATH | st.just(""),
             "error_logs": st.lists(_logs(), max_size=2).map(tuple),
+            "access_logs": st.lists(_access_logs(), max_size=2).map(tuple),
+            "prelogin_exempt": st.lists(_EXEMPT, max_size=2).map(tuple),
         },
     )
 

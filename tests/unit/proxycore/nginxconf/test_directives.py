@@ -9,6 +9,7 @@ from proxycore.nginxconf import Loaded
 from proxycore.nginxconf.table import ROWS
 from tests.unit.proxycore.nginxconf.conftest import LoadText
 from tests.unit.proxycore.nginxconf.directive_rows import BOTH, CORE, MAIN, Case
+from tests.unit.proxycore.nginxconf.directive_rows_access import ACCESS
 from tests.unit.proxycore.nginxconf.directive_rows_mail import (
     AUTH_HTTP,
     OURS,
@@ -18,7 +19,7 @@ from tests.unit.proxycore.nginxconf.directive_rows_mail import (
     ZIMBRA,
 )
 
-CASES = (*MAIN, *CORE, *PROTOCOLS, *AUTH_HTTP, *PROXY, *TLS, *ZIMBRA, *OURS)
+CASES = (*MAIN, *ACCESS, *CORE, *PROTOCOLS, *AUTH_HTTP, *PROXY, *TLS, *ZIMBRA, *OURS)
 
 BLOCKS = {"events", "mail", "imap", "server", "http", "stream"}
 """Tested by what stands in them."""
