@@ -11,10 +11,12 @@ export writes one with ``dump``. Pure but for reading the files that are named.
     loader     statements + table → scopes, problems in file order
     builder    scopes → snapshot: inheritance, protocol, names
     dumper     snapshot → text, by the same table
+    tls_*      the values of TLS directives, and what those of a block come to
 """
 
 from proxycore.nginxconf.dumper import dump
+from proxycore.nginxconf.dumper_tls import files_of
 from proxycore.nginxconf.loader import Loaded, format_report, load
 from proxycore.nginxconf.problems import ConfProblem
 
-__all__ = ["ConfProblem", "Loaded", "dump", "format_report", "load"]
+__all__ = ["ConfProblem", "Loaded", "dump", "files_of", "format_report", "load"]

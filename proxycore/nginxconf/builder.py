@@ -8,7 +8,8 @@ each module server by server.
 import os
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
+from itertools import chain
 from typing import Any, Final
 
 from proxycore.contract.codec import Invalid
@@ -21,6 +22,7 @@ from proxycore.contract.snapshot import (
     Process,
     Server,
     Snapshot,
+    find_conflicts,
     from_plain,
     to_plain,
 )
@@ -28,7 +30,8 @@ from proxycore.nginxconf.addresses import Url
 from proxycore.nginxconf.kinds import LEGACY
 from proxycore.nginxconf.listening import ListenWish
 from proxycore.nginxconf.problems import Place, Report
-from proxycore.nginxconf.rows import Context
+from proxycore.nginxconf.scope import Blocks, Scope
+from proxycore.nginxconf.tls_settings import TlsOf
 from proxycore.nginxconf.values import TOKEN_MECHANISMS
 
 _MECHANISM_ORDER: Final = (
@@ -38,50 +41,62 @@ _MECHANISM_ORDER: Final = (
 NGINX_WORKERS: Final = 1
 """Worker processes of a file that does not say how many."""
 
+_DUPLICATE: Final = " address and port pair"
+_NO_AUTH: Final = Url("", 0, "/")
+"""For a block that will be refused for it."""
+
 _NO_FILE: Final = ("stderr", OFF)
 _MAX_NAME: Final = 100
 _UNSAFE_IN_NAME: Final = str.maketrans(dict.fromkeys("{},=", "_"))
 
 
-@dataclass(slots=True)
-class Scope:
-    """What one block says: values by field, and where each was said."""
+def build(blocks: Blocks, report: Report, prefix: str) -> Snapshot | None:
+    """Merge and check; None when ``report`` got a problem that prevents a snapshot.
 
-    context: Context
-    place: Place = Place("", 0)  # noqa: RUF009  (frozen)
-    values: dict[str, Any] = field(default_factory=dict)
-    places: dict[str, Place] = field(default_factory=dict)
-
-
-def build(
-    main: Scope, mail: Scope, scopes: list[Scope], report: Report, prefix: str
-) -> Snapshot | None:
-    """Merge and check; None when ``report`` got a problem that prevents a snapshot."""
+    prefix: where relative paths of logs and ``pid`` start.
+    """
+    mail, scopes = blocks.mail, blocks.servers
     merged = [{**mail.values, **scope.values} for scope in scopes]
     for values in merged:
         for kind in _LOGS & values.keys():
             values[kind] = _logs(values[kind], prefix)
-    taken = {
-        listen.key
-        for values in merged
-        for wish in values.get("listens", ())
-        for listen in sockets(wish)
-    }
     names: set[str] = set()
     servers: list[Server] = []
-    heads: list[tuple[Protocol, tuple[Listen, ...]]] = []
-    for scope, values in zip(scopes, merged, strict=True):
+    secured = [TlsOf(mail, scope, blocks.directory) for scope in scopes]
+    for scope, values, tls in zip(scopes, merged, secured, strict=True):
         protocol = _protocol(values, scope, report)
-        heads.append((protocol, tuple(_listens(values, protocol, taken, report))))
-    for scope, values, (protocol, listens) in zip(scopes, merged, heads, strict=True):
+        listens = tuple(map(tls.listen, _listens(values, protocol, report)))
+        servers.append(_server(values, protocol, listens, tls, names))
+    blame = Blame(blocks)
+    _settle_sockets(blocks, servers, blame, report)
+    for tls in secured:
+        tls.complain(report)
+    for scope in scopes:
         if "auth_http" not in {**mail.places, **scope.places}:
             report.error('no "auth_http" is defined for server', scope.place)
-        elif "auth_http" in values and listens:
-            servers.append(_server(values, protocol, listens, names))
     if report.problems:
         return None
-    snapshot = Snapshot(servers=tuple(servers), process=_process(main.values, prefix))
-    return _check(snapshot, Blame(main, mail, scopes), report)
+    snapshot = Snapshot(servers=tuple(servers), process=_process(blocks.main.values, prefix))
+    return _check(snapshot, blame, report)
+
+
+def _settle_sockets(blocks: Blocks, servers: list[Server], blame: "Blame", report: Report) -> None:
+    """Leave a socket to all who name it if the contract does, or say why it does not."""
+    wrong: dict[tuple[int, str], list[tuple[str, str]]] = {}
+    for problem in find_conflicts(Snapshot(servers=tuple(servers))):
+        found = _PATH.fullmatch(problem.path)
+        if found is not None and found["name"] == "listens" and found["index"]:
+            number = int(found["server"])
+            listen = servers[number].listens[int(found["index"])]
+            why = problem.message.partition(_DUPLICATE)[2]
+            said = (duplicate(listen) + why, problem.path)
+            wrong.setdefault((number, listen.key), []).append(said)
+    numbers = {id(scope): number for number, scope in enumerate(blocks.servers)}
+    for contest in blocks.contests:
+        told = wrong.get((numbers[id(contest.scope)], contest.key))
+        report.replace(contest.problem, told.pop(0)[0] if told else "")
+    for message, path in chain.from_iterable(wrong.values()):
+        report.error(message, blame(path))
 
 
 # --- server blocks ------------------------------------------------------------------------------
@@ -100,9 +115,7 @@ def _protocol(values: dict[str, Any], scope: Scope, report: Report) -> Protocol:
     return Protocol.IMAP
 
 
-def _listens(
-    values: dict[str, Any], protocol: Protocol, taken: set[str], report: Report
-) -> Iterator[Listen]:
+def _listens(values: dict[str, Any], protocol: Protocol, report: Report) -> Iterator[Listen]:
     for wish in values.get("listens", ()):
         yield from sockets(wish)
         if wish.address.first_port or wish.address.host.startswith("unix:"):
@@ -110,11 +123,7 @@ def _listens(
         # nginx binds a port of the kernel's choice here, of use to nobody
         port = DEFAULT_PORTS[protocol]
         report.warn(f'no port in "{wish.address.host}" of "listen": {port} is used', wish.place)
-        listen = wish.socket(port)
-        if listen.key in taken:
-            report.error(duplicate(listen), wish.place)
-        taken.add(listen.key)
-        yield listen
+        yield wish.socket(port)
 
 
 def sockets(wish: ListenWish) -> Iterator[Listen]:
@@ -130,13 +139,17 @@ def sockets(wish: ListenWish) -> Iterator[Listen]:
 def duplicate(listen: Listen) -> str:
     """Say that a socket is named twice, showing it as nginx does."""
     shown = f"0.0.0.0:{listen.port}" if listen.address == "*" else listen.key
-    return f'duplicate "{shown}" address and port pair'
+    return f'duplicate "{shown}"{_DUPLICATE}'
 
 
 def _server(
-    values: dict[str, Any], protocol: Protocol, listens: tuple[Listen, ...], names: set[str]
+    values: dict[str, Any],
+    protocol: Protocol,
+    listens: tuple[Listen, ...],
+    tls: TlsOf,
+    names: set[str],
 ) -> Server:
-    url: Url = values["auth_http"]
+    url: Url = values.get("auth_http", _NO_AUTH)
     of_auth = {
         name.removeprefix("auth_http."): value
         for name, value in values.items()
@@ -152,12 +165,14 @@ def _server(
     if "server_aliases" in values:
         known["server_names"] = (*known.get("server_names", ()), *values["server_aliases"])
     return Server(
-        name=_name(values.get("name"), protocol, listens[0], names),
+        name=_name(values.get("name"), protocol, listens, names),
         protocol=protocol,
         listens=listens,
         auth_http=AuthHttp(
             host=url.host, port=url.port, uri=url.uri, **({"ssl": url.ssl} | of_auth)
         ),
+        front_tls=tls.front,
+        back_tls=tls.back,
         **known,
     )
 
@@ -167,15 +182,21 @@ _PLAIN_FIELDS: Final = frozenset(Server.__dataclass_fields__) - {
     "protocol",
     "listens",
     "auth_http",
+    "front_tls",
+    "back_tls",
 }
 
 
-def _name(given: str | None, protocol: Protocol, listen: Listen, names: set[str]) -> str:
+def _name(
+    given: str | None, protocol: Protocol, listens: tuple[Listen, ...], names: set[str]
+) -> str:
     """Name a block by its first socket, so that the same file gives the same names."""
     if given is not None:
         names.add(given)
         return given
-    stem = f"{protocol} {listen.key}".translate(_UNSAFE_IN_NAME)[: _MAX_NAME - 5]
+    stem = f"{protocol} {listens[0].key if listens else ''}".translate(_UNSAFE_IN_NAME)[
+        : _MAX_NAME - 5
+    ]
     name, number = stem, 2
     while name in names:
         name, number = f"{stem} #{number}", number + 1
@@ -233,8 +254,8 @@ def _check(snapshot: Snapshot, blame: "Blame", report: Report) -> Snapshot | Non
 class Blame:
     """Knows who said a setting."""
 
-    def __init__(self, main: Scope, mail: Scope, scopes: list[Scope]) -> None:
-        self._main, self._mail, self._scopes = main, mail, scopes
+    def __init__(self, blocks: Blocks) -> None:
+        self._main, self._mail, self._scopes = blocks.main, blocks.mail, blocks.servers
 
     def __call__(self, path: str) -> Place:
         """Give the place of a setting, by its path in the snapshot (``servers[0].timeout_ms``)."""
@@ -244,6 +265,7 @@ class Blame:
             names = (path.partition("[")[0], "process.user")
             return next((self._main.places[n] for n in names if n in self._main.places), _NOWHERE)
         scope, name = self._scopes[int(found["server"])], found["name"] or ""
+        name = _SAID_BY.get(name, name)
         if name == "listens" and found["index"]:
             wishes: tuple[ListenWish, ...] = scope.values["listens"]
             spread = [one.place for one in wishes for _ in range(len(list(sockets(one))) or 1)]
@@ -251,5 +273,15 @@ class Blame:
         return scope.places.get(name) or self._mail.places.get(name) or scope.place
 
 
-_PATH: Final = re.compile(r"servers\[(?P<server>\d+)\](?:\.(?P<name>\w+)(?:\[(?P<index>\d+)\])?)?")
+_PATH: Final = re.compile(
+    r"servers\[(?P<server>\d+)\](?:\.(?P<name>(?:front_tls\.|back_tls\.)?\w+)(?:\[(?P<index>\d+)\])?)?"
+)
+_SAID_BY: Final = {
+    "front_tls.certificates": "front_tls.ssl_certificate",
+    "front_tls.ssl_session_cache_builtin_count": "front_tls.ssl_session_cache",
+    "front_tls.ssl_session_cache_shared_name": "front_tls.ssl_session_cache",
+    "front_tls.ssl_session_cache_shared_bytes": "front_tls.ssl_session_cache",
+}
+"""Directives of settings that are not named like them."""
+
 _NOWHERE: Final = Place("", 0)

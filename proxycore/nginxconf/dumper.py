@@ -12,6 +12,7 @@ from proxycore.contract.protocol import Protocol
 from proxycore.contract.secret import Secret
 from proxycore.contract.snapshot import AuthHttp, AuthHttpHeader, Process, Server, Snapshot
 from proxycore.nginxconf.addresses import Url
+from proxycore.nginxconf.dumper_tls import is_tls, tls_words
 from proxycore.nginxconf.kinds import AUTH_HTTP, LISTS
 from proxycore.nginxconf.listening import LISTEN
 from proxycore.nginxconf.rows import Context, Repeat, Row
@@ -23,6 +24,9 @@ _WRITTEN_APART: Final = frozenset({"listens", "auth_http", "protocol", "name", "
 
 def dump(snapshot: Snapshot, *, reveal: bool = True) -> str:
     """Write a snapshot that the contract accepts as a configuration file.
+
+    Certificates, keys and lists that it has as content become names of files beside it, which
+    ``files_of`` gives.
 
     reveal: write secrets in clear, as a file that is to work needs; without it they are masked.
     """
@@ -71,8 +75,12 @@ def _server(server: Server, *, reveal: bool) -> Iterator[str]:
     yield from _auth_http(server.auth_http, reveal=reveal)
     empty = [name for name in LISTS if not getattr(server, name) and getattr(_PLAIN, name)]
     for row in ROWS:
-        is_plain = hasattr(server, row.field) and row.field not in (*_WRITTEN_APART, *empty)
-        if is_plain and not row.deprecated:
+        if row.deprecated or row.field in (*_WRITTEN_APART, *empty):
+            continue
+        if is_tls(row):
+            write = _ours if row.ours else _line
+            yield from (write(*words) for words in tls_words(row, server))
+        elif hasattr(server, row.field):
             yield from _setting(row, getattr(server, row.field), getattr(_PLAIN, row.field))
     if empty:
         yield _ours("empty", *empty)

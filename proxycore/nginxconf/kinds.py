@@ -22,7 +22,6 @@ LISTS: Final = (
 )
 """Lists that nginx cannot leave empty: their directives take one argument at least."""
 
-_SMALLEST_CACHE: Final = 8 * 4096  # nginx: eight pages
 _TOKEN: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 
 
@@ -168,33 +167,6 @@ def _parse_empty(statement: Statement, _: Report) -> tuple[str, ...]:
     return statement.args
 
 
-# --- TLS, of which only the form is judged -------------------------------------------------------
-
-
-def _parse_session_cache(statement: Statement, _: Report) -> tuple[str, ...]:
-    for text in statement.args:
-        kind, rest = (*text.split(":", 1), "")[:2]
-        if text in ("off", "none", "builtin"):
-            continue
-        if kind == "builtin" and whole_number(rest) is not None:
-            continue
-        name, size = (*rest.split(":", 1), "")[:2]
-        found = parse_size(size)
-        if kind != "shared" or not name or found is None:
-            raise Refused(f'invalid session cache "{text}"')
-        if found < _SMALLEST_CACHE:
-            raise Refused(f'session cache "{text}" is too small')
-    return statement.args
-
-
-def _parse_tls_protocols(statement: Statement, _: Report) -> tuple[str, ...]:
-    known = ("sslv2", "sslv3", "tlsv1", "tlsv1.1", "tlsv1.2", "tlsv1.3")
-    for text in statement.args:
-        if text.lower() not in known:
-            raise Refused(f'invalid value "{text}"')
-    return statement.args
-
-
 # --- processes ----------------------------------------------------------------------------------
 
 
@@ -234,8 +206,6 @@ WORKER_PROCESSES: Final = Kind(
     _parse_worker_processes, lambda count: (str(count) if count else "auto",)
 )
 WORKER_CONNECTIONS: Final = Kind(_parse_worker_connections, lambda count: (str(count),))
-SESSION_CACHE: Final = Kind(_parse_session_cache, lambda words: words)
-TLS_PROTOCOLS: Final = Kind(_parse_tls_protocols, lambda words: words)
 SO_KEEPALIVE: Final = Kind(_parse_so_keepalive, FLAG.write)
 CLIENT_BUFFER: Final = Kind(_parse_client_buffer, SIZE.write)
 USER: Final = Kind(_parse_user, lambda pair: tuple(word for word in pair if word))

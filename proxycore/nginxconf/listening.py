@@ -48,7 +48,7 @@ def _with(options: Listen, parameter: str, statement: Statement, report: Report)
     if parameter == "proxy_protocol":
         return replace(options, proxy_protocol=True)
     if parameter == "ssl":
-        raise Refused(f'"{parameter}" parameter of "listen" directive is not supported yet')
+        return replace(options, ssl=True)
     bound = replace(options, bind=True)
     if parameter == "bind":
         return bound
@@ -127,6 +127,8 @@ def _count(text: str) -> int | None:
 
 def _write(listen: Listen) -> Iterable[str]:
     yield listen.address if listen.address.startswith("unix:") else listen.key
+    if listen.ssl:
+        yield "ssl"
     if listen.proxy_protocol:
         yield "proxy_protocol"
     options = list(_options(listen))

@@ -13,11 +13,13 @@ from typing import Any, Final, Self
 
 from proxycore.contract.fields import Setting, settings_of
 from proxycore.contract.snapshot import AuthHttp, Process, Server, Snapshot
-from proxycore.nginxconf.builder import Blame, Scope, build, duplicate, sockets
+from proxycore.contract.tls import BackTls, FrontTls
+from proxycore.nginxconf.builder import Blame, build, duplicate, sockets
 from proxycore.nginxconf.listening import ListenWish
 from proxycore.nginxconf.nginxknowledge import judge
 from proxycore.nginxconf.problems import ConfProblem, Place, Refused, Report
 from proxycore.nginxconf.rows import Block, Context, Repeat, Row
+from proxycore.nginxconf.scope import Blocks, Contest, Scope
 from proxycore.nginxconf.source import Fault, Node, Statement, parse, read_file
 from proxycore.nginxconf.table import BY_NAME
 
@@ -51,15 +53,22 @@ def load(path: str, *, prefix: str | None = None) -> Loaded:
     """Read a configuration file. Total: whatever the file holds, the answer is a ``Loaded``.
 
     prefix: directory that relative paths of ``error_log`` and ``pid`` start from; the file's own
-    by default. ``include`` always starts from the file's own, as in nginx.
+    by default. ``include`` and TLS directives always start from the file's own, as in nginx.
     """
     report = Report()
     walk = _Walk(os.path.dirname(os.path.abspath(path)), report)
     walk.read(path, path, Place(path, 0), walk.main)
-    snapshot = build(walk.main, walk.mail, walk.servers, report, prefix or walk.directory)
+    blocks = Blocks(
+        main=walk.main,
+        mail=walk.mail,
+        servers=walk.servers,
+        contests=walk.contests,
+        directory=walk.directory,
+    )
+    snapshot = build(blocks, report, prefix or walk.directory)
     if report.problems:
         snapshot = None
-    blame = Blame(walk.main, walk.mail, walk.servers)
+    blame = Blame(blocks)
     return Loaded(path, snapshot, report.problems, report.notices, blame)
 
 
@@ -77,8 +86,17 @@ def format_report(loaded: Loaded) -> list[str]:
 
 def _declared(row: Row) -> Setting | None:
     owner, _, name = row.field.rpartition(".")
-    cls = {"": Server, "auth_http": AuthHttp, "process": Process}.get(owner)
+    cls = _OWNERS.get(owner)
     return settings_of(cls).get(name) if cls else None
+
+
+_OWNERS: Final[dict[str, type]] = {
+    "": Server,
+    "auth_http": AuthHttp,
+    "front_tls": FrontTls,
+    "back_tls": BackTls,
+    "process": Process,
+}
 
 
 class _Walk:
@@ -87,7 +105,9 @@ class _Walk:
         self.main = Scope(Context.MAIN)
         self.mail = Scope(Context.MAIL)
         self.servers: list[Scope] = []
+        self.contests: list[Contest] = []
         self._claimed: set[str] = set()
+        self._zones: dict[str, str] = {}
         self._report = report
         self._depth = 0
 
@@ -156,8 +176,6 @@ class _Walk:
             raise Refused(f'"{statement.name}" directive is duplicate')
         if row.remark:
             self._remark(row, statement, again=key in scope.places)
-        if row.warning:
-            self._report.warn(row.warning, statement.place)
         scope.places.setdefault(key, statement.place)
         if row.block is not None:
             self._enter(row, statement)
@@ -228,8 +246,11 @@ class _Walk:
         if not row.field:
             return
         self._check_range(row, value)
+        self._check_conflict(row.field, value, scope)
+        if row.field == "front_tls.ssl_session_cache":
+            self._claim_zones(value)
         if row.field == "listens":
-            self._claim(value)
+            self._claim(value, scope)
         before = scope.values.get(row.field, ())
         if row.repeat is Repeat.APPEND:
             value = (*before, *value)
@@ -240,13 +261,35 @@ class _Walk:
             value = tuple(dict.fromkeys((*before, *value)))
         scope.values[row.field] = value
 
-    def _claim(self, wishes: tuple[ListenWish, ...]) -> None:
-        """Refuse a socket that another ``listen`` has; without a port it is not known yet."""
+    def _claim(self, wishes: tuple[ListenWish, ...], scope: Scope) -> None:
+        """Complain of a socket that another ``listen`` has; without a port it is not known yet."""
         for wish in wishes:
             for listen in sockets(wish):
                 if listen.key in self._claimed:
-                    raise Refused(duplicate(listen))
+                    problem = self._report.error(duplicate(listen), wish.place)
+                    self.contests.append(Contest(problem, scope, listen.key))
                 self._claimed.add(listen.key)
+
+    def _claim_zones(self, words: tuple[str, ...]) -> None:
+        """Refuse a shared cache of another size than it has elsewhere."""
+        for word in words:
+            if not word.startswith("shared:"):
+                continue
+            _, name, size = word.split(":")
+            known = self._zones.setdefault(name, size)
+            if known != size:
+                raise Refused(
+                    f'the size {size} of shared memory zone "{name}" '
+                    f"conflicts with already declared size {known}"
+                )
+
+    def _check_conflict(self, field: str, value: Any, scope: Scope) -> None:
+        """Refuse STARTTLS where all is TLS, in the words nginx had as long as it had ``ssl``."""
+        starttls = scope.values.get("front_tls.starttls", "off")
+        if field == "front_tls.ssl" and value and starttls != "off":
+            raise Refused('"starttls" directive conflicts with "ssl on"')
+        if field == "front_tls.starttls" and value != "off" and scope.values.get("front_tls.ssl"):
+            raise Refused('"ssl" directive conflicts with "starttls"')
 
     def _check_range(self, row: Row, value: Any) -> None:
         declared = _declared(row)

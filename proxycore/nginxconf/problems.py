@@ -1,6 +1,6 @@
 """What is wrong or remarkable in a configuration file, and how it is shown."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +45,15 @@ class Report:
     problems: list[ConfProblem] = field(default_factory=list)
     notices: list[ConfProblem] = field(default_factory=list)
 
-    def error(self, message: str, place: Place) -> None:
-        self.problems.append(ConfProblem(message, place.file, place.line))
+    def error(self, message: str, place: Place) -> ConfProblem:
+        problem = ConfProblem(message, place.file, place.line)
+        self.problems.append(problem)
+        return problem
+
+    def replace(self, problem: ConfProblem, message: str) -> None:
+        """Say something else in the place of this very problem; nothing withdraws it."""
+        at = next(i for i, one in enumerate(self.problems) if one is problem)
+        self.problems[at : at + 1] = [replace(problem, message=message)] if message else []
 
     def warn(self, message: str, place: Place) -> None:
         self.notices.append(ConfProblem(message, place.file, place.line, "warn"))

@@ -47,8 +47,8 @@ class Row:
     kind: Kind | None = None
     """None: nothing of it is built (see ``harmless``), or it has no effect (see ``remark``)."""
     field: str = ""
-    """Setting of Server, or of AuthHttp or Process with a dotted prefix; what has one field is
-    one thing under two names."""
+    """Setting of Server, or with a dotted prefix of AuthHttp, FrontTls, BackTls or Process; what
+    has one field is one thing under two names."""
     repeat: Repeat = Repeat.REFUSE
     block: Block | None = None
     harmless: tuple[str, ...] = ()
@@ -57,8 +57,6 @@ class Row:
     """Of something not built: tells arguments that are wrong whether it is built or not."""
     remark: str = ""
     """Told when it is used: why it has no effect, or what to write instead."""
-    warning: str = ""
-    """Told in addition, whatever it says."""
     deprecated: bool = False
     """The remark is a warning and the directive has its effect."""
     ours: bool = False

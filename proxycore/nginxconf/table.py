@@ -11,7 +11,7 @@ from proxycore.nginxconf.rows import BOTH, MAIN, SERVER, Row, ours
 from proxycore.nginxconf.table_mail import AUTH_HTTP, CORE, PROTOCOLS
 from proxycore.nginxconf.table_process import PROCESS
 from proxycore.nginxconf.table_proxy import PROXY, ZIMBRA
-from proxycore.nginxconf.table_tls import TLS
+from proxycore.nginxconf.table_tls import BACK_TLS, FRONT_TLS
 from proxycore.nginxconf.values import FLAG, NUMBER, SIZE, TEXT, TIME, WORDS
 
 _OURS: Final = (
@@ -43,7 +43,17 @@ _OURS: Final = (
     ours("auth_http_cache_stale", BOTH, TIME, "auth_http.cache_stale_ms"),
 )
 
-ROWS: Final = (*PROCESS, *CORE, *PROTOCOLS, *AUTH_HTTP, *PROXY, *TLS, *ZIMBRA, *_OURS)
+ROWS: Final = (
+    *PROCESS,
+    *CORE,
+    *PROTOCOLS,
+    *AUTH_HTTP,
+    *PROXY,
+    *FRONT_TLS,
+    *BACK_TLS,
+    *ZIMBRA,
+    *_OURS,
+)
 
 BY_NAME: Final[dict[str, tuple[Row, ...]]] = {
     row.name: tuple(other for other in ROWS if other.name == row.name) for row in ROWS

@@ -25,10 +25,7 @@ PROXY: Final = (
 )
 
 ZIMBRA: Final = (
-    *(
-        later(name, "off", syntax=FLAG)
-        for name in ("proxy_ssl", "imap_literalauth", "proxy_issue_pop3_xoip")
-    ),
+    *(later(name, "off", syntax=FLAG) for name in ("imap_literalauth", "proxy_issue_pop3_xoip")),
     *(
         later(name)
         for name in (

@@ -232,7 +232,7 @@ CORE = (
             "143 ipv6only=of": 'invalid ipv6only flags "of"',
             "143 ipv6only=maybe": 'invalid parameter "ipv6only=maybe"',
             "143 so_keepalive=::": 'invalid so_keepalive value: "::"',
-            "143 ssl": '"ssl" parameter of "listen" directive is not supported yet',
+            "143 ssl": 'no "ssl_certificate" is defined for the "listen ... ssl" directive',
             "x:y": 'invalid port in "x:y" of the "listen" directive',
             "5-3": 'invalid port range in "5-3" of the "listen" directive',
             "[::g]:1": 'invalid IPv6 address in "[::g]:1" of the "listen" directive',

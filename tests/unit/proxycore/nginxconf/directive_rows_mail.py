@@ -144,46 +144,7 @@ PROXY = (
     ),
 )
 
-_SSL_DEPRECATED = 'the "ssl" directive is deprecated, use the "listen ... ssl" directive instead'
-
-TLS = (
-    Case(
-        name="ssl",
-        refuses={"yes": FLAG, "on": '"ssl" directive is not supported yet'},
-        notices={"off": _SSL_DEPRECATED},
-    ),
-    later("starttls", "only", "off", maybe='invalid value "maybe"'),
-    later(
-        "ssl_session_cache", "builtin:1000 shared:SSL:10m", "off", "none", x="invalid session ca"
-    ),
-    later("ssl_protocols", "TLSv1.2 SSLv3", TLSv9='invalid value "TLSv9"'),
-    later("ssl_conf_command", "a b", a="invalid number of arguments"),
-    later("ssl_verify_client", "optional", "off", maybe='invalid value "maybe"'),
-    later("ssl_verify_depth", "2", x=NUMBER),
-    later("ssl_session_timeout", "5m", x=VALUE),
-    later("ssl_certificate_compression", "on", yes=FLAG),
-    later("ssl_prefer_server_ciphers", "on", yes=FLAG),
-    later("ssl_session_tickets", "on", yes=FLAG),
-    *(
-        later(name, "x")
-        for name in (
-            "ssl_certificate",
-            "ssl_certificate_cache",
-            "ssl_certificate_key",
-            "ssl_ciphers",
-            "ssl_client_certificate",
-            "ssl_crl",
-            "ssl_dhparam",
-            "ssl_ecdh_curve",
-            "ssl_password_file",
-            "ssl_session_ticket_key",
-            "ssl_trusted_certificate",
-        )
-    ),
-)
-
 ZIMBRA = (
-    later("proxy_ssl", "on", "off", yes=FLAG),
     later("imap_literalauth", "on", "off", yes=FLAG),
     later("proxy_issue_pop3_xoip", "on", "off", yes=FLAG),
     *(

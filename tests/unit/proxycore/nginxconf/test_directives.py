@@ -15,11 +15,22 @@ from tests.unit.proxycore.nginxconf.directive_rows_mail import (
     OURS,
     PROTOCOLS,
     PROXY,
-    TLS,
     ZIMBRA,
 )
+from tests.unit.proxycore.nginxconf.directive_rows_tls import BACK_TLS, FRONT_TLS
 
-CASES = (*MAIN, *ACCESS, *CORE, *PROTOCOLS, *AUTH_HTTP, *PROXY, *TLS, *ZIMBRA, *OURS)
+CASES = (
+    *MAIN,
+    *ACCESS,
+    *CORE,
+    *PROTOCOLS,
+    *AUTH_HTTP,
+    *PROXY,
+    *FRONT_TLS,
+    *BACK_TLS,
+    *ZIMBRA,
+    *OURS,
+)
 
 BLOCKS = {"events", "mail", "imap", "server", "http", "stream"}
 """Tested by what stands in them."""

@@ -8,8 +8,11 @@ from tests.unit.proxycore.nginxconf.conftest import LoadText, mail, said
 @pytest.mark.parametrize(
     ("server", "message"),
     [
-        ("starttls on;", '"starttls" directive is not supported yet'),
-        ("ssl_certificate c.pem;", '"ssl_certificate" directive is not supported yet'),
+        ("proxy_ctimeout 5;", '"proxy_ctimeout" directive is not supported yet'),
+        (
+            "ssl_certificate_key engine:a:b;",
+            'cannot load certificate key "engine:a:b": "engine:" is not supported',
+        ),
         ("pop3_auth login;", 'invalid value "login"'),
         ("imap_auth none;", 'invalid value "none"'),
         ("# postroad: imap_auth_tokens plain;\n", 'invalid value "plain"'),
@@ -17,7 +20,6 @@ from tests.unit.proxycore.nginxconf.conftest import LoadText, mail, said
         (r'pop3_greeting "a\nb";', '"pop3_greeting" directive invalid value'),
         (r"imap_id name \";", 'invalid value """'),
         ("max_commands 0;", '"max_commands" directive invalid value, it must be at least 1'),
-        ("listen 1 ssl;", '"ssl" parameter of "listen" directive is not supported yet'),
         ("listen 1 wat;", 'invalid parameter "wat"'),
         ("listen 1 rcvbuf=x;", 'invalid rcvbuf "rcvbuf=x"'),
         ("listen [::]:1 ipv6only=of;", 'invalid ipv6only flags "of"'),
