@@ -11,7 +11,7 @@ it runs; the appliance compares and, if the node is behind, sends ``Apply`` agai
      │ ── Heartbeat ──────────────────────────► │   every heartbeat_s
      │ ── Sessions(full), Sessions(changes) ──► │   live sessions
      │ ── Stats(totals) ──────────────────────► │
-     │ ◄──────── Invalidate(generation) ─────── │   routes or accounts changed
+     │ ◄── Invalidate(generation, logins) ───── │   routes or accounts changed
      │ ◄──────── Kick(command, sessions) ────── │
      │ ── CommandResult(command, …) ──────────► │
 """
@@ -27,6 +27,13 @@ LINK_VERSION: Final = 1
 
 HEARTBEAT_S: Final = 1.0
 """How often a node reports. Small, so that what a lost doorbell costs is one second."""
+
+
+UNTOLD: Final = -1
+"""No generation: of a cache whose owner is told of no changes, and that therefore keeps nothing."""
+
+MAX_LOGINS: Final = 200
+"""Logins in one ``Invalidate``; when more have changed, everything is forgotten."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,9 +128,15 @@ class Apply:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Invalidate:
-    """Forget cached verdicts: routes or accounts are now of this generation."""
+    """Forget cached verdicts: routes or accounts are now of this generation.
+
+    A node whose verdicts are of generation ``since`` forgets those about ``logins`` alone, in any
+    spelling; every other node forgets everything.
+    """
 
     generation: int
+    since: int = UNTOLD
+    logins: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,7 +4,10 @@
     QUIT  stop accepting, let sessions finish (worker_shutdown_timeout cuts them), end
     TERM  end now (INT too)
     USR1  open the log files again
-    USR2  write a traceback to stderr (not nginx's; workers do the same)
+    USR2  start a new program, from disk, beside this one (``upgrade``)
+    WINCH stop accepting and let sessions finish, but stay; HUP takes it back
+
+RTMIN, which nginx does not know, has a traceback written to stderr; workers do the same.
 
 A handler only puts the signal into a queue; the loop of ``_Life`` does the work. What takes time
 runs beside it, so TERM is heard at any moment.
@@ -16,12 +19,23 @@ import signal
 from collections.abc import Callable, Coroutine
 from typing import Any, Protocol
 
+from proxycore.daemon.frames import BrokenStream
+from proxycore.daemon.handover import Predecessor
 from proxycore.daemon.logs import ErrorLogs, traceback_line
-from proxycore.daemon.privileges import prepare_process
+from proxycore.daemon.privileges import DUMP_SIGNAL, prepare_process
 from proxycore.daemon.supervisor import Supervisor
 from proxycore.daemon.tasks import spawn
+from proxycore.daemon.upgrade import Upgrade
 
-_SIGNALS = (signal.SIGHUP, signal.SIGQUIT, signal.SIGTERM, signal.SIGINT, signal.SIGUSR1)
+_SIGNALS = (
+    signal.SIGHUP,
+    signal.SIGQUIT,
+    signal.SIGTERM,
+    signal.SIGINT,
+    signal.SIGUSR1,
+    signal.SIGUSR2,
+    signal.SIGWINCH,
+)
 
 EXIT_REFUSED = 1
 """The configuration, or its start, was refused; what was wrong has been said."""
@@ -34,6 +48,12 @@ class Mode(Protocol):
 
     async def start(self) -> bool:
         """Begin to serve; False when that is not possible (and has been explained)."""
+
+    async def speak(self) -> None:
+        """Be the one that speaks for the node: towards an appliance, if there is one."""
+
+    async def fall_silent(self) -> None:
+        """Stop speaking for the node: another program does."""
 
     async def reload(self) -> None:
         """Do what HUP asks."""
@@ -48,7 +68,7 @@ MakeMode = Callable[[ErrorLogs], Mode]
 def run(make_mode: MakeMode) -> int:
     """Run a node to its end; gives the exit code."""
     prepare_process()
-    faulthandler.register(signal.SIGUSR2, chain=False)
+    faulthandler.register(DUMP_SIGNAL, chain=False)
     return asyncio.run(_live(make_mode))
 
 
@@ -56,15 +76,22 @@ async def _live(make_mode: MakeMode) -> int:
     logs = ErrorLogs()
     loop = asyncio.get_running_loop()
     loop.set_exception_handler(lambda _, context: _tell_bug(logs, context))
-    served = await _Life(make_mode(logs), logs).live()
+    try:
+        predecessor = Predecessor.from_environment()
+    except (OSError, BrokenStream, KeyError) as error:
+        logs.write("emerg", f"nothing could be taken over: {error}")
+        return EXIT_REFUSED
+    mode = make_mode(logs)
+    served = await _Life(mode, logs, Upgrade(mode, logs, predecessor)).live()
     logs.write("notice", "exit")
     logs.close()
     return 0 if served else EXIT_REFUSED
 
 
 class _Life:
-    def __init__(self, mode: Mode, logs: ErrorLogs) -> None:
+    def __init__(self, mode: Mode, logs: ErrorLogs, upgrade: Upgrade) -> None:
         self._mode = mode
+        self._upgrade = upgrade
         self._logs = logs
         self._draining = False
         self._reloading = False
@@ -87,6 +114,7 @@ class _Life:
                 served = True
                 break
             self._obey(event)
+        await self._upgrade.close()
         await self._mode.supervisor.stop()
         await self._mode.finish()
         return served
@@ -99,6 +127,10 @@ class _Life:
             if not self._reloading:
                 self._reloading = True
                 spawn(self._reload(), name="reload")
+        elif event == signal.SIGUSR2:
+            self._upgrade.begin()
+        elif event == signal.SIGWINCH and not self._draining:
+            spawn(self._mode.supervisor.rest(), name="rest")
         elif event == signal.SIGQUIT and not self._draining:
             self._draining = True
             self._beside(self._drain(), "drain")
@@ -106,17 +138,21 @@ class _Life:
     async def _start(self) -> None:
         if not await self._mode.start():
             self._happened.put_nowait(False)
+            return
+        await self._upgrade.take_over()
 
     async def _reload(self) -> None:
         """Reload, and once more for all HUPs that came meanwhile."""
         try:
             while self._reload_again and not self._draining:
                 self._reload_again = False
+                await self._mode.supervisor.wake()
                 await self._mode.reload()
         finally:
             self._reloading = False
 
     async def _drain(self) -> None:
+        await self._upgrade.step_down()
         await self._mode.supervisor.drain()
         self._happened.put_nowait(True)
 

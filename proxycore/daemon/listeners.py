@@ -24,6 +24,9 @@ class Listeners:
     def __init__(self) -> None:
         self._open: dict[str, socket.socket] = {}
         self._inodes: dict[str, tuple[int, int]] = {}
+        self._inherited: dict[str, socket.socket] = {}
+        self.are_shared = False
+        """Another process serves, too: a unix socket's name is not ours alone to remove."""
         self.ignored: list[str] = []
         """Options that this kernel does not have, as told since somebody last looked."""
 
@@ -32,6 +35,21 @@ class Listeners:
         """The open sockets."""
         return self._open
 
+    def inherit(self, sockets: Mapping[str, socket.socket]) -> None:
+        """Take these, which are listening, in the place of such as would be opened."""
+        self._inherited.update(sockets)
+
+    @property
+    def has_inherited(self) -> bool:
+        """Something is inherited that nothing has been opened for yet."""
+        return bool(self._inherited)
+
+    def drop_inherited(self) -> None:
+        """Close what was inherited and is not wanted. The names stay: others may serve there."""
+        for sock in self._inherited.values():
+            sock.close()
+        self._inherited.clear()
+
     def open(self, wanted: tuple[Opening, ...]) -> list[SettingProblem]:
         """Open all of these or, when problems are returned, none."""
         opened: list[str] = []
@@ -39,7 +57,7 @@ class Listeners:
         for opening in wanted:
             key = opening.listen.key
             try:
-                self._open[key] = self._bind(opening.listen)
+                self._open[key] = self._adopt(opening.listen) or self._bind(opening.listen)
                 opened.append(key)
             except OSError as error:
                 message = _explain(key, error)
@@ -72,12 +90,32 @@ class Listeners:
             if sock is None:
                 continue
             sock.close()
-            if key.startswith(_UNIX):
+            if key.startswith(_UNIX) and not self.are_shared:
                 self._remove(key)
 
     def close_all(self) -> None:
         """Close everything."""
         self.close(list(self._open))
+        self.drop_inherited()
+
+    def _adopt(self, listen: Listen) -> socket.socket | None:
+        sock = self._inherited.pop(listen.key, None)
+        if sock is None:
+            return None
+        try:
+            sock.setblocking(False)
+            _set_options(sock, listen)
+            sock.listen(listen.backlog)
+            if sock.family == socket.AF_UNIX:
+                self._note_name(listen)
+        except OSError:
+            sock.close()
+            raise
+        return sock
+
+    def _note_name(self, listen: Listen) -> None:
+        found = os.stat(listen.address.removeprefix(_UNIX))
+        self._inodes[listen.key] = (found.st_dev, found.st_ino)
 
     def _bind(self, listen: Listen) -> socket.socket:
         sock = self._make(listen)
@@ -89,8 +127,7 @@ class Listeners:
                 sock.bind(path)
                 # like nginx: whoever may reach the directory may connect
                 os.chmod(path, 0o666)  # noqa: S103
-                found = os.stat(path)
-                self._inodes[listen.key] = (found.st_dev, found.st_ino)
+                self._note_name(listen)
             else:
                 overlapping = self._overlapping(listen)
                 _share(overlapping and [sock, *overlapping], on=True)

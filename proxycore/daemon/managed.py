@@ -7,6 +7,7 @@ from typing import Final
 import proxycore
 from proxycore.contract.codec import Invalid
 from proxycore.contract.messages import (
+    UNTOLD,
     Ack,
     Apply,
     CommandResult,
@@ -56,10 +57,37 @@ class Managed:
         except ValueError as error:
             self._logs.write("error", str(error))
             saved = None
-        if saved is not None and not await self._serve_saved(saved):
+        is_heir = self.supervisor.is_heir
+        serves = saved is not None and await self._serve_saved(saved)
+        if is_heir and not serves:
+            self._logs.write("emerg", "what the former program served is not what was saved last")
+            return False
+        if saved is not None and not serves:
             spawn(self._keep_trying(saved), name="serve saved revision")
-        self._linking = spawn(self._link.run(), name="control link")
         return True
+
+    async def speak(self) -> None:
+        """Look for the appliance."""
+        if self._linking is not None:
+            return
+        if self.supervisor.generation == UNTOLD:
+            await self.supervisor.invalidate(0)
+        self._linking = spawn(self._link.run(), name="control link")
+
+    async def fall_silent(self) -> None:
+        """Part from the appliance: a node has one link, and it is the successor's.
+
+        Nobody tells us of changes any more, so nothing may be decided from a cache either.
+        """
+        if self._linking is None:
+            return
+        await self._link.finish()
+        linking, self._linking = self._linking, None
+        linking.cancel()
+        await asyncio.wait([linking])
+        async with self._applying:
+            # what was under way has ended: two programs do not write the same file
+            await self.supervisor.invalidate(UNTOLD)
 
     async def reload(self) -> None:
         """Reconnect now: the configuration is the appliance's."""
@@ -179,7 +207,9 @@ class Managed:
 
     async def invalidate(self, message: Invalidate) -> None:
         """Have the workers forget cached verdicts."""
-        await self.supervisor.invalidate(message.generation)
+        await self.supervisor.invalidate(
+            message.generation, since=message.since, logins=message.logins
+        )
 
     async def kick(self, message: Kick) -> CommandResult:
         """Disconnect sessions."""

@@ -8,10 +8,15 @@ import grp
 import os
 import pwd
 import resource
+import signal
 from dataclasses import dataclass
+from typing import Final
 
 from proxycore.contract.messages import SettingProblem
 from proxycore.contract.snapshot import Process
+
+DUMP_SIGNAL: Final = signal.SIGRTMIN
+"""Has any process of ours write a traceback to its stderr. nginx gives it no meaning."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

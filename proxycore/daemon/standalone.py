@@ -122,6 +122,12 @@ class Standalone:
         elif not self.supervisor.ending:
             self._logs.write("error", f"{self._path} was not taken, the old one stays in force")
 
+    async def speak(self) -> None:
+        """Nobody is listening."""
+
+    async def fall_silent(self) -> None:
+        """Nobody has heard anything."""
+
     async def finish(self) -> None:
         """Nobody is waiting for anything."""
 

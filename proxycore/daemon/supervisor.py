@@ -10,12 +10,12 @@ import os
 import resource
 import secrets
 import socket
+from collections.abc import Mapping
 from dataclasses import replace
-from pathlib import Path
 from typing import Final
 
 import proxycore
-from proxycore.contract.messages import SettingProblem
+from proxycore.contract.messages import UNTOLD, SettingProblem
 from proxycore.contract.secret import Secret
 from proxycore.contract.snapshot import Process, Snapshot, to_plain
 from proxycore.contract.stats import SESSIONS_OPEN
@@ -25,9 +25,9 @@ from proxycore.daemon.crew import Crew, Facts
 from proxycore.daemon.hosts import locate
 from proxycore.daemon.listeners import Listeners
 from proxycore.daemon.logs import ErrorLogs
+from proxycore.daemon.pid_file import PidFile
 from proxycore.daemon.process import Load
 from proxycore.daemon.registry import Registry
-from proxycore.daemon.state import write_atomically
 from proxycore.daemon.tasks import spawn
 from proxycore.daemon.totals import Totals
 
@@ -61,7 +61,8 @@ class Supervisor:
         self._invalidating = asyncio.Lock()
         self._load: Load | None = None
         self._identity: privileges.Identity | None = None
-        self._pid_file: Path | None = None
+        self._is_resting = False
+        self.pid_file = PidFile(logs)
         self._watchdog: asyncio.Task[None] | None = None
 
     @property
@@ -73,6 +74,42 @@ class Supervisor:
     def sessions(self) -> int:
         """Open sessions, logged in or not, as last reported."""
         return self.totals.gauge(SESSIONS_OPEN.name)
+
+    # --- two programs at once (upgrade) ---------------------------------------------------------
+
+    @property
+    def sockets(self) -> Mapping[str, socket.socket]:
+        """The listening sockets, by key."""
+        return self._listeners.sockets
+
+    @property
+    def is_heir(self) -> bool:
+        """There are inherited sockets that no snapshot has named yet."""
+        return self._listeners.has_inherited
+
+    def inherit(self, sockets: Mapping[str, socket.socket]) -> None:
+        """Take these over instead of opening them, as far as the first snapshot names them."""
+        self._listeners.inherit(sockets)
+
+    def share_names(self, shared: bool) -> None:
+        """Leave the names of unix sockets alone (or no longer): another process serves there."""
+        self._listeners.are_shared = shared
+
+    async def rest(self) -> None:
+        """Let all workers finish and start no others, until ``wake``."""
+        async with self._applying:
+            self._is_resting = True
+            self._crew.rest()
+
+    async def wake(self) -> None:
+        """Serve again, if we rest."""
+        async with self._applying:
+            if not self._is_resting:
+                return
+            self._is_resting = False
+            if self._load is not None and self.snapshot is not None and not self.ending:
+                size = self._size(self.snapshot.process)
+                await self._crew.apply(self._load, size=size, identity=self._identity)
 
     # --- another snapshot ---------------------------------------------------------------------
 
@@ -142,7 +179,8 @@ class Supervisor:
             snapshot.process.group,
         ):
             self.logs.write("warn", "running workers keep their user until they are restarted")
-        self._write_pid_file(snapshot.process.pid)
+        self._listeners.drop_inherited()
+        self.pid_file.use(snapshot.process.pid)
         for opening in steps.opened:
             self.logs.write("notice", f"listening on {opening.listen.key}")
         for key in steps.closed:
@@ -159,40 +197,22 @@ class Supervisor:
             self.logs.write("warn", text)
 
     def _size(self, process: Process) -> int:
+        if self._is_resting:
+            return 0
         wanted = self._workers_wanted or process.worker_processes
         return wanted or len(os.sched_getaffinity(0))
 
-    def _write_pid_file(self, name: str) -> None:
-        wanted = Path(name) if name else None
-        if wanted == self._pid_file:
-            return
-        self._remove_pid_file()
-        if wanted is None:
-            return
-        try:
-            write_atomically(wanted, f"{os.getpid()}\n".encode(), mode=0o644)
-            self._pid_file = wanted
-        except OSError as error:
-            text = f'open() "{wanted}" failed ({error.errno}: {error.strerror})'
-            self.logs.write("error", text)
-
-    def _remove_pid_file(self) -> None:
-        if self._pid_file is None:
-            return
-        try:
-            if self._pid_file.read_text() == f"{os.getpid()}\n":
-                self._pid_file.unlink()
-        except OSError as error:
-            text = f'unlink() "{self._pid_file}" failed ({error.errno}: {error.strerror})'
-            self.logs.write("alert", text)
-        self._pid_file = None
-
     # --- orders -------------------------------------------------------------------------------
 
-    async def invalidate(self, generation: int) -> None:
-        """Have every worker forget cached verdicts; afterwards ``generation`` is in force."""
+    async def invalidate(
+        self, generation: int, *, since: int = UNTOLD, logins: tuple[str, ...] = ()
+    ) -> None:
+        """Have every worker forget cached verdicts; afterwards ``generation`` is in force.
+
+        since, logins: as contract.messages.Invalidate has them.
+        """
         async with self._invalidating:
-            await self._crew.ask_all({"type": "invalidate", "generation": generation})
+            await self._crew.invalidate(generation, since, logins)
             self.generation = generation
 
     async def retire_former(self, shutdown_timeout_ms: int) -> None:
@@ -229,4 +249,4 @@ class Supervisor:
         await self._crew.stop()
         if self._watchdog is not None:
             self._watchdog.cancel()
-        self._remove_pid_file()
+        self.pid_file.remove()

@@ -119,7 +119,8 @@ class AuthDesk:
             if flight.key:
                 self._cache.drop(flight.key)
                 if current and not verdict.session:
-                    self._cache.store(flight.key, verdict, now, ttl_s=REFUSED_S, stale_s=0.0)
+                    login = flight.request.login
+                    self._cache.store(flight.key, login, verdict, now, ttl_s=REFUSED_S, stale_s=0.0)
         elif isinstance(verdict, AuthFault) and verdict.reason in _AWAY:
             if flight.stale is not None and current:
                 self._use_stale(verdict, now)
@@ -136,7 +137,8 @@ class AuthDesk:
                 self._granted = True
                 key = self._cache.key_of(self._scope, flight.request)
         if key:
-            self._cache.store(key, verdict, now, ttl_s=ttl_s, stale_s=self._stale_s)
+            login = flight.request.login
+            self._cache.store(key, login, verdict, now, ttl_s=ttl_s, stale_s=self._stale_s)
 
     def _use_stale(self, fault: AuthFault, now: float) -> None:
         if self._client.away_until < now - AWAY_S:

@@ -12,6 +12,7 @@ from functools import partial
 from typing import Final
 
 from proxycore.contract.binding import bindings
+from proxycore.contract.messages import UNTOLD
 from proxycore.contract.reasons import CloseReason
 from proxycore.contract.secret import Secret
 from proxycore.contract.snapshot import AuthHttp, Server, Snapshot
@@ -223,9 +224,14 @@ class Engine:
             if self._context.full:
                 self._listeners[key].pause()
 
-    def invalidate(self, generation: int) -> None:
-        """Forget cached verdicts: routes or accounts are now of this generation."""
-        self._cache.invalidate(generation)
+    def invalidate(
+        self, generation: int, *, since: int = UNTOLD, logins: Iterable[bytes] = ()
+    ) -> None:
+        """Forget cached verdicts: routes or accounts are now of this generation.
+
+        since, logins: as ``AuthCache.invalidate`` takes them.
+        """
+        self._cache.invalidate(generation, since=since, logins=logins)
 
     def renew_token(self, token: Secret) -> None:
         """Prove ourselves with another node token from now on."""

@@ -6,19 +6,23 @@ nothing that can be tested without the key. The password in an entry is the one 
 """
 
 from collections import OrderedDict
+from collections.abc import Iterable
 from enum import Enum
 from hashlib import blake2b
 from typing import Final
 
 from proxycore.contract.authhttp import AuthFailed, AuthOk, AuthRequest
+from proxycore.contract.messages import UNTOLD
+from proxycore.policy.login_index import LoginIndex
 
 CAPACITY_BYTES: Final = 8_388_608
-"""Beyond it the least recently used entries go: some 20,000 logins."""
+"""Beyond it the least recently used entries go: some 15,000 logins."""
 
-_ENTRY_BYTES: Final = 400
-"""Of an entry, without the texts in it."""
+_ENTRY_BYTES: Final = 560
+"""Of an entry and its place in the index, without the texts in it."""
 
 _DIGEST_BYTES: Final = 32
+_TAG_BYTES: Final = 16
 KEY_BYTES: Final = 32
 
 
@@ -36,7 +40,7 @@ Kept = AuthOk | AuthFailed
 class AuthCache:
     """One worker's verdicts, bounded, least recently used out first."""
 
-    __slots__ = ("_capacity_bytes", "_entries", "_key", "generation", "size_bytes")
+    __slots__ = ("_capacity_bytes", "_entries", "_key", "_of_login", "generation", "size_bytes")
 
     def __init__(
         self, key: bytes, *, capacity_bytes: int = CAPACITY_BYTES, generation: int = 0
@@ -44,7 +48,8 @@ class AuthCache:
         """``key``: random bytes of this process, ``KEY_BYTES`` of them."""
         self._key = key
         self._capacity_bytes = capacity_bytes
-        self._entries: OrderedDict[bytes, tuple[Kept, float, float]] = OrderedDict()
+        self._entries: OrderedDict[bytes, tuple[Kept, float, float, bytes]] = OrderedDict()
+        self._of_login = LoginIndex()
         self.size_bytes = 0
         """What all entries take, by a rough count."""
         self.generation = generation
@@ -79,7 +84,7 @@ class AuthCache:
         entry = self._entries.get(key)
         if entry is None:
             return None
-        verdict, fresh_until, stale_until = entry
+        verdict, fresh_until, stale_until, _ = entry
         if now < fresh_until:
             self._entries.move_to_end(key)
             return verdict, Freshness.FRESH
@@ -88,35 +93,59 @@ class AuthCache:
         self.drop(key)
         return None
 
-    def store(self, key: bytes, verdict: Kept, now: float, *, ttl_s: float, stale_s: float) -> None:
-        """Keep a verdict, fresh for ``ttl_s`` and ``stale_s`` more for bad times.
+    def store(
+        self, key: bytes, login: bytes, verdict: Kept, now: float, *, ttl_s: float, stale_s: float
+    ) -> None:
+        """Keep a verdict about ``login``, fresh for ``ttl_s`` and ``stale_s`` more for bad times.
 
-        Whoever asked compares ``generation`` before and after: an answer given under an older
-        one must not be stored.
+        Nothing is kept while nobody tells of changes (``UNTOLD``). Whoever asked compares
+        ``generation`` before and after: an answer given under an older one must not be stored.
         """
-        if ttl_s <= 0 and stale_s <= 0:
+        if (ttl_s <= 0 and stale_s <= 0) or self.generation == UNTOLD:
             return
         self.drop(key)
-        self._entries[key] = (verdict, now + ttl_s, now + ttl_s + stale_s)
+        tag = self._tag(login)
+        self._entries[key] = (verdict, now + ttl_s, now + ttl_s + stale_s, tag)
+        self._of_login.add(tag, key)
         self.size_bytes += _weight(verdict)
         while self.size_bytes > self._capacity_bytes:
-            _, (dropped, _, _) = self._entries.popitem(last=False)
-            self.size_bytes -= _weight(dropped)
+            self.drop(next(iter(self._entries)))
 
     def drop(self, key: bytes) -> None:
         """Forget one submission: the auth service refuses it now."""
         entry = self._entries.pop(key, None)
         if entry is not None:
             self.size_bytes -= _weight(entry[0])
+            self._of_login.remove(entry[3], key)
 
-    def invalidate(self, generation: int) -> bool:
-        """Forget everything, unless it was decided under ``generation``; tell whether it was."""
+    def invalidate(
+        self, generation: int, *, since: int = UNTOLD, logins: Iterable[bytes] = ()
+    ) -> bool:
+        """Forget what was not decided under ``generation``; tell whether that was another one.
+
+        since, logins: between that generation and this one only these logins have changed. If
+        what is kept is of another generation, or nothing is said, everything is forgotten.
+        """
         if generation == self.generation:
             return False
+        is_known = since != UNTOLD and since == self.generation
         self.generation = generation
+        if is_known:
+            for login in logins:
+                for key in self._of_login.of(self._tag(login)):
+                    self.drop(key)
+            return True
         self._entries.clear()
+        self._of_login.clear()
         self.size_bytes = 0
         return True
+
+    def _tag(self, login: bytes) -> bytes:
+        """Give what stands for a login: the same for all spellings the appliance takes for one.
+
+        It folds A-Z and nothing else (spec: seed listings §3), as ``bytes.lower`` does.
+        """
+        return blake2b(login.lower(), digest_size=_TAG_BYTES, key=self._key).digest()
 
     def __len__(self) -> int:
         return len(self._entries)

@@ -15,6 +15,7 @@ from proxycore.contract.protocol import Protocol
 from proxycore.contract.snapshot import AuthHttp, ErrorLog, Listen, Process, Server, Snapshot
 from proxycore.daemon import crew
 from proxycore.daemon.logs import ErrorLogs
+from proxycore.daemon.privileges import DUMP_SIGNAL
 from proxycore.daemon.supervisor import Supervisor
 from tests.support import process
 from tests.support.ports import free_port
@@ -108,7 +109,7 @@ def test_a_worker_shows_where_it_hangs(tmp_path) -> None:
     async def scenario(supervisor: Supervisor, log: Path, port: int, new: int) -> None:
         assert await supervisor.apply(snapshot(port, log)) == []
         (worker,) = children()
-        os.kill(worker, signal.SIGUSR2)
+        os.kill(worker, DUMP_SIGNAL)
         await until(lambda: "reactor.py" in text(log))
         assert f"[alert] {worker}#0:" in text(log)
         assert process.is_alive(worker)

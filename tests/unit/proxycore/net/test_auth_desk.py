@@ -43,8 +43,8 @@ def fail_next(house: House) -> None:
 def age(house: House, seconds: float) -> None:
     """Let every cached answer be so much older."""
     entries = house.engine._cache._entries
-    for key, (verdict, fresh_until, stale_until) in entries.items():
-        entries[key] = (verdict, fresh_until - seconds, stale_until - seconds)
+    for key, (verdict, fresh_until, stale_until, tag) in entries.items():
+        entries[key] = (verdict, fresh_until - seconds, stale_until - seconds, tag)
 
 
 def test_a_good_answer_is_used_again_without_asking(house: House) -> None:

@@ -26,7 +26,7 @@ VERDICT = AuthOk(server="192.0.2.10", port=143)
 
 def stored(cache: AuthCache, server: str = "main", request: AuthRequest = BASE) -> bytes:
     key = cache.key_of(server, request)
-    cache.store(key, VERDICT, 0.0, ttl_s=10.0, stale_s=100.0)
+    cache.store(key, request.login, VERDICT, 0.0, ttl_s=10.0, stale_s=100.0)
     return key
 
 
@@ -148,12 +148,12 @@ def test_an_answer_is_fresh_then_stale_then_gone() -> None:
 
 def test_nothing_is_kept_when_caching_is_off() -> None:
     cache = AuthCache(KEY)
-    cache.store(cache.key_of("main", BASE), VERDICT, 0.0, ttl_s=0, stale_s=0)
+    cache.store(cache.key_of("main", BASE), BASE.login, VERDICT, 0.0, ttl_s=0, stale_s=0)
     assert len(cache) == 0
 
 
 def test_the_least_recently_used_goes_first() -> None:
-    cache = AuthCache(KEY, capacity_bytes=1_000)
+    cache = AuthCache(KEY, capacity_bytes=1_400)
     first = stored(cache, request=replace(BASE, login=b"1"))
     second = stored(cache, request=replace(BASE, login=b"2"))
     assert cache.find(first, 1.0) is not None
@@ -190,7 +190,8 @@ def test_the_bound_is_of_octets() -> None:
     cache = AuthCache(KEY, capacity_bytes=100_000)
     for i in range(100):
         key = cache.key_of("main", replace(BASE, login=b"%d" % i))
-        cache.store(key, AuthOk(server="h", port=1, login=b"x" * 16_000), 0.0, ttl_s=10, stale_s=0)
+        verdict = AuthOk(server="h", port=1, login=b"x" * 16_000)
+        cache.store(key, b"%d" % i, verdict, 0.0, ttl_s=10, stale_s=0)
         assert cache.size_bytes <= 100_000
     assert len(cache) == 6
     cache.invalidate(7)
