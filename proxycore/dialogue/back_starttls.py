@@ -1,4 +1,4 @@
-"""STARTTLS at the mail server: greeting, what it offers, the command, and nothing behind the answer.
+"""STARTTLS at the mail server: greeting, what it offers, the command, nothing behind its answer.
 
 One of these is the whole dialogue in clear. It ends with ``Secure`` and is thrown away, inbox
 included; the login is another dialogue's, which begins inside TLS and knows nothing that was said

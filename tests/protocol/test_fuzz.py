@@ -100,6 +100,8 @@ _BACK_WORDS = st.one_of(
             *[b"+OK\r\n", b"-ERR\r\n", b"220 hi\r\n", b"250 ok\r\n", b"250-ok\r\n", b"235 ok\r\n"],
             *[b"334 \r\n", b"250-AUTH LOGIN XOAUTH2\r\n", b"250 AUTH NTLM\r\n", b"ia1 OK\r\n"],
             *[b"* OK [CAPABILITY SASL-IR IDLE] hi\r\n", b"+ \r\n", b"ia1 BAD\r\n"],
+            *[b"* CAPABILITY IMAP4 STARTTLS\r\n", b"ca1 OK\r\n", b"sa1 OK\r\n", b"STLS\r\n.\r\n"],
+            *[b"250-STARTTLS\r\n", b"250 STARTTLS\r\n"],
             *[b"550 no\r\n", b"* CAPABILITY IMAP4\r\n", b"\n", b"\0", b"y" * 600],
         ]
     ),
@@ -118,7 +120,7 @@ _VERDICTS = st.one_of(
         password=st.just(b"x"),
         master=_IN_LOGINS,
         proxy_auth=st.sampled_from([None, True, False]),
-        proxy_ssl=st.sampled_from([None, "off", "on"]),
+        proxy_ssl=st.sampled_from([None, "off", "on", "starttls"]),
     ),
     st.just(AuthFailed(text=b"no", error_sasl=b"e30=")),
     st.just(AuthFailed(text=b"no", error_sasl=b"e30=", wait_s=1)),
@@ -133,6 +135,7 @@ _EVENTS = st.one_of(
     st.builds(events.FrontBytes, _FRONT),
     st.builds(events.AuthAnswered, _VERDICTS),
     st.just(events.BackConnected()),
+    st.just(events.BackSecured()),
     st.builds(events.BackBytes, _BACK),
     st.builds(events.BackBytes, _BACK),
     st.just(events.TimerFired()),
@@ -141,6 +144,7 @@ _EVENTS = st.one_of(
     st.just(events.FrontClosed()),
 )
 
+_BEFORE_TLS = {b"CAPABILITY", b"STARTTLS", b"CAPA", b"STLS", b"mx.example.com"}
 _UNTIMED = {State.NEW, State.AUTHORISING, State.RELAYING, State.CLOSED}
 
 
@@ -150,6 +154,7 @@ class Watched:
     def __init__(self, chosen: Profile) -> None:
         self.session = Session(chosen, FACTS)
         self._is_timed = False
+        self._in_clear = False
 
     def tell(self, event: events.Event) -> None:
         if isinstance(event, events.TimerFired):
@@ -170,12 +175,20 @@ class Watched:
             assert command.data.endswith(b"\r\n")
             assert command.data.count(b"\n") == command.data.count(b"\r") == 1
             assert b"\0" not in command.data
+            # what is said in clear to a mail server that has to begin TLS first
+            assert not self._in_clear or command.data.split()[-1] in _BEFORE_TLS
         elif isinstance(command, commands.AskAuth):
             request = command.request
             octets = request.login + request.password + request.smtp_from + request.smtp_to
             assert not set(octets) & set(b"\r\n\0")
             assert is_last
-        elif isinstance(command, commands.ConnectBack | commands.Close | commands.Relay):
+        elif isinstance(command, commands.ConnectBack):
+            assert is_last
+            self._in_clear = command.proxy_ssl == "starttls"
+        elif isinstance(command, commands.SecureBack):
+            assert is_last
+            self._in_clear = False
+        elif isinstance(command, commands.Close | commands.Relay):
             assert is_last
         elif isinstance(command, commands.SetTimer):
             assert command.after_ms > 0
@@ -250,13 +263,18 @@ def test_a_back_takes_anything_in_bounded_memory(chosen: Profile) -> None:
         st.sampled_from(login),
         st.sampled_from([b"", b"root"]),
         st.lists(_BACK, min_size=1, max_size=6),
+        st.none() | st.integers(0, 6),
     )
-    def go(said: bytes, master: bytes, answers: list[bytes]) -> None:
+    def go(said: bytes, master: bytes, answers: list[bytes], secured: int | None) -> None:
         watched = Watched(chosen)
         verdict = AuthOk(server="192.0.2.9", port=1, password=b"pw", master=master)
+        verdict.proxy_ssl = "starttls" if secured is not None else None
+        heard: list[events.Event] = [events.BackBytes(octets) for octets in answers]
+        if secured is not None:
+            heard.insert(secured, events.BackSecured())
         for event in (
             *(events.Accepted(), events.FrontBytes(said), events.AuthAnswered(verdict)),
-            *(events.BackConnected(), *map(events.BackBytes, answers)),
+            *(events.BackConnected(), *heard),
         ):
             watched.tell(event)
         assert _held_bytes(watched.session) < _MOST_HELD_BYTES

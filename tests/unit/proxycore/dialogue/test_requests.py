@@ -10,7 +10,8 @@ from proxycore.contract.protocol import Protocol
 from proxycore.contract.reasons import CloseReason
 from proxycore.contract.secret import Secret
 from proxycore.contract.snapshot import AuthHttpHeader
-from proxycore.dialogue.commands import AskAuth, Close, Note, SendFront
+from proxycore.contract.tls import BackTls
+from proxycore.dialogue.commands import AskAuth, Close, ConnectBack, Note, SendFront
 from proxycore.dialogue.events import Accepted, AuthAnswered, FrontBytes
 from proxycore.dialogue.profile import Profile, build
 from proxycore.dialogue.session import Session
@@ -97,9 +98,23 @@ def test_no_answer_puts_a_line_into_a_command(field: str, octet: bytes) -> None:
 
 
 @pytest.mark.parametrize("protocol", list(Protocol))
-@pytest.mark.parametrize("proxy_ssl", ["on", "starttls", "wat"])
-def test_a_login_that_wants_tls_is_never_made_in_clear(protocol: Protocol, proxy_ssl: str) -> None:
+def test_tls_of_an_unknown_kind_is_no_kind(protocol: Protocol) -> None:
     session = session_in(State.AUTHORISING, protocol)
-    verdict = AuthOk(server="192.0.2.9", port=1, proxy_ssl=proxy_ssl)
+    verdict = AuthOk(server="192.0.2.9", port=1, proxy_ssl="wat")
     (*_, close) = session.handle(AuthAnswered(verdict))
     assert close == Close(CloseReason.AUTH_INVALID)
+
+
+@pytest.mark.parametrize("protocol", list(Protocol))
+@pytest.mark.parametrize("configured", ["none", "implicit", "starttls"])
+@pytest.mark.parametrize(
+    ("said", "meant"),
+    [(None, ""), ("off", "none"), ("on", "implicit"), ("starttls", "starttls")],
+)
+def test_the_auth_service_knows_better_than_the_configuration(
+    protocol: Protocol, configured: str, said: str | None, meant: str
+) -> None:
+    session = session_in(State.AUTHORISING, protocol, back_tls=BackTls(proxy_ssl=configured))
+    verdict = AuthOk(server="192.0.2.9", port=1, proxy_ssl=said, proxy_ssl_name="mx.example.com")
+    (*_, connect) = session.handle(AuthAnswered(verdict))
+    assert connect == ConnectBack("192.0.2.9", 1, meant or configured, "mx.example.com")
