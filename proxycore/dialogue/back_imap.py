@@ -16,6 +16,14 @@ from typing import Final
 
 from proxycore.dialogue.announce import lasting
 from proxycore.dialogue.credential import DUMMIES, Credential
+from proxycore.dialogue.doing import (
+    CONNECTING,
+    SENDING_AUTH,
+    SENDING_ID,
+    SENDING_LOGIN,
+    SENDING_PASSWORD,
+    SENDING_USER,
+)
 from proxycore.dialogue.legs import LoginBack
 from proxycore.dialogue.steps import BackStep, LoggedIn
 from proxycore.wire.imap import greeted_capabilities, quote
@@ -111,6 +119,21 @@ class ImapBack(LoginBack):
         return self._refuse(
             rejected=_is(line, self._tag + b" NO") or _is(line, self._tag + b" BAD")
         )
+
+    @property
+    def doing(self) -> str:
+        """What the mail server is to answer to, as logs say it."""
+        if not self._is_greeted:
+            return CONNECTING
+        if self._id:
+            return SENDING_ID
+        credential = self._credential
+        if credential.mechanism or credential.master:
+            return SENDING_AUTH
+        pieces = len(_login_command(self._tag, credential, self._capabilities))
+        if pieces - len(self._unsent) == 1:
+            return SENDING_LOGIN
+        return SENDING_USER if self._unsent else SENDING_PASSWORD
 
     def _answer_with_capabilities(self) -> bytes:
         answer = self._answer

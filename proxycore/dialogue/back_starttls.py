@@ -9,6 +9,7 @@ No credential comes near this module: whatever a mail server says here, it learn
 """
 
 from proxycore.contract.reasons import CloseReason
+from proxycore.dialogue.doing import CONNECTING, SENDING_STARTTLS
 from proxycore.dialogue.legs import Back
 from proxycore.dialogue.shown import shown
 from proxycore.dialogue.steps import SECURE, BackStep, Refused
@@ -20,6 +21,11 @@ class StartTlsBack(Back):
     """What the three protocols have in common."""
 
     __slots__ = ()
+
+    @property
+    def doing(self) -> str:
+        """What the mail server is to answer to, as logs say it."""
+        return SENDING_STARTTLS if self._command else CONNECTING
 
     def _ask(self, command: bytes) -> BackStep:
         """Send a command, unless the server has said something that nothing has asked for."""

@@ -139,8 +139,10 @@ class Note(Command):
     ``message`` holds nothing secret. The driver adds who and where, and escapes what a peer sent.
     """
 
-    __slots__ = ("level", "message")
+    __slots__ = ("action", "level", "message")
 
-    def __init__(self, level: str, message: str) -> None:
+    def __init__(self, level: str, message: str, action: str = "") -> None:
         self.level = level
         self.message = message
+        self.action = action
+        """What was being done; empty: what the session's state says."""

@@ -6,6 +6,7 @@ from typing import ClassVar, Self
 
 from proxycore.contract.reasons import CloseReason
 from proxycore.dialogue.credential import Credential
+from proxycore.dialogue.doing import sending
 from proxycore.dialogue.profile import Facts, Profile
 from proxycore.dialogue.sasl import Challenge, Outcome, Rejection, Take, first_word
 from proxycore.dialogue.steps import BackStep, Farewell, FrontStep, Noted, Refused, Submission
@@ -15,13 +16,15 @@ from proxycore.wire.inbox import Inbox, LineTooLong
 class Back(ABC):
     """The dialogue with the mail server: we are its client. Fed octets, asked for steps."""
 
-    __slots__ = ("_answer", "_inbox", "_limit_bytes")
+    __slots__ = ("_answer", "_before", "_command", "_inbox", "_limit_bytes")
 
     def __init__(self, limit_bytes: int) -> None:
         self._inbox = Inbox()
         self._limit_bytes = limit_bytes
         self._answer = b""
         """Lines of the answer being read that were taken off the inbox already."""
+        self._command = self._before = b""
+        """The last two commands."""
 
     def feed(self, data: bytes) -> None:
         """Add octets the mail server sent."""
@@ -50,7 +53,13 @@ class Back(ABC):
     def _send(self, command: bytes) -> bytes:
         """Give a command as the step; its answer begins empty."""
         self._answer = b""
+        self._before, self._command = self._command, command
         return command
+
+    @property
+    def doing(self) -> str:
+        """What the mail server is to answer to, as logs say it."""
+        return sending(self._command, self._before)
 
     def _refuse(self, *, rejected: bool) -> Refused:
         reason = CloseReason.BACKEND_REJECTED if rejected else CloseReason.BACKEND_INVALID

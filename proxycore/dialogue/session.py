@@ -195,7 +195,8 @@ class Session(Authorising):
         return self._close(CloseReason.TLS_TIMEOUT, note=note)
 
     def _time_out_back(self) -> Sequence[Command]:
-        note = Note("info", "upstream timed out (110: Connection timed out)")
+        doing = self._back.doing if self._back is not None else ""
+        note = Note("info", "upstream timed out (110: Connection timed out)", doing)
         return self._close(CloseReason.BACKEND_TIMEOUT, self._profile.internal_error, note)
 
     def _on_stop(self, event: Stop) -> Sequence[Command]:

@@ -183,7 +183,8 @@ class Driver(BackLeg):
     def _note(self, command: Note) -> None:
         if LEVELS[command.level] <= self.block.log.threshold:
             relaying = self._machine is not None and self._machine.state is State.RELAYING
-            self._log(command.level, command.message, "" if relaying else ACTIONS[self._was])
+            action = "" if relaying else command.action or ACTIONS[self._was]
+            self._log(command.level, command.message, action)
 
     def _relay(self, command: Relay) -> None:
         machine = self._machine
