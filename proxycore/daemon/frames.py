@@ -10,14 +10,18 @@ belong to the frame; they travel by SCM_RIGHTS with the first octet of its heade
 kernel never delivers descriptors later than the octets they were sent with, so a complete frame
 finds its own at the head of the queue.
 
+``fds`` of 255 means that no descriptors but plain octets belong to the frame: they follow the
+object and a line feed, and count in ``length``.
+
 The kinds of frame, each an object with a ``type``; one that carries ``n`` is answered by ``done``:
 
     supervisor ──► worker                            worker ──► supervisor
-    start       boot id, identity, token, generation done      n, affected, problem
+    start       boot id, identity, token             done      n, affected, problem
     sockets     keys (+ the descriptors)             report    counts, gauges, session changes
     apply       n, snapshot                          log       lines: [level, time, message]
-    invalidate  n, generation, since, logins
+    invalidate  n, generation
     kick        n, sessions
+                                                     access    server, dropped (+ the lines)
     drain       shutdown_timeout_ms
     stop
 """
@@ -40,6 +44,8 @@ MAX_FDS: Final = 200
 
 READ_BYTES: Final = 262_144
 
+_WITH_OCTETS: Final = 255
+
 _HEADER = struct.Struct("!IB")
 
 
@@ -47,9 +53,11 @@ class BrokenStream(Exception):
     """The stream cannot be understood any more; the process at its other end has to go."""
 
 
-def encode(message: Message, fd_count: int = 0) -> bytes:
-    """Give the octets of a frame."""
+def encode(message: Message, fd_count: int = 0, octets: bytes = b"") -> bytes:
+    """Give the octets of a frame; one that brings ``octets`` has no descriptors."""
     body = json.dumps(message, separators=(",", ":")).encode()
+    if octets:
+        body, fd_count = b"%b\n%b" % (body, octets), _WITH_OCTETS
     return _HEADER.pack(len(body), fd_count) + body
 
 
@@ -79,14 +87,23 @@ class Decoder:
         end = _HEADER.size + length
         if len(self._buffer) < end:
             return None
+        octets = b""
+        if fd_count == _WITH_OCTETS:
+            line_end = self._buffer.find(b"\n", _HEADER.size, end)
+            octets = bytes(self._buffer[line_end + 1 : end])
+            fd_count, text = 0, self._buffer[_HEADER.size : line_end]
+        else:
+            text = self._buffer[_HEADER.size : end]
         if fd_count > len(self._fds):
             raise BrokenStream(f"frame with {fd_count} descriptors, {len(self._fds)} arrived")
         try:
-            message = json.loads(self._buffer[_HEADER.size : end])
+            message = json.loads(text)
         except ValueError:
             raise BrokenStream("frame that is not JSON") from None
         if not isinstance(message, dict):
             raise BrokenStream("frame that is not an object")
+        if octets:
+            message["octets"] = octets
         del self._buffer[:end]
         return message, [self._fds.popleft() for _ in range(fd_count)]
 
@@ -104,9 +121,11 @@ class Outbox:
         self._queue: deque[tuple[memoryview, list[socket.socket]]] = deque()
         self.pending_bytes = 0
 
-    def put(self, message: Message, passed: Sequence[socket.socket] = ()) -> None:
+    def put(
+        self, message: Message, passed: Sequence[socket.socket] = (), octets: bytes = b""
+    ) -> None:
         """Append a frame. ``passed`` are sockets to hand over; the caller may close its own."""
-        data = encode(message, len(passed))
+        data = encode(message, len(passed), octets)
         self._queue.append((memoryview(data), [sock.dup() for sock in passed]))
         self.pending_bytes += len(data)
 

@@ -18,6 +18,7 @@ from typing import Final
 from proxycore.contract.messages import SettingProblem
 from proxycore.contract.process import SYSLOG, ErrorLog
 from proxycore.contract.snapshot import Snapshot
+from proxycore.daemon.access_logs import AccessLogs
 from proxycore.daemon.syslog import Syslog
 from proxycore.net.log import LEVELS, escaped
 
@@ -42,7 +43,7 @@ def traceback_line(error: BaseException) -> str:
 
 
 class ErrorLogs:
-    """The open log targets. Before any configuration is known, stderr."""
+    """The open log targets, those of the access logs among them. At first there is stderr only."""
 
     def __init__(self) -> None:
         self._wanted: dict[str, tuple[ErrorLog, ...]] = {"": DEFAULT_LOGS}
@@ -54,6 +55,7 @@ class ErrorLogs:
         self._written_second = -1
         self._stamp = ""
         self._hostname = socket.gethostname()
+        self.access = AccessLogs(self.write)
 
     def prepare(self, snapshot: Snapshot) -> list[SettingProblem]:
         """Open what ``snapshot`` names beyond what is open, without using it yet."""
@@ -63,7 +65,7 @@ class ErrorLogs:
                 self._open(log)
             except OSError as error:
                 problems.append(SettingProblem(path=f"{path}.target", message=_explain(log, error)))
-        return problems
+        return [*problems, *self.access.prepare(snapshot)]
 
     def _open(self, log: ErrorLog) -> None:
         if log.target.startswith(SYSLOG):
@@ -77,6 +79,7 @@ class ErrorLogs:
         self._wanted = {server.name: server.error_logs for server in snapshot.servers}
         self._wanted = {name: logs for name, logs in self._wanted.items() if logs}
         self._wanted[""] = snapshot.process.error_logs or DEFAULT_LOGS
+        self.access.use(snapshot)
         self.settle()
 
     def settle(self) -> None:
@@ -88,9 +91,11 @@ class ErrorLogs:
         for log in [log for log in self._syslogs if log not in named]:
             self._syslogs.pop(log).close()
         self._silent &= named
+        self.access.settle()
 
     def reopen(self) -> None:
         """Open every file again by its name: the old one has been rotated away."""
+        self.access.reopen()
         for target, fd in list(self._files.items()):
             try:
                 self._files[target] = _open(target)
@@ -150,6 +155,7 @@ class ErrorLogs:
 
     def close(self) -> None:
         """Close the files; what follows goes to stderr."""
+        self.access.close()
         self._wanted = {"": DEFAULT_LOGS}
         self.settle()
 

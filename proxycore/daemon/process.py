@@ -15,7 +15,6 @@ import proxycore
 from proxycore.contract.session import SessionBytes, SessionRecord
 from proxycore.daemon.frames import MAX_FDS, BrokenStream, Decoder, Message, Outbox, receive
 from proxycore.daemon.logs import Line
-from proxycore.daemon.privileges import DUMP_SIGNAL
 
 _SIGNALS_OF_OURS: Final = (
     signal.SIGINT,
@@ -24,8 +23,6 @@ _SIGNALS_OF_OURS: Final = (
     signal.SIGHUP,
     signal.SIGUSR1,
     signal.SIGUSR2,
-    signal.SIGWINCH,
-    DUMP_SIGNAL,
 )
 _STDERR_BYTES = 65_536
 
@@ -55,6 +52,9 @@ class Observer(Protocol):
 
     def logged(self, worker: "WorkerProcess", lines: list[Line]) -> None:
         """A worker has something for the error log."""
+
+    def recorded(self, worker: "WorkerProcess", server: str, lines: bytes, dropped: int) -> None:
+        """A worker has lines for the access log of a server block; some it had to drop."""
 
     def complained(self, worker: "WorkerProcess", text: str) -> None:
         """A worker wrote to its stderr, which only an interpreter in trouble does."""
@@ -192,6 +192,9 @@ class WorkerProcess:
         elif kind == "log":
             lines = [(level, at, text, server) for level, at, text, server in message["lines"]]
             self._observer.logged(self, lines)
+        elif kind == "access":
+            lines_of = message.get("octets", b"")
+            self._observer.recorded(self, message["server"], lines_of, message["dropped"])
         elif kind == "report":
             self.silent_ticks = 0
             report = Report(

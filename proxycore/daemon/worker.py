@@ -22,9 +22,10 @@ from proxycore.contract.codec import encode
 from proxycore.contract.reasons import CloseReason
 from proxycore.contract.secret import Secret
 from proxycore.contract.snapshot import Snapshot, from_plain
+from proxycore.daemon.access_lines import AccessLines
 from proxycore.daemon.frames import BrokenStream, Decoder, Message, Outbox, receive
 from proxycore.daemon.logs import DEFAULT_LOGS, Line, threshold, traceback_line
-from proxycore.daemon.privileges import DUMP_SIGNAL, Identity, drop
+from proxycore.daemon.privileges import Identity, drop
 from proxycore.net.engine import Engine
 from proxycore.net.log import LEVELS
 from proxycore.net.reactor import READ, WRITE, Reactor
@@ -41,16 +42,9 @@ MAX_UNSENT_BYTES: Final = 4 * 1024 * 1024
 MAX_LINES: Final = 10_000
 """Log lines that may wait; more are counted and the count is logged."""
 
-_IGNORED: Final = (
-    signal.SIGINT,
-    signal.SIGQUIT,
-    signal.SIGTERM,
-    signal.SIGHUP,
-    signal.SIGUSR1,
-    signal.SIGUSR2,
-)
 _POLL_S = 0.05
 _STOP_GRACE_S = 0.5
+_DUMP_SIGNAL = signal.SIGUSR2
 
 
 class WorkerLog:
@@ -122,6 +116,7 @@ class Worker:
         self._outbox = Outbox(pipe)
         self._reactor = Reactor()
         self._log = WorkerLog(lambda: self._later(0, self._send_lines))
+        self._access = AccessLines(lambda: self._later(0, self._send_records))
         self._engine: Engine | None = None
         self._held: set[str] = set()
         self._received: dict[str, socket.socket] = {}
@@ -172,6 +167,9 @@ class Worker:
 
     def _send(self, message: Message) -> None:
         self._outbox.put(message)
+        self._flush_or_end()
+
+    def _flush_or_end(self) -> None:
         try:
             self._flush()
         except OSError:
@@ -189,6 +187,17 @@ class Worker:
         lines = self._log.take()
         if lines:
             self._send({"type": "log", "lines": lines})
+
+    def _send_records(self) -> None:
+        if self._outbox.pending_bytes > MAX_UNSENT_BYTES:
+            self._later(REPORT_S, self._send_records)
+            return
+        self._put_records()
+        self._flush_or_end()
+
+    def _put_records(self) -> None:
+        for server, lines, dropped in self._access.take():
+            self._outbox.put({"type": "access", "server": server, "dropped": dropped}, (), lines)
 
     def _report(self) -> None:
         if self._outbox.pending_bytes <= MAX_UNSENT_BYTES:
@@ -245,9 +254,9 @@ class Worker:
             hostname=message["hostname"],
             log=self._log,
             log_of=self._log.of,
+            access_of=self._access.of,
             node_token=Secret(token) if token else None,
         )
-        self.engine.invalidate(message["generation"])
         self._later(REPORT_S, self._report)
 
     def _take_sockets(self, keys: list[str], fds: list[int]) -> None:
@@ -264,6 +273,7 @@ class Worker:
         first = not self._held
         sockets, self._received = self._received, {}
         self._log.use(snapshot)
+        self._access.use(snapshot)
         newest = self.engine.newest
         self.engine.apply(snapshot, sockets)
         self._newest_of_former = newest
@@ -272,11 +282,7 @@ class Worker:
             self.engine.settle_memory()
 
     def _invalidate(self, message: Message) -> None:
-        self.engine.invalidate(
-            message["generation"],
-            since=message["since"],
-            logins=[login.encode("utf-8", "surrogateescape") for login in message["logins"]],
-        )
+        self.engine.invalidate(message["generation"])
 
     def _renew_token(self, message: Message) -> None:
         self.engine.renew_token(Secret(message["node_token"]))
@@ -326,6 +332,7 @@ class Worker:
         try:
             if self._engine is not None:
                 self._outbox.put({"type": "log", "lines": self._log.take()})
+                self._put_records()
                 self._outbox.put(self._state())
                 self._outbox.flush()
                 self._engine.close()
@@ -341,9 +348,9 @@ class Worker:
 def main() -> None:
     """Run as a worker on the descriptor given as the only argument."""
     faulthandler.enable()
-    faulthandler.register(DUMP_SIGNAL, chain=False)
+    faulthandler.register(_DUMP_SIGNAL, chain=False)
     # the supervisor alone decides when a worker ends; a terminal's Ctrl-C reaches us, too
-    for number in _IGNORED:
+    for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1):
         signal.signal(number, signal.SIG_IGN)
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
     Worker(socket.socket(fileno=int(sys.argv[1]))).run()
