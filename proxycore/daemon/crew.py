@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from proxycore.contract.secret import Secret
 from proxycore.daemon.logs import ErrorLogs, Line
-from proxycore.daemon.privileges import Identity
+from proxycore.daemon.privileges import DUMP_SIGNAL, Identity
 from proxycore.daemon.process import Load, Reply, Report, WorkerProcess
 from proxycore.daemon.registry import Registry
 from proxycore.daemon.tasks import spawn
@@ -74,6 +74,8 @@ class Crew:
         self._boot_failures = 0
         self._changed = asyncio.Event()
         self._stopping = False
+        self.generation = 0
+        """Routing generation that caches are of, also those of workers yet to start."""
 
     @property
     def serving(self) -> int:
@@ -148,6 +150,7 @@ class Crew:
                 "boot_id": f"{self._facts.boot_id}-{worker.serial}",
                 "hostname": self._facts.hostname,
                 "node_token": token.reveal() if token else "",
+                "generation": self.generation,
                 "identity": identity
                 and {"uid": identity.uid, "gid": identity.gid, "groups": identity.groups},
             }
@@ -238,7 +241,7 @@ class Crew:
         message = f"worker process {worker.pid} does not answer, killing it; it was at:"
         self._logs.write("alert", message)
         if worker.serving:
-            worker.signal(signal.SIGUSR2)
+            worker.signal(DUMP_SIGNAL)
             await asyncio.sleep(_DUMP_S)
         worker.signal(signal.SIGKILL)
 
@@ -247,6 +250,13 @@ class Crew:
     async def ask_all(self, message: dict[str, Any]) -> list[Reply]:
         """Ask every worker, also one that is starting: it may serve before we hear that it does."""
         return list(await asyncio.gather(*(w.ask(message) for w in self._workers.values())))
+
+    async def invalidate(self, generation: int, since: int, logins: tuple[str, ...]) -> None:
+        """Have every worker's cache be of this generation, as ``AuthCache.invalidate`` says."""
+        self.generation = generation
+        await self.ask_all(
+            {"type": "invalidate", "generation": generation, "since": since, "logins": logins}
+        )
 
     async def renew_token(self, token: Secret) -> None:
         """Have every worker, now and later, use another node token."""
@@ -263,6 +273,12 @@ class Crew:
             )
         )
         return sum(reply.affected for reply in replies)
+
+    def rest(self) -> None:
+        """Let every worker finish its sessions; none is started until the next ``apply``."""
+        self._size = 0
+        if self._load is not None:
+            self._fit()
 
     async def drain(self, *, shutdown_timeout_ms: int) -> None:
         """Let every worker finish its sessions; returns when all are gone."""

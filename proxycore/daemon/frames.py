@@ -16,10 +16,10 @@ object and a line feed, and count in ``length``.
 The kinds of frame, each an object with a ``type``; one that carries ``n`` is answered by ``done``:
 
     supervisor ──► worker                            worker ──► supervisor
-    start       boot id, identity, token             done      n, affected, problem
+    start       boot id, identity, token, generation done      n, affected, problem
     sockets     keys (+ the descriptors)             report    counts, gauges, session changes
     apply       n, snapshot                          log       lines: [level, time, message]
-    invalidate  n, generation
+    invalidate  n, generation, since, logins
     kick        n, sessions
                                                      access    server, dropped (+ the lines)
     drain       shutdown_timeout_ms

@@ -15,6 +15,7 @@ import proxycore
 from proxycore.contract.session import SessionBytes, SessionRecord
 from proxycore.daemon.frames import MAX_FDS, BrokenStream, Decoder, Message, Outbox, receive
 from proxycore.daemon.logs import Line
+from proxycore.daemon.privileges import DUMP_SIGNAL
 
 _SIGNALS_OF_OURS: Final = (
     signal.SIGINT,
@@ -23,6 +24,8 @@ _SIGNALS_OF_OURS: Final = (
     signal.SIGHUP,
     signal.SIGUSR1,
     signal.SIGUSR2,
+    signal.SIGWINCH,
+    DUMP_SIGNAL,
 )
 _STDERR_BYTES = 65_536
 

@@ -25,7 +25,7 @@ from proxycore.contract.snapshot import Snapshot, from_plain
 from proxycore.daemon.access_lines import AccessLines
 from proxycore.daemon.frames import BrokenStream, Decoder, Message, Outbox, receive
 from proxycore.daemon.logs import DEFAULT_LOGS, Line, threshold, traceback_line
-from proxycore.daemon.privileges import Identity, drop
+from proxycore.daemon.privileges import DUMP_SIGNAL, Identity, drop
 from proxycore.net.engine import Engine
 from proxycore.net.log import LEVELS
 from proxycore.net.reactor import READ, WRITE, Reactor
@@ -42,9 +42,16 @@ MAX_UNSENT_BYTES: Final = 4 * 1024 * 1024
 MAX_LINES: Final = 10_000
 """Log lines that may wait; more are counted and the count is logged."""
 
+_IGNORED: Final = (
+    signal.SIGINT,
+    signal.SIGQUIT,
+    signal.SIGTERM,
+    signal.SIGHUP,
+    signal.SIGUSR1,
+    signal.SIGUSR2,
+)
 _POLL_S = 0.05
 _STOP_GRACE_S = 0.5
-_DUMP_SIGNAL = signal.SIGUSR2
 
 
 class WorkerLog:
@@ -257,6 +264,7 @@ class Worker:
             access_of=self._access.of,
             node_token=Secret(token) if token else None,
         )
+        self.engine.invalidate(message["generation"])
         self._later(REPORT_S, self._report)
 
     def _take_sockets(self, keys: list[str], fds: list[int]) -> None:
@@ -282,7 +290,11 @@ class Worker:
             self.engine.settle_memory()
 
     def _invalidate(self, message: Message) -> None:
-        self.engine.invalidate(message["generation"])
+        self.engine.invalidate(
+            message["generation"],
+            since=message["since"],
+            logins=[login.encode("utf-8", "surrogateescape") for login in message["logins"]],
+        )
 
     def _renew_token(self, message: Message) -> None:
         self.engine.renew_token(Secret(message["node_token"]))
@@ -348,9 +360,9 @@ class Worker:
 def main() -> None:
     """Run as a worker on the descriptor given as the only argument."""
     faulthandler.enable()
-    faulthandler.register(_DUMP_SIGNAL, chain=False)
+    faulthandler.register(DUMP_SIGNAL, chain=False)
     # the supervisor alone decides when a worker ends; a terminal's Ctrl-C reaches us, too
-    for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1):
+    for number in _IGNORED:
         signal.signal(number, signal.SIG_IGN)
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
     Worker(socket.socket(fileno=int(sys.argv[1]))).run()
