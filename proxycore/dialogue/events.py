@@ -93,7 +93,7 @@ class BackSecured(Event):
 
 
 class BackFailed(Event):
-    """The mail server could not be connected to, or TLS with it failed. Why is in the log."""
+    """The mail server could not be connected to, or TLS with it failed, then or later."""
 
     __slots__ = ("reason",)
 

@@ -38,7 +38,7 @@ class LoggingIn(Spine):
     def on_back_secured(self, _event: BackSecured) -> Sequence[Command]:
         """Begin it anew inside TLS, where nothing of before counts."""
         credential = self._credential
-        if not self._is_securing or credential is None:
+        if self.state is not State.LOGGING_IN or self._back is not None or credential is None:
             return NOTHING
         self._back = back = self._front.open_back(credential)
         return self._follow(back, back.begin())
@@ -58,6 +58,7 @@ class LoggingIn(Spine):
                 commands.append(SendBack(step))
                 step = back.read()
             elif type(step) is Secure:
+                # nothing that was said in clear is remembered
                 self._back = None
                 commands.append(SecureBack())
                 return commands
@@ -75,11 +76,6 @@ class LoggingIn(Spine):
             else:
                 return commands
 
-    @property
-    def _is_securing(self) -> bool:
-        """TLS begins: nothing that was said in clear is remembered."""
-        return self.state is State.LOGGING_IN and self._back is None
-
     def _give_up(self, refused: Refused) -> Sequence[Command]:
         if refused.message:
             note = Note("error", refused.message)
@@ -92,7 +88,7 @@ class LoggingIn(Spine):
 
     def on_back_failed(self, event: BackFailed) -> Sequence[Command]:
         """Give up: it could not be reached, or not securely."""
-        if self.state is not State.CONNECTING and not self._is_securing:
+        if self.state is not State.CONNECTING and self.state is not State.LOGGING_IN:
             return NOTHING
         return self._close(event.reason, self._profile.internal_error)
 

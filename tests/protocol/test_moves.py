@@ -69,7 +69,7 @@ def test_nothing_is_done_for_what_cannot_happen_now(state: State) -> None:
         events.FrontSecured: {State.SECURING},
         events.FrontDistrusted: {State.NEW, State.SECURING},
         events.AuthAnswered: {State.AUTHORISING},
-        events.BackFailed: {State.CONNECTING},
+        events.BackFailed: {State.CONNECTING, State.LOGGING_IN},
         events.BackBytes: {State.LOGGING_IN},
         events.BackConnected: {State.CONNECTING},
     }

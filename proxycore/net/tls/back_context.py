@@ -20,6 +20,7 @@ from proxycore.net.tls.libssl import (
     SESS_CACHE_CLIENT,
     SESS_CACHE_NO_INTERNAL,
     SESS_CACHE_OFF,
+    TLS1_3,
     VERIFY_NONE,
     VERIFY_PEER,
     crypto,
@@ -112,9 +113,17 @@ class BackContext:
         revoke(self.pointer, back.proxy_ssl_crl, "proxy_ssl_crl")
 
     def session(self, key: str) -> Any:
-        """Take the newest session with this mail server; NULL without. Each is used once."""
+        """Give the newest session with this mail server; NULL without.
+
+        One of TLS 1.3 is used once (RFC 8446 §C.4), and its use brings the next; in older protocols
+        a resumed session brings none.
+        """
         found = self._sessions.pop(key, None)
-        return NULL if found is None else found
+        if found is None:
+            return NULL
+        if ssl.SSL_SESSION_get_protocol_version(found) < TLS1_3:
+            self._sessions[key] = found
+        return found
 
     def keep(self, key: str, session: Any) -> None:
         """Keep a session; its reference is ours."""

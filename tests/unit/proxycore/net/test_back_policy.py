@@ -96,7 +96,7 @@ REFUSED = {
     "verify": Case(UNTRUSTED, "is self-signed", lambda: server_context(self_signed(NAME))),
     "name": Case(
         UNTRUSTED,
-        f'the certificate is not for "{NAME}" but for other.example.com',
+        f'the certificate is not for "{NAME}" but for DNS:other.example.com',
         lambda: server_context(AUTHORITY.issue("other.example.com")),
     ),
     "bundle": Case(
@@ -330,7 +330,7 @@ def test_a_route_s_name_comes_before_the_configured_one(house: House, mode: str)
     assert sealed.asked_names == ["other.example.com"]
     submit(house, named)
     assert met(house, mode, server_context()).fault
-    assert '"other.example.com" but for mail.example.com' in house.log.text()
+    assert '"other.example.com" but for DNS:mail.example.com' in house.log.text()
 
 
 @pytest.mark.parametrize("mode", MODES)
@@ -343,7 +343,7 @@ def test_without_a_name_the_address_is_what_counts(house: House, mode: str) -> N
     assert sealed.asked_names == [None]
     submit(house)
     assert met(house, mode, server_context()).fault
-    assert 'not for "127.0.0.1" but for mail.example.com' in house.log.text()
+    assert 'not for "127.0.0.1" but for DNS:mail.example.com' in house.log.text()
 
 
 # --- names and contexts -------------------------------------------------------------------------

@@ -85,10 +85,12 @@ def test_a_wrong_name_is_said_with_the_right_ones(names: tuple[str, ...], asked:
     assert names[0] in reason
 
 
-def test_proxy_ssl_name_comes_before_the_host_s_own() -> None:
-    front, back = met(SERVER, "192.0.2.9", proxy_ssl_name="mail.example.com")
-    assert is_open(front, back)
-    assert front.server_name == "mail.example.com"
+@pytest.mark.parametrize("name", ["", "999.0.0.1"])
+def test_a_name_no_certificate_could_be_for_is_no_name(name: str) -> None:
+    # OpenSSL would then check none
+    with pytest.raises(Refused, match="nothing a certificate can be for"):
+        back_end(back_context(), name)
+    assert back_end(back_context(proxy_ssl_verify=False), name).start()
 
 
 def test_without_server_name_none_is_sent() -> None:
