@@ -101,6 +101,11 @@ class AuthHttp:
         "Prove with the node's own token that a node is asking (the built-in auth view).",
         default=False,
     )
+    pass_client_cert: bool = setting(
+        "Tell it the whole certificate of a client that gave one.",
+        default=False,
+        directive="auth_http_pass_client_cert",
+    )
     cache_ttl_ms: int = setting(
         "How long a good answer is used again without asking; 0 asks for every login.",
         default=0,

@@ -75,6 +75,7 @@ class Authorising(LoggingIn):
                 request.smtp_from = step.envelope.mail
                 request.smtp_to = step.envelope.rcpt
         request.proxy = facts.proxy
+        request.tls = facts.tls
         if profile.sends_local_ip:
             request.server_ip = facts.local_ip
         if profile.sends_session:

@@ -8,7 +8,7 @@ import typing
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from proxycore.contract.authhttp import ProxyFacts
+from proxycore.contract.authhttp import ProxyFacts, TlsFacts
 from proxycore.contract.protocol import Protocol
 from proxycore.contract.snapshot import AuthHttp, Server
 from proxycore.dialogue import announce, replies
@@ -36,6 +36,10 @@ class Facts(typing.Protocol):
     @property
     def proxy(self) -> ProxyFacts | None:
         """What the PROXY header said, if there was one with addresses."""
+
+    @property
+    def tls(self) -> TlsFacts | None:
+        """What the TLS handshake with the client agreed on, if there was one."""
 
     @property
     def session(self) -> str:

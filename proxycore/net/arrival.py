@@ -148,7 +148,7 @@ class Arrival:
     # --- the name ---
 
     def _identify(self, client: tuple[str, int]) -> None:
-        block = self._door.block
+        block = self._door.naming
         if not block.wants_client_names or client[0].startswith("unix:"):
             self._begin(client, "")
             return

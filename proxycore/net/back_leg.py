@@ -10,7 +10,7 @@ from proxycore.dialogue.commands import ConnectBack
 from proxycore.dialogue.events import BackBytes, BackClosed, BackConnected, BackFailed
 from proxycore.dialogue.states import State
 from proxycore.net.door import Door
-from proxycore.net.front_leg import FrontLeg
+from proxycore.net.front_tls_leg import FrontTlsLeg
 from proxycore.net.log import ACTIONS
 from proxycore.net.names import is_ip_address
 from proxycore.net.reactor import READ, WRITE
@@ -35,7 +35,7 @@ _BACK_CONNECTED: Final = BackConnected()
 _BACK_CLOSED: Final = BackClosed()
 
 
-class BackLeg(FrontLeg):
+class BackLeg(FrontTlsLeg):
     """Connects to a mail server, reads and writes it."""
 
     __slots__ = ("_back", "_back_out", "_connected", "_lookup", "_patience", "_targets")
@@ -73,15 +73,17 @@ class BackLeg(FrontLeg):
         if server.so_keepalive:
             keep_alive(self._front)
             keep_alive(self._back)
-        if server.proxy_protocol == "off":
-            # the mail server speaks first, so its greeting tells that we are connected
-            self.context.reactor.watch(self._back, READ, self._on_back)
-        else:
-            self._back_out = self._proxy_header(server.proxy_protocol)
-            self.context.reactor.watch(self._back, READ | WRITE, self._on_back)
+        self._back_out = self._first_words()
+        # where the mail server speaks first, its greeting tells that we are connected
+        mask = READ | WRITE if self._back_out else READ
+        self.context.reactor.watch(self._back, mask, self._on_back)
         return None
 
-    def _proxy_header(self, version: str) -> bytes:
+    def _first_words(self) -> bytes:
+        """Give what a mail server gets before it says anything."""
+        version = self.block.server.proxy_protocol
+        if version == "off":
+            return b""
         client, local = (self.client_ip, self.client_port), self.door.local_address(self._front)
         return render_v1(client, local) if version == "on" else render_v2(client, local)
 
@@ -173,17 +175,24 @@ class BackLeg(FrontLeg):
         except OSError as problem:
             self._back_broke(problem)
             return
+        self._take_back(data)
+
+    def _take_back(self, data: bytes) -> None:
+        """Tell the machine what the mail server sent; nothing: it has closed."""
         event = BackBytes(data) if data else _BACK_CLOSED
         if self._connected:
             self.deliver(event)
         else:
-            self._connected = True
-            self.course.connected_at = self.context.reactor.now
-            if self._patience is not None:
-                self._patience.cancel()
-                self._patience = None
+            self._note_connected()
             self._following = event
             self.deliver(_BACK_CONNECTED)
+
+    def _note_connected(self) -> None:
+        self._connected = True
+        self.course.connected_at = self.context.reactor.now
+        if self._patience is not None:
+            self._patience.cancel()
+            self._patience = None
 
     def _back_broke(self, problem: OSError) -> None:
         if self._connected:
@@ -203,9 +212,10 @@ class BackLeg(FrontLeg):
         except BlockingIOError:
             sent = 0
         except OSError as problem:
-            self._back_out = b""
-            # once connected, why it broke, or its last words, will be read
-            if not self._connected:
+            if self._connected:
+                # why it broke, or its last words, will be read
+                self._back_out = b""
+            else:
                 self._back_broke(problem)
             return
         if sent == len(out):

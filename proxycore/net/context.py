@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from proxycore.contract.snapshot import Server
 from proxycore.dialogue.profile import Profile
 from proxycore.net.access import Access
+from proxycore.net.back_policy import BackPolicy
 from proxycore.net.ledger import Ledger, Series
 from proxycore.net.log import LEVELS, Log, escaped
 from proxycore.net.pipes import PipePool
@@ -131,11 +132,13 @@ class Block:
 
     __slots__ = (
         "access",
+        "back_policy",
         "context",
         "desk",
         "idle_s",
         "log",
         "names",
+        "places",
         "profile",
         "resolver",
         "server",
@@ -154,14 +157,19 @@ class Block:
         resolver: "Resolver",
         trusted: TrustedPeers,
         access: Access,
+        back_policy: BackPolicy,
     ) -> None:
         self.context = context
         self.access = access
+        self.back_policy = back_policy
+        """TLS towards mail servers."""
         self.log = log
         self.server = server
         self.profile = profile
         self.names = names
         self.desk = desk
+        self.places: dict[str, str] = {}
+        """By ``listen``: what the access log says of it."""
         self.resolver = resolver
         self.trusted = trusted
         """Whose PROXY header tells the client's address."""

@@ -4,15 +4,19 @@ import os
 from collections.abc import Mapping
 from contextlib import suppress
 from time import time
+from typing import TYPE_CHECKING
 
 from proxycore.contract.authhttp import ProxyFacts
 from proxycore.contract.reasons import CloseReason
 from proxycore.contract.snapshot import Listen
 from proxycore.dialogue import replies
-from proxycore.net.access import Course, compose, keep
+from proxycore.net.access import Course, keep, write_record
 from proxycore.net.context import Block
 from proxycore.net.log import INFO, LEVELS, line, whereabouts
 from proxycore.net.sockets import local_address, shown_address
+
+if TYPE_CHECKING:
+    from proxycore.net.tls.library import Library
 
 _ANY = frozenset({"*", "0.0.0.0", "::"})  # noqa: S104  (compared with, never bound to)
 
@@ -25,6 +29,8 @@ class Door:
         "block",
         "covered",
         "key",
+        "library",
+        "naming",
         "port",
         "proxied",
         "secured",
@@ -32,9 +38,20 @@ class Door:
     )
 
     def __init__(
-        self, block: Block, listen: Listen, covered: "Mapping[str, Door] | None" = None
+        self,
+        block: Block,
+        listen: Listen,
+        covered: "Mapping[str, Door] | None" = None,
+        *,
+        library: "Library[Block] | None" = None,
+        naming: Block | None = None,
     ) -> None:
+        """``naming``: the block whose resolver finds clients' names, if it is another one."""
         self.block = block
+        """Of the blocks that share the socket, the one for clients that name nobody."""
+        self.library = library
+        """Contexts of all of them by name, where they speak TLS."""
+        self.naming = naming or block
         self.covered = covered or {}
         """By local address: doors of other ``listen``s that have no socket of their own."""
         self.key = listen.key
@@ -42,7 +59,7 @@ class Door:
         """Connections begin with a PROXY header."""
         self.secured = listen.ssl
         """They speak TLS from the first octet."""
-        self.settles_first = self.proxied or block.wants_client_names
+        self.settles_first = self.proxied or self.naming.wants_client_names
         """Something is to be found out about a connection before its dialogue begins."""
         # asking the kernel costs a system call per login, so it is asked only where it must be
         known = listen.address[:1].isdigit() or ":" in listen.address
@@ -109,24 +126,9 @@ class Door:
         context.ledger.closed(block.names, reason)
         context.session_gone()
         if block.access.wanted:
-            server, now = block.server, context.reactor.now
-            block.access.write(
-                compose(
-                    session=context.ledger.name_of(number),
-                    server=server.name,
-                    protocol=server.protocol,
-                    listen=self.key,
-                    client=client[0],
-                    client_port=client[1],
-                    login=b"",
-                    auth_session="",
-                    backend="",
-                    started_at=course.started_at,
-                    kept=keep(course, now, connecting=False, proxy=proxy),
-                    now=now,
-                    reason=reason,
-                )
-            )
+            kept = keep(course, context.reactor.now, connecting=False, proxy=proxy)
+            at = course.started_at
+            write_record(block, number, self.key, *client, b"", "", "", at, kept, reason)
 
     def local_address(self, fd: int) -> tuple[str, int]:
         """Give our own address of a connection; ``("unix:", 0)`` for a unix socket."""

@@ -17,18 +17,21 @@ from proxycore.dialogue.commands import (
     ConnectBack,
     Note,
     Relay,
+    SecureBack,
+    SecureFront,
     SendBack,
     SendFront,
     SetTimer,
 )
-from proxycore.dialogue.events import Accepted, AuthAnswered, Event, FrontBytes, Stop, TimerFired
+from proxycore.dialogue.events import AuthAnswered, Event, FrontBytes, Stop, TimerFired
 from proxycore.dialogue.session import Session
 from proxycore.dialogue.states import State
 from proxycore.net import relay
-from proxycore.net.access import Kept, compose, keep
+from proxycore.net.access import Kept, keep, write_record
 from proxycore.net.auth_desk import Asking
-from proxycore.net.back_leg import BackLeg
+from proxycore.net.back_tls import SecuredBackLeg
 from proxycore.net.door import Door
+from proxycore.net.front_tls_leg import ACCEPTED, FrontTlsLeg
 from proxycore.net.log import ACTIONS, LEVELS
 from proxycore.net.reactor import READ, WRITE
 
@@ -41,6 +44,9 @@ _TALKING: Final = frozenset(
         CloseReason.TOO_MANY_ERRORS,
         CloseReason.TOO_MANY_COMMANDS,
         CloseReason.EARLY_TALKER,
+        CloseReason.TLS_FAILED,
+        CloseReason.CLIENT_CERTIFICATE,
+        CloseReason.STARTTLS_INJECTION,
         CloseReason.UNSAFE_LITERAL,
         CloseReason.FOREIGN_PROTOCOL,
         CloseReason.LOGIN_FAILED,
@@ -54,11 +60,10 @@ _GONE: Final = {
 }
 """Ends that nobody else has a line for."""
 
-_ACCEPTED: Final = Accepted()
 _TIMER_FIRED: Final = TimerFired()
 
 
-class Driver(BackLeg):
+class Driver(SecuredBackLeg):
     """One accepted connection until it is relayed or closed."""
 
     __slots__ = ("_asking", "_due", "_was", "client_host")
@@ -81,7 +86,10 @@ class Driver(BackLeg):
         context.reactor.watch(self._front, READ, self._on_front)
         self.door.admit(self.number, (self.client_ip, self.client_port))
         context.enter(self, self.client_ip)
-        self.deliver(_ACCEPTED)
+        if self.door.secured:
+            self._await_hello()
+        else:
+            self.deliver(ACCEPTED)
 
     def take_over(self, octets: bytes) -> None:
         """Begin the dialogue with a connection that is watched already, and ``octets`` read."""
@@ -89,9 +97,19 @@ class Driver(BackLeg):
         reactor.change(self._front, READ)
         reactor.hand_over(self._front, self._on_front)
         self.context.drivers[self.number] = self
-        self.deliver(_ACCEPTED)
+        if self.door.secured:
+            self._await_hello()
+            if octets:
+                self._on_sealed(octets)
+            return
+        self.deliver(ACCEPTED)
         if octets and self._machine is not None:
             self.deliver(FrontBytes(octets))
+
+    def _await_hello(self) -> None:
+        """TLS comes first; all of the handshake has ``timeout``, its first octet included."""
+        self._begin_tls()
+        self._set_timer(self.block.profile.timer)
 
     def deliver(self, event: Event) -> None:
         """Tell the machine, and do what it wants; ends when there is nothing more to do."""
@@ -131,10 +149,8 @@ class Driver(BackLeg):
     # --- commands ---
 
     def _send_front(self, command: SendFront) -> None:
-        self._front_out += command.data
-
-    def _send_back(self, command: SendBack) -> None:
-        self._back_out += command.data
+        tls = self._front_tls
+        self._front_out += command.data if tls is None else tls.write(command.data)
 
     def _ask_auth(self, command: AskAuth) -> None:
         request, course = command.request, self.course
@@ -195,35 +211,42 @@ class Driver(BackLeg):
         context = self.context
         context.leave(self.number, self.client_ip)
         context.ledger.counts[self.block.names.logins] += 1
-        session = relay.Relay(
-            self.block,
-            self.number,
-            front=self._front,
-            back=self._back,
-            front_mask=self._front_mask,
-            back_mask=READ | WRITE if self._back_out else READ,
-            client=(self.client_ip, self.client_port),
-            listen=self.listen,
-            login=machine.login,
-            upstream=self._upstream,
-            started_at=self.course.started_at,
-            auth_session=machine.auth_session,
-            kept=self._keep() if self.block.access.wanted else None,
-        )
-        to_front = self._front_out + command.to_front
-        to_back = self._back_out + command.to_back
+        front_tls, back_tls = self._front_tls, self._back_tls
+        place: dict[str, Any] = {
+            "front": self._front,
+            "back": self._back,
+            "front_mask": self._front_mask,
+            "back_mask": READ | WRITE if self._back_out else READ,
+            "client": (self.client_ip, self.client_port),
+            "listen": self.listen,
+            "login": machine.login,
+            "upstream": self._upstream,
+            "started_at": self.course.started_at,
+            "auth_session": machine.auth_session,
+            "kept": self._keep() if self.block.access.wanted else None,
+        }
+        front_out, back_out = self._front_out, self._back_out
         self._front = self._back = -1
         self._front_out = self._back_out = b""
         # facts and machine refer to each other; without this the collector would have to come
-        self._machine = None
-        session.start(to_front, to_back)
+        self._machine = self._front_tls = self._back_tls = None
+        if front_tls is None and back_tls is None:
+            plain = relay.Relay(self.block, self.number, **place)
+            plain.start(front_out + command.to_front, back_out + command.to_back)
+            return
+        from proxycore.net.tls.relay import TlsRelay
+
+        sealed = TlsRelay(self.block, self.number, front_tls=front_tls, back_tls=back_tls, **place)
+        sealed.begin((front_out, back_out), command.to_front, command.to_back)
 
     def _close(self, command: Close) -> None:
         reason = command.reason
         if reason in _TALKING:
             self._read_away()
         elif reason in _GONE:
-            self._log("info", _GONE[reason], ACTIONS[self._was])
+            if self._was is not State.NEW:
+                # a handshake that is broken off has a line already
+                self._log("info", _GONE[reason], ACTIONS[self._was])
         self._give_up(reason)
 
     def _give_up(self, reason: CloseReason) -> None:
@@ -236,6 +259,8 @@ class Driver(BackLeg):
             self._asking.cancel()
             self._asking = None
         self._drop_back()
+        if self._front_tls is not None:
+            self._front_out += self._front_tls.close()
         machine, self._machine = self._machine, None
         if machine is not None:
             context.ledger.closed(self.block.names, reason)
@@ -258,33 +283,31 @@ class Driver(BackLeg):
             self.context.reactor.now,
             connecting=bool(self._upstream),
             proxy=self.proxy,
+            front_tls=self._front_tls.facts if self._front_tls is not None else None,
         )
 
     def _record(self, machine: Session, reason: CloseReason) -> None:
-        server = self.block.server
-        self.block.access.write(
-            compose(
-                session=self.session,
-                server=server.name,
-                protocol=server.protocol,
-                listen=self.listen,
-                client=self.client_ip,
-                client_port=self.client_port,
-                login=machine.login,
-                auth_session=machine.auth_session,
-                backend=self._upstream,
-                started_at=self.course.started_at,
-                kept=self._keep(),
-                now=self.context.reactor.now,
-                reason=reason,
-            )
+        write_record(
+            self.block,
+            self.number,
+            self.listen,
+            self.client_ip,
+            self.client_port,
+            machine.login,
+            machine.auth_session,
+            self._upstream,
+            self.course.started_at,
+            self._keep(),
+            reason,
         )
 
     EXECUTE: ClassVar[dict[type[Command], Callable[["Driver", Any], None]]] = {
         SendFront: _send_front,
-        SendBack: _send_back,
+        SecureFront: FrontTlsLeg._secure_front,  # noqa: SLF001  (its own)
+        SendBack: SecuredBackLeg._send_back,  # noqa: SLF001  (its own)
         AskAuth: _ask_auth,
-        ConnectBack: BackLeg._connect_back,  # noqa: SLF001  (its own)
+        ConnectBack: SecuredBackLeg._connect_back,  # noqa: SLF001  (its own)
+        SecureBack: SecuredBackLeg._secure_back,  # noqa: SLF001  (its own)
         SetTimer: _set_timer,
         CancelTimer: _cancel_timer,
         Relay: _relay,

@@ -9,9 +9,9 @@ import socket
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from functools import partial
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from proxycore.contract.binding import bindings
+from proxycore.contract.binding import Binding, bindings
 from proxycore.contract.messages import UNTOLD
 from proxycore.contract.reasons import CloseReason
 from proxycore.contract.secret import Secret
@@ -21,6 +21,7 @@ from proxycore.dialogue import profile
 from proxycore.net.access import Access, Unwanted
 from proxycore.net.auth_client import AuthClient
 from proxycore.net.auth_desk import AuthDesk
+from proxycore.net.back_policy import BackPolicies
 from proxycore.net.context import Block, Context
 from proxycore.net.door import Door
 from proxycore.net.ledger import Ledger
@@ -33,6 +34,11 @@ from proxycore.net.resolver import Resolver
 from proxycore.net.sockets import shown_address
 from proxycore.policy.auth_cache import KEY_BYTES, AuthCache
 from proxycore.policy.trust import UNIX, TrustedPeers
+
+if TYPE_CHECKING:
+    from proxycore.net.tls.fronts import Fronts
+    from proxycore.net.tls.tickets import TicketKeys
+    from proxycore.net.tls.zone import Zone
 
 _PARTING_S: Final = 60.0
 
@@ -47,9 +53,11 @@ class Engine:
 
     __slots__ = (
         "_access_of",
+        "_back_policies",
         "_cache",
         "_clients",
         "_context",
+        "_fronts",
         "_hostname",
         "_listeners",
         "_log_of",
@@ -57,6 +65,8 @@ class Engine:
         "_resolvers",
         "_sweep_s",
         "_sweeper",
+        "_tickets",
+        "_zones",
         "ledger",
     )
 
@@ -86,11 +96,15 @@ class Engine:
         self._log_of = log_of or (lambda _: log)
         unwanted = Unwanted()
         self._access_of = access_of or (lambda _: unwanted)
+        self._back_policies = BackPolicies()
         self._node_token = node_token
         self._cache = AuthCache(os.urandom(KEY_BYTES))
         self._clients: dict[AuthHttp, AuthClient] = {}
         self._resolvers: dict[ResolverSettings, Resolver] = {}
         self._listeners: dict[str, Listener] = {}
+        self._fronts: Fronts | None = None
+        self._zones: Mapping[str, Zone] = {}
+        self._tickets: TicketKeys | None = None
         self._sweep_s = _SWEEP_MOST_S
         self._sweeper = reactor.call_later(_SWEEP_MOST_S, self._sweep)
 
@@ -113,20 +127,15 @@ class Engine:
             if server.auth_http not in clients:
                 clients[server.auth_http] = self._client(server.auth_http)
         blocks = [self._block(server, clients[server.auth_http]) for server in snapshot.servers]
-        doors = {
-            key: Door(
-                blocks[one.server],
-                one.listen,
-                {ip: Door(blocks[c.server], c.listen) for ip, c in one.covered.items()},
-            )
-            for key, one in bound.items()
-        }
+        self._begin_tls(blocks)
+        doors = {key: self._door(one, blocks) for key, one in bound.items()}
         self._context.limit = snapshot.process.worker_connections
         self._context.gate.configure(snapshot.process)
         for auth_http, client in self._clients.items():
             if clients.get(auth_http) is not client:
                 client.retire()
         self._clients = clients
+        self._back_policies.keep(server.back_tls for server in snapshot.servers)
         self._part_with({server.resolver for server in snapshot.servers})
         self._listen(doors, sockets)
         timeouts_s = [block.idle_s for block in blocks]
@@ -135,13 +144,55 @@ class Engine:
         self._sweeper.cancel()
         self._sweeper = self._context.reactor.call_later(self._sweep_s, self._sweep)
 
+    def share_tls(self, zones: "Mapping[str, Zone]", tickets: "TicketKeys | None") -> None:
+        """Have what all workers share, before the ``apply`` that needs it.
+
+        zones: caches of TLS sessions by name. tickets: keys of blocks that have none of their own.
+        """
+        self._zones, self._tickets = zones, tickets
+        if self._fronts is not None:
+            self._fronts.share(zones, tickets)
+
+    def renew_tickets(self, tickets: "TicketKeys") -> None:
+        """Use other ticket keys from now on."""
+        self._tickets = tickets
+        if self._fronts is not None:
+            self._fronts.renew_tickets(tickets)
+
+    def _begin_tls(self, blocks: list[Block]) -> None:
+        if self._fronts is None:
+            if not any(block.server.speaks_tls for block in blocks):
+                return
+            # OpenSSL and what calls it are in memory only where somebody speaks TLS
+            from proxycore.net.tls.fronts import Fronts
+
+            self._fronts = Fronts()
+            self._fronts.share(self._zones, self._tickets)
+        self._fronts.begin(blocks)
+
+    def _door(self, one: Binding, blocks: list[Block]) -> Door:
+        default, others = blocks[one.server], [blocks[i] for i in one.sharing]
+        library = None
+        if self._fronts is not None and default.server.speaks_tls:
+            library = self._fronts.library(default, others)
+        return Door(
+            default,
+            one.listen,
+            {ip: self._door(covered, blocks) for ip, covered in one.covered.items()},
+            library=library,
+            naming=next((block for block in (default, *others) if block.wants_client_names), None),
+        )
+
     def _block(self, server: Server, client: AuthClient) -> Block:
         names = self.ledger.series(server.name)
         desk = AuthDesk(self._context, server, names, client, self._cache)
         built, log = profile.build(server, self._hostname), self._log_of(server.name)
         resolver = self._resolver(server)
         trusted, access = self._trusted(server), self._access_of(server.name)
-        return Block(self._context, server, built, names, desk, log, resolver, trusted, access)
+        policy = self._back_policies.policy(server.back_tls)
+        return Block(
+            self._context, server, built, names, desk, log, resolver, trusted, access, policy
+        )
 
     def _resolver(self, server: Server) -> Resolver:
         """Give the name servers of a block, which blocks of one setting share."""

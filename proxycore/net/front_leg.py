@@ -6,9 +6,9 @@ is not read either (dialogues §1.5).
 
 import os
 from time import time
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from proxycore.contract.authhttp import ProxyFacts
+from proxycore.contract.authhttp import ProxyFacts, TlsFacts
 from proxycore.contract.reasons import CloseReason
 from proxycore.dialogue.events import Event, FrontBytes, FrontClosed
 from proxycore.dialogue.session import Session
@@ -19,11 +19,14 @@ from proxycore.net.reactor import BROKEN, READ, WRITE
 from proxycore.net.sockets import READ_BYTES
 from proxycore.net.timers import Timer
 
+if TYPE_CHECKING:
+    from proxycore.net.tls.front import FrontTlsEndpoint
+
 MOST_UNREAD_BYTES: Final = 262_144
 """Read away before a close that cuts a talking client off, so that the last reply arrives:
 closing with unread octets makes the kernel send RST, which destroys what is on its way."""
 
-_FRONT_GONE: Final = FrontClosed()
+FRONT_GONE: Final = FrontClosed()
 
 
 class FrontLeg:
@@ -34,6 +37,7 @@ class FrontLeg:
         "_front",
         "_front_mask",
         "_front_out",
+        "_front_tls",
         "_machine",
         "_timer",
         "_upstream",
@@ -46,6 +50,7 @@ class FrontLeg:
         "listen",
         "number",
         "proxy",
+        "tls",
     )
 
     def __init__(self, door: Door, front: int, client: tuple[str, int], number: int) -> None:
@@ -62,6 +67,11 @@ class FrontLeg:
         self._front = front
         self._front_mask = READ
         self._front_out = b""
+        """To be written; sealed, where that has begun."""
+        self._front_tls: FrontTlsEndpoint | None = None
+        """Once a handshake has begun, or is to."""
+        self.tls: TlsFacts | None = None
+        """What the handshake agreed on, once it is done."""
         self._machine: Session | None = None
         self._following: Event | None = None
         self._timer: Timer | None = None
@@ -107,7 +117,14 @@ class FrontLeg:
         except OSError:
             self.deliver(FrontClosed(CloseReason.CLIENT_ERROR))
             return
-        self.deliver(FrontBytes(data) if data else _FRONT_GONE)
+        if self._front_tls is not None:
+            self._on_sealed(data)
+            return
+        self.deliver(FrontBytes(data) if data else FRONT_GONE)
+
+    def _on_sealed(self, data: bytes) -> None:
+        """Handle what came where there is TLS; nothing is the end of the stream."""
+        raise NotImplementedError
 
     def _prepare_read(self, events: int) -> bool:
         """Handle everything but input; tell whether the client is to be read."""

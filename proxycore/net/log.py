@@ -24,9 +24,10 @@ INFO: Final = LEVELS["info"]
 DEBUG: Final = LEVELS["debug"]
 
 ACTIONS: Final[dict[State, str]] = {
-    State.NEW: "sending client greeting line",
+    State.NEW: "SSL handshaking",
     State.DELAYING: "in delay pipelining state",
     State.IDENTIFYING: "in auth state",
+    State.SECURING: "in starttls state",
     State.AUTHORISING: "in http auth state",
     State.REFUSING: "in http auth state",
     State.RETRYING: "in http auth state",

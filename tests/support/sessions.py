@@ -20,6 +20,7 @@ FACTS = SimpleNamespace(
     local_port=1143,
     client_host="[UNAVAILABLE]",
     proxy=None,
+    tls=None,
     session="boot.1",
     challenge=b"42707877.1795342490",
 )

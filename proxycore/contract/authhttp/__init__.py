@@ -19,6 +19,7 @@ from proxycore.contract.authhttp.request import (
     NODE_TOKEN_HEADER,
     AuthRequest,
     ProxyFacts,
+    TlsFacts,
     read_request,
     render_request_headers,
 )
@@ -41,6 +42,7 @@ __all__ = [
     "AuthRequest",
     "AuthWait",
     "ProxyFacts",
+    "TlsFacts",
     "Verdict",
     "breaks_line",
     "clean_text",

@@ -20,6 +20,27 @@ class ProxyFacts:
     server_port: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TlsFacts:
+    """What a TLS handshake with the client agreed on. Texts as OpenSSL writes them."""
+
+    protocol: str
+    """Such as ``TLSv1.3``."""
+    cipher: str
+    """Such as ``TLS_AES_256_GCM_SHA384``."""
+    verify: str = ""
+    """``NONE``, ``SUCCESS`` or ``FAILED:reason``. Empty: no certificate was asked for."""
+    subject: str = ""
+    issuer: str = ""
+    """RFC 2253 form, as everything below only where the client gave a certificate."""
+    serial: str = ""
+    """Hexadecimal, upper case."""
+    fingerprint: str = ""
+    """SHA-1 of the DER form, 40 lower-case hexadecimal digits."""
+    certificate: str = ""
+    """PEM; only with ``auth_http_pass_client_cert``."""
+
+
 @dataclass(slots=True, kw_only=True)
 class AuthRequest:
     """One credential submission.
@@ -50,6 +71,8 @@ class AuthRequest:
     salt: bytes = b""
     """apop, cram-md5: the challenge with its angle brackets."""
     proxy: ProxyFacts | None = None
+    tls: TlsFacts | None = None
+    """None: the login came in clear."""
     smtp_helo: bytes = b""
     smtp_from: bytes = b""
     smtp_to: bytes = b""
@@ -89,6 +112,8 @@ def render_request_headers(request: AuthRequest) -> bytes:
             one_line(request.smtp_from),
             one_line(request.smtp_to),
         )
+    if request.tls is not None:
+        text += _tls_headers(request.tls)
     if request.client_port:
         text += b"Client-Port: %d\r\n" % request.client_port
     if request.server_port:
@@ -107,6 +132,28 @@ def _proxy_headers(proxy: ProxyFacts) -> bytes:
             proxy.server_port,
         )
     )
+
+
+def _tls_headers(tls: TlsFacts) -> bytes:
+    text = b"Auth-SSL: on\r\nAuth-SSL-Protocol: %b\r\nAuth-SSL-Cipher: %b\r\n" % (
+        tls.protocol.encode(),
+        tls.cipher.encode(),
+    )
+    if not tls.verify:
+        return text
+    told = (
+        (b"Verify", tls.verify),
+        (b"Subject", tls.subject),
+        (b"Issuer", tls.issuer),
+        (b"Serial", tls.serial),
+        (b"Fingerprint", tls.fingerprint),
+    )
+    for name, value in told:
+        if value:
+            text += b"Auth-SSL-%b: %b\r\n" % (name, one_line(value.encode()))
+    if tls.certificate:
+        text += b"Auth-SSL-Cert: %b\r\n" % escape(tls.certificate.encode())
+    return text
 
 
 def read_request(headers: Mapping[str, bytes]) -> AuthRequest:
@@ -133,6 +180,7 @@ def read_request(headers: Mapping[str, bytes]) -> AuthRequest:
         server_port=_number(headers, "auth-port", 0),
         salt=headers.get("auth-salt", b""),
         proxy=_read_proxy(headers),
+        tls=_read_tls(headers),
         smtp_helo=headers.get("auth-smtp-helo", b""),
         smtp_from=headers.get("auth-smtp-from", b""),
         smtp_to=headers.get("auth-smtp-to", b""),
@@ -147,6 +195,25 @@ def _read_proxy(headers: Mapping[str, bytes]) -> ProxyFacts | None:
         client_port=_number(headers, "proxy-protocol-port", 0),
         server_ip=_text(headers, "proxy-protocol-server-addr"),
         server_port=_number(headers, "proxy-protocol-server-port", 0),
+    )
+
+
+def _read_tls(headers: Mapping[str, bytes]) -> TlsFacts | None:
+    if headers.get("auth-ssl") != b"on":
+        return None
+
+    def text(name: str) -> str:
+        return headers.get(f"auth-ssl-{name}", b"").decode("utf-8", "replace")
+
+    return TlsFacts(
+        protocol=text("protocol"),
+        cipher=text("cipher"),
+        verify=text("verify"),
+        subject=text("subject"),
+        issuer=text("issuer"),
+        serial=text("serial"),
+        fingerprint=text("fingerprint"),
+        certificate=unescape(headers.get("auth-ssl-cert", b"")).decode("ascii", "replace"),
     )
 
 

@@ -52,11 +52,13 @@ class TlsRelay(Relay):
         """Take both sockets over; ``to_front`` and ``to_back`` are in plain.
 
         waiting: what the driver had for client and mail server and could not yet write, sealed
-        where that leg has TLS; the masks given say WRITE for a leg that has any.
+        where that leg has TLS.
         """
         self._to_front.held = waiting[0] or None
         self._to_back.held = waiting[1] or None
         self.start(to_front, to_back)
+        if not self.over and (waiting[0] or waiting[1]):
+            self._remask()
 
     def _opener(self, flow: Flow) -> Endpoint | None:
         return self._front_tls if flow is self._to_back else self._back_tls

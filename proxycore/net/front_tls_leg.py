@@ -1,0 +1,138 @@
+"""The client's connection where it is, or becomes, TLS: handshake, then plaintext for the machine.
+
+The machine hears of a handshake only that it is done. Until then nothing of the client's is handed
+on; what came behind it in one segment is handed on after it. What TLS has to say is sent after
+every read, the alert of a failed handshake too.
+"""
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final
+
+from proxycore.contract.authhttp import TlsFacts
+from proxycore.contract.reasons import CloseReason
+from proxycore.dialogue.commands import SecureFront
+from proxycore.dialogue.events import (
+    Accepted,
+    FrontBytes,
+    FrontClosed,
+    FrontDistrusted,
+    FrontSecured,
+)
+from proxycore.dialogue.session import Session
+from proxycore.dialogue.states import State
+from proxycore.net.front_leg import FRONT_GONE, FrontLeg
+from proxycore.net.log import ACTIONS
+from proxycore.net.reactor import READ
+
+if TYPE_CHECKING:
+    from proxycore.net.tls.endpoint import Handshake
+
+ACCEPTED: Final = Accepted()
+
+
+class FrontTlsLeg(FrontLeg):
+    """Opens what a client sends sealed."""
+
+    __slots__ = ()
+
+    client_host: str
+
+    def _begin_tls(self) -> None:
+        library = self.door.library
+        assert library is not None, "TLS on a socket of blocks that have none"
+        self._front_tls = library.endpoint()
+
+    def _secure_front(self, _command: SecureFront) -> None:
+        self._begin_tls()
+
+    def _on_sealed(self, data: bytes) -> None:
+        try:
+            self._open(data)
+        except Exception as bug:  # noqa: BLE001  (our bug must end this session only)
+            self._fail(bug)
+
+    def _open(self, data: bytes) -> None:
+        tls = self._front_tls
+        assert tls is not None
+        was_shaking = tls.facts is None
+        if not data:
+            if was_shaking:
+                self._log_tls("info", "peer closed connection in SSL handshake")
+            self.deliver(FRONT_GONE)
+            return
+        plain = tls.feed(data)
+        self._front_out += tls.take()
+        if was_shaking and tls.facts is not None:
+            self._secured()
+        if plain:
+            self.deliver(FrontBytes(plain))
+        failure = tls.failure
+        if failure is not None:
+            self._log_tls("error" if failure.is_ours else "info", failure.detail)
+            reason = CloseReason.TLS_FAILED if tls.facts is None else CloseReason.CLIENT_ERROR
+            self.deliver(FrontClosed(reason))
+        elif tls.ended:
+            self.deliver(FRONT_GONE)
+        elif self._front_out:
+            self._push_front()
+
+    def _push_front(self) -> None:
+        """Send what nobody but TLS said."""
+        if self._front_mask == READ:
+            self._flush_front()
+        if self._front_out and self._front >= 0:
+            self._remask_front()
+
+    def _secured(self) -> None:
+        """The handshake is done: go on as the block that the client asked for."""
+        tls, library, machine = self._front_tls, self.door.library, self._machine
+        assert tls is not None
+        assert library is not None
+        assert machine is not None
+        facts = tls.facts
+        assert facts is not None
+        self.course.secured_at = self.context.reactor.now
+        self.block = block = library.names.choose(tls.server_name)
+        refusal = tls.refusal
+        self.tls = _told(facts, whole=block.server.auth_http.pass_client_cert)
+        # the relay keeps the endpoint for as long as the session lives
+        tls.facts = facts._replace(peer=None)
+        profile = block.profile.secured
+        if refusal:
+            self.deliver(FrontDistrusted(refusal, _complaint(facts)))
+        elif machine.state is State.NEW:
+            self._machine = Session(profile, self)
+            self.deliver(ACCEPTED)
+        else:
+            self.deliver(FrontSecured(profile))
+
+    def _fail(self, bug: Exception) -> None:
+        raise NotImplementedError
+
+    def _log_tls(self, level: str, message: str) -> None:
+        if self._machine is not None:
+            state = self._machine.state
+            self._log(level, message, ACTIONS[state])
+
+
+def _told(facts: "Handshake", *, whole: bool) -> TlsFacts:
+    """Give what an auth service is told; ``whole``: with the client's certificate itself."""
+    told = TlsFacts(protocol=facts.protocol, cipher=facts.cipher, verify=facts.verify)
+    peer = facts.peer
+    if peer is None:
+        return told
+    return replace(
+        told,
+        subject=peer.subject,
+        issuer=peer.issuer,
+        serial=peer.serial,
+        fingerprint=peer.fingerprint,
+        certificate=peer.pem if whole else "",
+    )
+
+
+def _complaint(facts: "Handshake") -> str:
+    if not facts.verify_code:
+        return "client sent no required SSL certificate"
+    why = facts.verify.removeprefix("FAILED:")
+    return f"client SSL certificate verify error: ({facts.verify_code}:{why})"
