@@ -20,7 +20,7 @@ def check_front(front: FrontTls, path: str) -> tuple[list[Problem], list[str]]:
     try:
         context = FrontContext(front, scope=path, protocol=Protocol.IMAP)
     except Refused as refused:
-        return [Problem(f"{path}.{_field(refused)}", str(refused))], []
+        return [Problem(f"{path}.{field_of(refused)}", str(refused))], []
     return [], context.notices
 
 
@@ -36,7 +36,7 @@ def check_back(back: BackTls, path: str) -> tuple[list[Problem], list[str]]:
     return [], context.notices
 
 
-def _field(refused: Refused) -> str:
+def field_of(refused: Refused) -> str:
     """Give the field the admin knows: a certificate and its key are one."""
     if refused.setting in ("ssl_certificate", "ssl_certificate_key"):
         return "certificates"

@@ -29,7 +29,15 @@ from proxycore.net.tls.libssl import (
     ffi,
     ssl,
 )
-from proxycore.net.tls.material import content, secret_content, shown
+from proxycore.net.tls.material import (
+    AUTHORITIES,
+    CERTIFICATE,
+    KEY,
+    REVOCATIONS,
+    content,
+    secret_content,
+    shown,
+)
 from proxycore.net.tls.refused import Refused
 
 _ADD: Final = 1
@@ -92,9 +100,8 @@ def use_certificate(
 
 def use_chain(pointer: Any, chain: str, setting: str) -> Any:
     """Present a certificate with its chain; its key must follow. Gives the certificate."""
-    cannot = "cannot load certificate"
-    text = content(chain, setting, cannot)
-    leaf, *rest = pem.certificates(text, setting, f'{cannot} "{shown(chain)}"')
+    text = content(chain, setting, CERTIFICATE)
+    leaf, *rest = pem.certificates(text, setting, f'cannot load certificate "{shown(chain)}"')
     if ssl.SSL_CTX_use_certificate(pointer, leaf) != 1:
         message = f'SSL_CTX_use_certificate("{shown(chain)}") failed {errors()}'
         raise Refused(setting, message)
@@ -107,9 +114,9 @@ def use_chain(pointer: Any, chain: str, setting: str) -> Any:
 
 def use_key(pointer: Any, key: Secret, passphrases: list[bytes], setting: str) -> None:
     """Use the key of the certificate set last."""
-    cannot = "cannot load certificate key"
-    text = secret_content(key, setting, cannot)
-    private = pem.private_key(text, passphrases, setting, f'{cannot} "{shown(key)}"')
+    text = secret_content(key, setting, KEY)
+    cannot = f'cannot load certificate key "{shown(key)}"'
+    private = pem.private_key(text, passphrases, setting, cannot)
     if ssl.SSL_CTX_use_PrivateKey(pointer, private) != 1:
         raise Refused(setting, f'SSL_CTX_use_PrivateKey("{shown(key)}") failed {errors()}')
 
@@ -118,10 +125,10 @@ def trust(pointer: Any, bundle: str, setting: str, *, announced: bool = False) -
     """Trust authorities; ``announced`` tells clients their names."""
     if not bundle:
         return
-    cannot = "cannot load certificates"
-    text = content(bundle, setting, cannot)
+    text = content(bundle, setting, AUTHORITIES)
+    cannot = AUTHORITIES.replace("{}", shown(bundle))
     store = ssl.SSL_CTX_get_cert_store(pointer)
-    for authority in pem.certificates(text, setting, f'{cannot} "{shown(bundle)}"'):
+    for authority in pem.certificates(text, setting, cannot):
         crypto.X509_STORE_add_cert(store, authority)
         if announced:
             ssl.SSL_CTX_add_client_CA(pointer, authority)
@@ -132,7 +139,8 @@ def revoke(pointer: Any, lists: str, setting: str) -> None:
     if not lists:
         return
     store = ssl.SSL_CTX_get_cert_store(pointer)
-    for revocation in pem.revocations(content(lists, setting, "cannot load CRL"), setting):
+    cannot = REVOCATIONS.replace("{}", shown(lists))
+    for revocation in pem.revocations(content(lists, setting, REVOCATIONS), setting, cannot):
         crypto.X509_STORE_add_crl(store, revocation)
     crypto.X509_STORE_set_flags(store, CRL_CHECK_ALL)
 

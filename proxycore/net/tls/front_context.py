@@ -34,7 +34,7 @@ from proxycore.net.tls.libssl import (
     errors,
     ssl,
 )
-from proxycore.net.tls.material import content, passphrases, ticket_key
+from proxycore.net.tls.material import PARAMETERS, content, passphrases, shown, ticket_key
 from proxycore.net.tls.refused import Refused
 from proxycore.net.tls.tickets import TicketKeys
 from proxycore.net.tls.zone import Zone
@@ -144,8 +144,8 @@ class FrontContext:
             ssl.SSL_CTX_set_options(self.pointer, OP_CIPHER_SERVER_PREFERENCE)
         set_curves(self.pointer, front.ssl_ecdh_curve, "ssl_ecdh_curve")
         if front.ssl_dhparam:
-            text = content(front.ssl_dhparam, "ssl_dhparam", "cannot load DH parameters")
-            parameters = pem.parameters(text, "ssl_dhparam")
+            text = content(front.ssl_dhparam, "ssl_dhparam", PARAMETERS)
+            parameters = pem.parameters(text, "ssl_dhparam", shown(front.ssl_dhparam))
             if ssl.SSL_CTX_set0_tmp_dh_pkey(self.pointer, parameters) != 1:
                 crypto.EVP_PKEY_free(parameters)
                 message = f"SSL_CTX_set0_tmp_dh_pkey() failed {errors()}"

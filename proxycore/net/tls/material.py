@@ -18,14 +18,20 @@ _MOST_BYTES: Final = 16_777_216
 
 _TICKET_KEY_BYTES: Final = (48, 80)
 
-_CERTIFICATES: Final = "cannot load certificates"
+CERTIFICATE: Final = 'cannot load certificate "{}": open() failed'
+KEY: Final = 'cannot load certificate key "{}": open() failed'
+AUTHORITIES: Final = 'SSL_CTX_load_verify_locations("{}") failed'
+REVOCATIONS: Final = 'X509_LOOKUP_load_file("{}") failed'
+PARAMETERS: Final = 'BIO_new_file("{}") failed'
+FILE: Final = 'open() "{}" failed'
+"""How complaints about what cannot be read begin, with ``{}`` for the path."""
 
 _FILE_COMMANDS: Final = frozenset({"certificate", "privatekey"})
 """Commands of ``ssl_conf_command`` whose value is a file that workers could not read."""
 
 
 def content(value: str, setting: str, cannot: str) -> bytes:
-    """Give what a path or a ``data:`` value holds. ``cannot``: how the complaint begins."""
+    """Give what a path or a ``data:`` value holds. ``cannot``: one of the beginnings above."""
     if value.startswith(DATA):
         return value.removeprefix(DATA).encode()
     try:
@@ -35,9 +41,9 @@ def content(value: str, setting: str, cannot: str) -> bytes:
         why = (
             f"{problem.errno}: {problem.strerror}" if isinstance(problem, OSError) else "not a path"
         )
-        raise Refused(setting, f'{cannot} "{value}": open() failed ({why})') from None
+        raise Refused(setting, f"{cannot.replace('{}', value)} ({why})") from None
     if len(octets) > _MOST_BYTES:
-        raise Refused(setting, f'{cannot} "{value}": the file is too large')
+        raise Refused(setting, f"{cannot.replace('{}', value)} (the file is too large)")
     return octets
 
 
@@ -60,7 +66,7 @@ def ticket_key(value: Secret, setting: str = "ssl_session_ticket_key") -> bytes:
         except (binascii.Error, ValueError):
             raise Refused(setting, '"data:" must be 48 or 80 bytes in base64') from None
     else:
-        key = secret_content(value, setting, "cannot load ticket key")
+        key = secret_content(value, setting, FILE)
     if len(key) not in _TICKET_KEY_BYTES:
         raise Refused(setting, f'"{shown(value)}" must be 48 or 80 bytes')
     return key
@@ -70,7 +76,7 @@ def passphrases(value: Secret, setting: str) -> list[bytes]:
     """Give the lines of a password file, in order; none for an empty value."""
     if not value:
         return []
-    text = secret_content(value, setting, "cannot load passwords")
+    text = secret_content(value, setting, FILE)
     lines = [line.rstrip(b"\r") for line in text.split(b"\n")]
     if any(len(line) > 4096 for line in lines):
         raise Refused(setting, f'too long line in "{shown(value)}"')
@@ -83,28 +89,24 @@ def inlined_front(front: FrontTls) -> FrontTls:
         front,
         certificates=tuple(
             Certificate(
-                ssl_certificate=_inline(
-                    pair.ssl_certificate, "ssl_certificate", "cannot load certificate"
-                ),
+                ssl_certificate=_inline(pair.ssl_certificate, "ssl_certificate", CERTIFICATE),
                 ssl_certificate_key=_inline_secret(
-                    pair.ssl_certificate_key, "ssl_certificate_key", "cannot load certificate key"
+                    pair.ssl_certificate_key, "ssl_certificate_key", KEY
                 ),
             )
             for pair in front.certificates
         ),
-        ssl_password_file=_inline_secret(
-            front.ssl_password_file, "ssl_password_file", "cannot load passwords"
-        ),
+        ssl_password_file=_inline_secret(front.ssl_password_file, "ssl_password_file", FILE),
         ssl_session_ticket_key=tuple(_inline_key(key) for key in front.ssl_session_ticket_key),
         ssl_conf_command=tuple(_inline_command(command) for command in front.ssl_conf_command),
-        ssl_dhparam=_inline(front.ssl_dhparam, "ssl_dhparam", "cannot load DH parameters"),
+        ssl_dhparam=_inline(front.ssl_dhparam, "ssl_dhparam", PARAMETERS),
         ssl_client_certificate=_inline(
-            front.ssl_client_certificate, "ssl_client_certificate", _CERTIFICATES
+            front.ssl_client_certificate, "ssl_client_certificate", AUTHORITIES
         ),
         ssl_trusted_certificate=_inline(
-            front.ssl_trusted_certificate, "ssl_trusted_certificate", _CERTIFICATES
+            front.ssl_trusted_certificate, "ssl_trusted_certificate", AUTHORITIES
         ),
-        ssl_crl=_inline(front.ssl_crl, "ssl_crl", "cannot load CRL"),
+        ssl_crl=_inline(front.ssl_crl, "ssl_crl", REVOCATIONS),
     )
 
 
@@ -115,21 +117,21 @@ def inlined_back(back: BackTls) -> BackTls:
         proxy_ssl_certificate_key=_inline_secret(
             back.proxy_ssl_certificate_key,
             "proxy_ssl_certificate_key",
-            "cannot load certificate key",
+            KEY,
         ),
         proxy_ssl_password_file=_inline_secret(
-            back.proxy_ssl_password_file, "proxy_ssl_password_file", "cannot load passwords"
+            back.proxy_ssl_password_file, "proxy_ssl_password_file", FILE
         ),
         proxy_ssl_conf_command=tuple(
             _inline_command(command) for command in back.proxy_ssl_conf_command
         ),
         proxy_ssl_certificate=_inline(
-            back.proxy_ssl_certificate, "proxy_ssl_certificate", "cannot load certificate"
+            back.proxy_ssl_certificate, "proxy_ssl_certificate", CERTIFICATE
         ),
         proxy_ssl_trusted_certificate=_inline(
-            back.proxy_ssl_trusted_certificate, "proxy_ssl_trusted_certificate", _CERTIFICATES
+            back.proxy_ssl_trusted_certificate, "proxy_ssl_trusted_certificate", AUTHORITIES
         ),
-        proxy_ssl_crl=_inline(back.proxy_ssl_crl, "proxy_ssl_crl", "cannot load CRL"),
+        proxy_ssl_crl=_inline(back.proxy_ssl_crl, "proxy_ssl_crl", REVOCATIONS),
     )
 
 
@@ -150,6 +152,4 @@ def _inline_key(value: Secret) -> Secret:
 def _inline_command(command: ConfCommand) -> ConfCommand:
     if command.name.lower() not in _FILE_COMMANDS:
         return command
-    return replace(
-        command, value=_inline(command.value, "ssl_conf_command", "cannot load certificate")
-    )
+    return replace(command, value=_inline(command.value, "ssl_conf_command", CERTIFICATE))

@@ -35,8 +35,8 @@ def private_key(text: bytes, passphrases: list[bytes], setting: str, cannot: str
     raise Refused(setting, f"{cannot}: PEM_read_bio_PrivateKey() failed {errors()}")
 
 
-def revocations(text: bytes, setting: str) -> list[Any]:
-    """Read revocation lists, at least one."""
+def revocations(text: bytes, setting: str, cannot: str) -> list[Any]:
+    """Read revocation lists, at least one. ``cannot``: how a complaint begins."""
     crypto.ERR_clear_error()
     found = []
     with reading(text) as bio:
@@ -46,16 +46,16 @@ def revocations(text: bytes, setting: str) -> list[Any]:
                 break
             found.append(owned(pointer, crypto.X509_CRL_free))
     if not found:
-        raise Refused(setting, f"cannot load CRL: PEM_read_bio_X509_CRL() failed {errors()}")
+        raise Refused(setting, f"{cannot}: PEM_read_bio_X509_CRL() failed {errors()}")
     crypto.ERR_clear_error()
     return found
 
 
-def parameters(text: bytes, setting: str) -> Any:
+def parameters(text: bytes, setting: str, shown: str) -> Any:
     """Read DH parameters. The caller frees them, or gives them away."""
     crypto.ERR_clear_error()
     with reading(text) as bio:
         pointer = crypto.PEM_read_bio_Parameters(bio, NULL)
     if pointer == NULL:
-        raise Refused(setting, f"PEM_read_bio_Parameters() failed {errors()}")
+        raise Refused(setting, f'PEM_read_bio_DHparams("{shown}") failed {errors()}')
     return pointer
