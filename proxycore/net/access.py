@@ -9,11 +9,14 @@ from functools import lru_cache
 from json.encoder import encode_basestring_ascii
 from struct import Struct
 from time import gmtime, strftime
-from typing import Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from proxycore.contract.access import MOST_LOGIN_BYTES
 from proxycore.contract.authhttp import ProxyFacts
 from proxycore.net.log import escaped, shown
+
+if TYPE_CHECKING:
+    from proxycore.net.context import Block
 
 _METHODS: Final = (
     *("", "plain", "apop", "cram-md5", "external", "none", "xoauth2", "oauthbearer"),
@@ -128,11 +131,9 @@ def keep(
     return (numbers, proxy, course.peer, front_tls, back_tls)
 
 
-def compose(  # noqa: PLR0913  (a record)
-    *,
-    session: str,
-    server: str,
-    protocol: str,
+def write_record(  # noqa: PLR0913  (a record; names would cost as much as the line)
+    block: "Block",
+    number: int,
     listen: str,
     client: str,
     client_port: int,
@@ -141,11 +142,10 @@ def compose(  # noqa: PLR0913  (a record)
     backend: str,
     started_at: float,
     kept: Kept,
-    now: float,
     reason: str,
     relayed: tuple[int, int] | None = None,
-) -> str:
-    """Give the line of a session that has just ended, with its end.
+) -> None:
+    """Write the line of a session that has just ended.
 
     relayed: octets to front and to back; None when it never came to that.
     """
@@ -159,40 +159,46 @@ def compose(  # noqa: PLR0913  (a record)
         if back_facts is not None:
             back_tls = _tls(back_facts)
     tls, credentials, auth, connect, to_login, began_ms, attempts, method = _kept.unpack(kept)
-    total = int(now * 1000) - began_ms
-    if relayed is None:
-        to_front = to_back = 0
-        relay: int | str = "null"
-    else:
+    context = block.context
+    total = int(context.reactor.now * 1000) - began_ms
+    relay: int | str = "null"
+    to_front = to_back = 0
+    if relayed is not None:
         to_front, to_back = relayed
         relay = max(0, total - credentials - auth - connect - to_login)
     seconds = int(started_at)
-    return _LINE % (
-        _second(seconds),
-        int((started_at - seconds) * 1000),
-        session,
-        _place(server, protocol, listen),
-        _quoted(client),
-        client_port,
-        proxy,
-        _quoted(shown(login[:MOST_LOGIN_BYTES])) if login else '""',
-        _quoted(auth_session) if auth_session else '""',
-        _METHODS[method >> 1],
-        attempts,
-        "true" if method & 1 else "false",
-        _quoted(backend) if backend else '""',
-        front_tls,
-        back_tls,
-        to_front,
-        to_back,
-        "null" if tls == _NEVER else tls,
-        "null" if credentials == _NEVER else credentials,
-        "null" if auth == _NEVER else auth,
-        "null" if connect == _NEVER else connect,
-        "null" if to_login == _NEVER else to_login,
-        relay,
-        total,
-        reason,
+    place = block.places.get(listen)
+    if place is None:
+        place = block.places[listen] = _place(block, listen)
+    block.access.write(
+        _LINE
+        % (
+            _second(seconds),
+            int((started_at - seconds) * 1000),
+            context.ledger.name_of(number),
+            place,
+            _quoted(client),
+            client_port,
+            proxy,
+            _quoted(shown(login[:MOST_LOGIN_BYTES])),
+            _quoted(auth_session),
+            _METHODS[method >> 1],
+            attempts,
+            "true" if method & 1 else "false",
+            _quoted(backend),
+            front_tls,
+            back_tls,
+            to_front,
+            to_back,
+            tls if tls != _NEVER else "null",
+            credentials if credentials != _NEVER else "null",
+            auth if auth != _NEVER else "null",
+            connect if connect != _NEVER else "null",
+            to_login if to_login != _NEVER else "null",
+            relay,
+            total,
+            reason,
+        )
     )
 
 
@@ -213,10 +219,10 @@ def _second(at: int) -> str:
     return strftime("%Y-%m-%dT%H:%M:%S", gmtime(at))
 
 
-@lru_cache(maxsize=1024)
-def _place(server: str, protocol: str, listen: str) -> str:
-    quoted = _quoted
-    return f'"server":{quoted(server)},"protocol":{quoted(protocol)},"listen":{quoted(listen)}'
+def _place(block: "Block", listen: str) -> str:
+    server = block.server
+    name, protocol = _quoted(server.name), _quoted(server.protocol.value)
+    return f'"server":{name},"protocol":{protocol},"listen":{_quoted(listen)}'
 
 
 def _proxy(facts: ProxyFacts, peer: tuple[str, int]) -> str:

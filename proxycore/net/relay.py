@@ -19,7 +19,7 @@ from typing import Final
 
 from proxycore.contract.reasons import CloseReason
 from proxycore.contract.session import SessionRecord
-from proxycore.net.access import Kept, compose
+from proxycore.net.access import Kept, write_record
 from proxycore.net.context import Block
 from proxycore.net.ledger import Series
 from proxycore.net.log import LEVELS, line, shown, whereabouts
@@ -391,25 +391,19 @@ class Relay:
             self._record(self._kept, reason)
 
     def _record(self, kept: Kept, reason: CloseReason) -> None:
-        block = self._block
-        server, context = block.server, block.context
-        block.access.write(
-            compose(
-                session=context.ledger.name_of(self.number),
-                server=server.name,
-                protocol=server.protocol,
-                listen=self._listen,
-                client=self._client,
-                client_port=self._client_port,
-                login=self._login,
-                auth_session=self._auth_session,
-                backend=self._upstream,
-                started_at=self._started_at,
-                kept=kept,
-                now=context.reactor.now,
-                reason=reason,
-                relayed=(self._to_front.count, self._to_back.count),
-            )
+        write_record(
+            self._block,
+            self.number,
+            self._listen,
+            self._client,
+            self._client_port,
+            self._login,
+            self._auth_session,
+            self._upstream,
+            self._started_at,
+            kept,
+            reason,
+            (self._to_front.count, self._to_back.count),
         )
 
     def _log_end(self, reason: CloseReason) -> None:
