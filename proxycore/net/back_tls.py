@@ -130,7 +130,10 @@ class SecuredBackLeg(BackLeg):
 
     def _read_sealed(self, tls: BackTlsEndpoint, data: bytes) -> None:
         plain = tls.feed(data)
-        self._back_out += tls.take()
+        if tls.out:
+            # before the machine speaks, and before a relay takes over what is waited for
+            self._back_out += tls.take()
+            self._flush_back()
         if plain:
             self.deliver(BackBytes(plain))
             if self._machine is None:
@@ -140,8 +143,6 @@ class SecuredBackLeg(BackLeg):
             self._distrust(tls)
         elif tls.phase is Phase.ENDED or not data:
             self.deliver(_BACK_CLOSED)
-        elif self._back_out:
-            self._flush_back()
 
     def _back_broke(self, problem: OSError) -> None:
         tls = self._back_tls

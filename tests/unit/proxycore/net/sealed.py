@@ -3,6 +3,7 @@
 import ssl
 import tempfile
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +63,12 @@ class Sealed:
         self.ssl.write(data)
         self._give()
         return self
+
+    def close_notify(self) -> None:
+        """Say in TLS that nothing more comes; the connection stays."""
+        with suppress(ssl.SSLWantReadError):
+            self.ssl.unwrap()
+        self._give()
 
     def expect(self, wanted: bytes) -> bytes:
         """Pump until ``wanted`` was received; give all that was, and forget it."""
