@@ -258,14 +258,14 @@ class Driver(SecuredBackLeg):
         if self._asking is not None:
             self._asking.cancel()
             self._asking = None
-        self._drop_back()
-        if self._front_tls is not None:
-            self._front_out += self._front_tls.close()
         machine, self._machine = self._machine, None
         if machine is not None:
             context.ledger.closed(self.block.names, reason)
             if self.block.access.wanted:
                 self._record(machine, reason)
+        self._drop_back()
+        if self._front_tls is not None:
+            self._front_out += self._front_tls.close()
         self._following = None
         if self._front_out and reason is not CloseReason.INTERNAL:
             self._flush_front()
@@ -284,6 +284,7 @@ class Driver(SecuredBackLeg):
             connecting=bool(self._upstream),
             proxy=self.proxy,
             front_tls=self._front_tls.facts if self._front_tls is not None else None,
+            back_tls=self._back_tls.facts if self._back_tls is not None else None,
         )
 
     def _record(self, machine: Session, reason: CloseReason) -> None:
