@@ -115,8 +115,9 @@ def revoke_app_passwords(chosen: Iterable[AppPassword]) -> None:
 
 
 def _changed(account_pks: Iterable[int]) -> None:
-    routing.touch_accounts(Account.objects.filter(pk__in=list(account_pks)))
-    routing.bump_generation()
+    accounts = Account.objects.filter(pk__in=list(account_pks))
+    routing.touch_accounts(accounts)
+    routing.bump_generation(accounts.order_by().values_list("login", flat=True))
 
 
 def note_use(app_password: AppPassword, client_ip: str) -> None:

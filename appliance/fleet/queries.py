@@ -34,6 +34,8 @@ class Due:
     """Number and digest of the revision it should run, when it runs another."""
     generation: int | None = None
     """Routing generation, when its cached verdicts are of another."""
+    logins: tuple[str, ...] | None = None
+    """Whose verdicts alone may have changed since the node's; None: everybody's."""
     commands: bool = False
 
 
@@ -56,6 +58,7 @@ def due(node: Node, *, retry_refused: bool) -> Due:
     return Due(
         revision=revision,
         generation=None if node.generation == generation else generation,
+        logins=routing.changed_logins(node.generation, generation),
         commands=NodeCommand.objects.filter(node=node, state=CommandState.PENDING).exists(),
     )
 
@@ -83,7 +86,10 @@ def status(node: Node, published: int, now: datetime, digest: str = "") -> Statu
         return Status(NodeState.REFUSED, text, tuple(node.problems))
     if node.applied_revision != published or (digest and node.applied_digest != digest):
         return Status(NodeState.BEHIND, f"{runs}, {published or 'nothing'} is published")
-    return Status(NodeState.RUNNING, runs if published else "connected, nothing is published yet")
+    if not published:
+        return Status(NodeState.RUNNING, "connected, nothing is published yet")
+    warnings = [] if node.refused_revision else [problem["message"] for problem in node.problems]
+    return Status(NodeState.RUNNING, "; ".join([runs, *warnings]))
 
 
 def statuses(now: datetime) -> list[tuple[Node, Status]]:

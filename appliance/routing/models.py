@@ -1,5 +1,7 @@
 """Mail hosts, accounts and routes. They are asked by the auth service, never pushed to nodes."""
 
+from typing import Final
+
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 
@@ -7,6 +9,8 @@ from appliance.lib.fields import EncryptedTextField
 from appliance.lib.schemes import MAX_STORED_CHARS
 from appliance.routing.choices import MailProtocol, MatchKind, VerifierKind
 from proxycore.contract.protocol import DEFAULT_PORTS, Protocol
+
+MAX_LOGIN_CHARS: Final = 320
 
 
 def _port(protocol: Protocol) -> "models.PositiveIntegerField[float | int | str, int]":
@@ -109,7 +113,7 @@ class Account(models.Model):
     """A login of which something is known: a password, a fixed mail host, or that it is off."""
 
     login = models.CharField(
-        max_length=320,
+        max_length=MAX_LOGIN_CHARS,
         unique=True,
         help_text="As the client sends it; A–Z and a–z count as the same.",
     )
@@ -215,3 +219,18 @@ class Generation(models.Model):
 
     def __str__(self) -> str:
         return str(self.number)
+
+
+class Change(models.Model):
+    """A login that a generation concerned. A generation without any concerned everybody."""
+
+    generation = models.PositiveBigIntegerField(db_index=True)
+    login = models.CharField(max_length=MAX_LOGIN_CHARS)
+
+    class Meta:
+        """Never shown."""
+
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return f"{self.generation}: {self.login}"

@@ -7,12 +7,16 @@ from django.db.models import Q, QuerySet
 
 from appliance.routing import reach
 from appliance.routing.choices import MatchKind
-from appliance.routing.models import Account, Generation, MailHost, Route
+from appliance.routing.models import Account, Change, Generation, MailHost, Route
 from appliance.routing.prepared import Prepared
 from appliance.routing.rules import Login
+from proxycore.contract.messages import MAX_LOGINS
 from proxycore.contract.protocol import Protocol
 
 GENERATION_ROW: Final = 1
+
+KEPT_GENERATIONS: Final = 1_000
+"""Of so many it is kept whom they concerned: nodes are told within a second, or were away long."""
 
 _HOST: Final = ("id", "name", "address", "imap_port", "pop3_port", "smtp_port")
 _SWITCHES: Final = ("enabled", "imap_enabled", "pop3_enabled", "smtp_enabled")
@@ -34,6 +38,20 @@ def generation() -> int:
     """Give the number that grows with every change of hosts, accounts or routes."""
     number = Generation.objects.filter(pk=GENERATION_ROW).values_list("number", flat=True).first()
     return number or 0
+
+
+def changed_logins(since: int, until: int) -> tuple[str, ...] | None:
+    """Give whom the generations after ``since`` up to ``until`` concerned.
+
+    None: everybody, too many, or it is not known any more.
+    """
+    if not 0 <= since < until <= since + KEPT_GENERATIONS:
+        return None
+    wanted = Change.objects.filter(generation__gt=since, generation__lte=until)
+    rows = list(wanted.values_list("generation", "login")[: MAX_LOGINS + 1])
+    if len(rows) > MAX_LOGINS or len({number for number, _ in rows}) != until - since:
+        return None
+    return tuple(sorted({login for _, login in rows}))
 
 
 def find_account(login: Login) -> Account | None:

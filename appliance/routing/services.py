@@ -12,13 +12,17 @@ from appliance.lib import doorbell, schemes
 from appliance.lib.hashing import hash_password
 from appliance.routing import networks, queries, rules
 from appliance.routing.choices import MatchKind, VerifierKind
-from appliance.routing.models import Account, Generation, MailHost, Route, Verifier
+from appliance.routing.models import Account, Change, Generation, MailHost, Route, Verifier
 from appliance.servers.doors import own_door
 from appliance.servers.snapshot import parse_auth_http
+from proxycore.contract.messages import MAX_LOGINS
 from proxycore.contract.protocol import Protocol
 from proxycore.contract.secret import Secret
 
 _Routing = TypeVar("_Routing", MailHost, Account, Route, Verifier)
+
+_TIDY_EVERY = 100
+"""Generations after which those nobody needs any more are deleted."""
 
 POSITION_STEP = 10
 """Gap left between routes, so that one can be put between two others."""
@@ -186,17 +190,27 @@ def normalise(route: Route) -> None:
 @transaction.atomic
 def delete(objects: Iterable[MailHost | Account | Route | Verifier]) -> None:
     """Delete hosts, accounts or routes. Raises ProtectedError for a host still in use."""
-    for one in list(objects):
+    chosen = list(objects)
+    concerned = [_concerned(_stored(one) or one) for one in chosen]
+    for one in chosen:
         one.delete()
-    bump_generation()
+    bump_generation(_united(concerned))
 
 
 @transaction.atomic
-def bump_generation() -> int:
-    """Count a change, so that nodes forget cached answers; give the new generation."""
+def bump_generation(logins: Iterable[str] | None = None) -> int:
+    """Count a change, so that nodes forget cached answers; give the new generation.
+
+    logins: whom alone it concerns, as they are stored. None: everybody.
+    """
     Generation.objects.get_or_create(pk=queries.GENERATION_ROW)
     Generation.objects.filter(pk=queries.GENERATION_ROW).update(number=F("number") + 1)
     number = queries.generation()
+    concerned = set() if logins is None else set(logins)
+    if len(concerned) <= MAX_LOGINS:
+        Change.objects.bulk_create(Change(generation=number, login=one) for one in concerned)
+    if number % _TIDY_EVERY == 0:
+        Change.objects.filter(generation__lte=number - queries.KEPT_GENERATIONS).delete()
     doorbell.ring_on_commit({"type": "routes.changed", "generation": number})
     return number
 
@@ -204,6 +218,29 @@ def bump_generation() -> int:
 @transaction.atomic
 def _save(one: _Routing) -> _Routing:
     one.full_clean()
+    concerned = [_concerned(version) for version in (_stored(one), one) if version is not None]
     one.save()
-    bump_generation()
+    bump_generation(_united(concerned))
     return one
+
+
+def _stored(
+    one: MailHost | Account | Route | Verifier,
+) -> MailHost | Account | Route | Verifier | None:
+    """Give an object as it is now, and hold it: what it becomes follows from nothing else."""
+    return type(one).objects.select_for_update().filter(pk=one.pk).first()
+
+
+def _concerned(one: MailHost | Account | Route | Verifier) -> str | None:
+    """Give the only login whose decisions depend on this, or None where there may be others."""
+    if isinstance(one, Account):
+        return one.login
+    if isinstance(one, Route) and one.match == MatchKind.USER:
+        return one.value
+    return None
+
+
+def _united(concerned: Iterable[str | None]) -> set[str] | None:
+    """Give the logins, or None when one of them stands for everybody."""
+    found = set(concerned)
+    return None if None in found else {one for one in found if one is not None}

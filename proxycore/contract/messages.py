@@ -74,15 +74,20 @@ class Heartbeat:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ack:
-    """The revision is active in every worker."""
+    """The revision is active in every worker, and on disk unless ``warning`` says otherwise."""
 
     revision: int
     digest: str
+    warning: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Nack:
-    """The revision was not activated; what ran before still runs."""
+    """The revision was not activated; what ran before still runs.
+
+    What only the machine is in the way of (a taken port) the node tries again by itself, until it
+    is told to run another one: ``Ack`` and the heartbeat say when it runs.
+    """
 
     revision: int
     problems: tuple[SettingProblem, ...]

@@ -146,6 +146,12 @@ class Link:
         if self._socket is not None:
             spawn(self._socket.close(), name="link close")
 
+    async def say(self, message: Message) -> None:
+        """Send something nobody asked for; without a connection it is not sent."""
+        if self._socket is not None:
+            with contextlib.suppress(ConnectionClosed):
+                await self._send(self._socket, message)
+
     async def finish(self) -> None:
         """Report a last time, and close; takes no longer than it may at a stop."""
         socket = self._socket

@@ -21,7 +21,7 @@ from proxycore.contract.messages import (
     Stats,
 )
 from proxycore.contract.secret import Secret
-from proxycore.contract.snapshot import from_plain
+from proxycore.contract.snapshot import Snapshot, from_plain
 from proxycore.daemon.link import Link
 from proxycore.daemon.logs import ErrorLogs
 from proxycore.daemon.state import Revision, StateDir, TokenFile
@@ -30,6 +30,10 @@ from proxycore.daemon.tasks import spawn
 
 RETRY_S: Final = 2.0
 """Between attempts to serve the saved revision, when something stands in its way at start."""
+
+_FIRST_RETRY_S: Final = 1.0
+_MAX_RETRY_S: Final = 8.0
+"""Between attempts at what this machine refused: who frees a port sees it served within 10 s."""
 
 
 class Managed:
@@ -45,6 +49,10 @@ class Managed:
         self._link = Link(url, token, self, logs)
         self._linking: asyncio.Task[None] | None = None
         self._running: Revision | None = None
+        self._refused: Apply | None = None
+        """What is tried again, because only this machine is in its way."""
+        self._unsaved = ""
+        """Why what runs is not on disk."""
         self._applying = asyncio.Lock()
         self._seq = 0
 
@@ -87,6 +95,8 @@ class Managed:
         await asyncio.wait([linking])
         async with self._applying:
             # what was under way has ended: two programs do not write the same file
+            self._refused = None
+            self._unsaved = ""
             await self.supervisor.invalidate(UNTOLD)
 
     async def reload(self) -> None:
@@ -167,34 +177,81 @@ class Managed:
         async with self._applying:
             running = self._running
             if running and (running.number, running.digest) == (message.revision, message.digest):
-                return Ack(revision=message.revision, digest=message.digest)
-            problems = await self._run(message)
+                return self._ack()
+            self._refused = None
+            problems, snapshot = _read(message)
+            if snapshot is not None:
+                problems = await self._run(message, snapshot)
+                if problems:
+                    self._refused = message
+                    retrying = self._keep_trying_refused(message, snapshot, problems)
+                    spawn(retrying, name="retry refused revision")
         if problems and self.supervisor.ending:
             return None
         if problems:
             self._tell(message.revision, problems)
             return Nack(revision=message.revision, problems=tuple(problems))
-        return Ack(revision=message.revision, digest=message.digest)
+        return self._ack()
 
-    async def _run(self, message: Apply) -> list[SettingProblem]:
-        try:
-            snapshot = from_plain(message.snapshot)
-        except Invalid as error:
-            return [SettingProblem(path=p.path, message=p.message) for p in error.problems]
-        if snapshot.digest() != message.digest:
-            text = "the digest does not match: node and appliance understand the revision apart"
-            return [SettingProblem(path="", message=text)]
+    async def _run(self, message: Apply, snapshot: Snapshot) -> list[SettingProblem]:
         problems = await self.supervisor.apply(snapshot)
         if problems:
             return problems
         self._running = Revision(number=message.revision, digest=message.digest, snapshot=snapshot)
+        if not self._save():
+            spawn(self._keep_saving(self._running), name="save revision")
+        self._logs.write("notice", f"revision {message.revision} is in force")
+        return []
+
+    async def _keep_trying_refused(
+        self, message: Apply, snapshot: Snapshot, told: list[SettingProblem]
+    ) -> None:
+        delay_s = _FIRST_RETRY_S
+        while True:
+            await asyncio.sleep(delay_s)
+            delay_s = min(2 * delay_s, _MAX_RETRY_S)
+            async with self._applying:
+                if self._refused is not message or self.supervisor.ending:
+                    return
+                problems = await self._run(message, snapshot)
+                if not problems:
+                    self._refused = None
+                    break
+            if problems != told:
+                told = problems
+                self._tell(message.revision, problems)
+                await self._link.say(Nack(revision=message.revision, problems=tuple(problems)))
+        await self._link.say(self._ack())
+
+    def _ack(self) -> Ack:
+        assert self._running is not None
+        running = self._running
+        return Ack(revision=running.number, digest=running.digest, warning=self._unsaved)
+
+    def _save(self) -> bool:
+        """Keep what runs on disk; a failure is told once, and again when it is another one."""
+        assert self._running is not None
+        before, self._unsaved = self._unsaved, ""
         try:
             self._state.save(self._running)
         except OSError as error:
-            text = f"revision {message.revision} runs but could not be saved: {error}"
-            self._logs.write("crit", text)
-        self._logs.write("notice", f"revision {message.revision} is in force")
-        return []
+            self._unsaved = f"revision {self._running.number} runs but could not be saved: {error}"
+            if self._unsaved != before:
+                self._logs.write("crit", self._unsaved)
+        return not self._unsaved
+
+    async def _keep_saving(self, revision: Revision) -> None:
+        delay_s = _FIRST_RETRY_S
+        while True:
+            await asyncio.sleep(delay_s)
+            delay_s = min(2 * delay_s, _MAX_RETRY_S)
+            async with self._applying:
+                if self._running is not revision or not self._unsaved:
+                    return
+                if self._save():
+                    break
+        self._logs.write("notice", f"revision {revision.number} is saved")
+        await self._link.say(self._ack())
 
     def _tell(self, revision: int, problems: list[SettingProblem]) -> None:
         for problem in () if self.supervisor.ending else problems:
@@ -215,3 +272,15 @@ class Managed:
         """Disconnect sessions."""
         affected = await self.supervisor.kick(message.sessions)
         return CommandResult(command=message.command, affected=affected)
+
+
+def _read(message: Apply) -> tuple[list[SettingProblem], Snapshot | None]:
+    """Read a revision's document; one with faults has them wherever it is tried."""
+    try:
+        snapshot = from_plain(message.snapshot)
+    except Invalid as error:
+        return [SettingProblem(path=p.path, message=p.message) for p in error.problems], None
+    if snapshot.digest() != message.digest:
+        text = "the digest does not match: node and appliance understand the revision apart"
+        return [SettingProblem(path="", message=text)], None
+    return [], snapshot

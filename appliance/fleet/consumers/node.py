@@ -8,6 +8,7 @@ import asyncio
 import json
 import logging
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 from typing import Any, Final
 
 from channels.db import database_sync_to_async
@@ -150,7 +151,10 @@ class NodeConsumer(TickingConsumer):
         if due.revision is not None and not self._was_just_sent(due.revision):
             await self._apply()
         if due.generation is not None:
-            await self._tell(Invalidate(generation=due.generation))
+            told = Invalidate(generation=due.generation)
+            if due.logins is not None:
+                told = replace(told, since=node.generation, logins=due.logins)
+            await self._tell(told)
         if due.commands:
             for command in await database_sync_to_async(commands.take_pending)(
                 node.pk, timezone.now()

@@ -35,6 +35,7 @@ _HEARD = (
     "workers",
     "sessions",
 )
+_REFUSAL = ("refused_revision", "problems")
 
 
 class Dismissed(Exception):
@@ -134,10 +135,12 @@ def greet(admitted: Node, connection: str, hello: Hello, now: datetime) -> Node:
 def hear(node_id: int, connection: str, heartbeat: Heartbeat, now: datetime) -> Node:
     """Take a heartbeat. Raises Dismissed when this connection no longer speaks for the node."""
     node = check(node_id, connection)
+    refused = node.refused_revision
     _note(node, heartbeat, now)
     node.sessions = _number("sessions", heartbeat.sessions, MAX_COUNT)
+    names = _HEARD if node.refused_revision == refused else (*_HEARD, *_REFUSAL)
     # not save(): the node may be deleted at this very moment
-    Node.objects.filter(pk=node_id).update(**{name: getattr(node, name) for name in _HEARD})
+    Node.objects.filter(pk=node_id).update(**{name: getattr(node, name) for name in names})
     return node
 
 
@@ -163,7 +166,7 @@ def acknowledge(node_id: int, connection: str, ack: Ack) -> None:
         applied_revision=_number("revision", ack.revision),
         applied_digest=storable(ack.digest, 64),
         refused_revision=0,
-        problems=[],
+        problems=[{"path": "", "message": storable(ack.warning, 500)}] if ack.warning else [],
     )
 
 
@@ -189,8 +192,12 @@ def _admitted(admitted: Node, rows: QuerySet[Node]) -> Node:
 def _note(node: Node, said: Hello | Heartbeat, now: datetime) -> None:
     node.boot_id = storable(said.boot_id, 64)
     node.last_seen_at = now
+    former = (node.applied_revision, node.applied_digest)
     node.applied_revision = _number("revision", said.revision)
     node.applied_digest = storable(said.digest, 64)
+    if former != (said.revision, said.digest) and said.revision == node.refused_revision:
+        # what was in its way is gone, and the Ack that says so may be lost
+        node.refused_revision, node.problems = 0, []
     node.generation = _number("generation", said.generation)
     node.workers = _number("workers", said.workers, MAX_COUNT)
 
