@@ -18,6 +18,7 @@ from proxycore.daemon.privileges import DUMP_SIGNAL, Identity
 from proxycore.daemon.process import Load, Reply, Report, WorkerProcess
 from proxycore.daemon.registry import Registry
 from proxycore.daemon.tasks import spawn
+from proxycore.daemon.ticket_keys import Keys
 from proxycore.daemon.totals import Totals
 
 TICK_S: Final = 1.0
@@ -262,6 +263,10 @@ class Crew:
         """Have every worker, now and later, use another node token."""
         self._facts = replace(self._facts, node_token=token)
         await self.ask_all({"type": "token", "node_token": token.reveal()})
+
+    async def renew_tickets(self, keys: Keys) -> None:
+        """Have every worker use other ticket keys."""
+        await self.ask_all({"type": "tickets", "keys": keys})
 
     async def kick(self, sessions: tuple[str, ...]) -> int:
         """Disconnect these sessions; gives how many there were."""

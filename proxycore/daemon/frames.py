@@ -18,10 +18,11 @@ The kinds of frame, each an object with a ``type``; one that carries ``n`` is an
     supervisor ──► worker                            worker ──► supervisor
     start       boot id, identity, token, generation done      n, affected, problem
     sockets     keys (+ the descriptors)             report    counts, gauges, session changes
-    apply       n, snapshot                          log       lines: [level, time, message]
+    zones       names, sizes (+ the descriptors)     log       lines: [level, time, message]
+    apply       n, snapshot, zones, tickets          access    server, dropped (+ the lines)
+    tickets     n, keys
     invalidate  n, generation, since, logins
     kick        n, sessions
-                                                     access    server, dropped (+ the lines)
     drain       shutdown_timeout_ms
     stop
 """
@@ -32,7 +33,7 @@ import socket
 import struct
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 Message = dict[str, Any]
 
@@ -113,20 +114,31 @@ class Decoder:
             os.close(self._fds.popleft())
 
 
+class Passable(Protocol):
+    """What has a descriptor that can be handed over: a socket, or memory."""
+
+    def fileno(self) -> int:
+        """Give the descriptor."""
+
+    def dup(self) -> "Passable":
+        """Give another descriptor of the same thing."""
+
+    def close(self) -> None:
+        """Give the descriptor back."""
+
+
 class Outbox:
     """What is still to be sent on a non-blocking stream socket."""
 
     def __init__(self, sock: socket.socket) -> None:
         self._sock = sock
-        self._queue: deque[tuple[memoryview, list[socket.socket]]] = deque()
+        self._queue: deque[tuple[memoryview, list[Passable]]] = deque()
         self.pending_bytes = 0
 
-    def put(
-        self, message: Message, passed: Sequence[socket.socket] = (), octets: bytes = b""
-    ) -> None:
-        """Append a frame. ``passed`` are sockets to hand over; the caller may close its own."""
+    def put(self, message: Message, passed: Sequence[Passable] = (), octets: bytes = b"") -> None:
+        """Append a frame. ``passed`` is handed over; the caller may close its own."""
         data = encode(message, len(passed), octets)
-        self._queue.append((memoryview(data), [sock.dup() for sock in passed]))
+        self._queue.append((memoryview(data), [one.dup() for one in passed]))
         self.pending_bytes += len(data)
 
     def flush(self) -> bool:
@@ -148,10 +160,10 @@ class Outbox:
                 self._queue[0] = (data[sent:], [])
         return True
 
-    def _send(self, data: memoryview, passed: list[socket.socket]) -> int:
+    def _send(self, data: memoryview, passed: Sequence[Passable]) -> int:
         if not passed:
             return self._sock.send(data)
-        return socket.send_fds(self._sock, [data], [sock.fileno() for sock in passed])
+        return socket.send_fds(self._sock, [data], [one.fileno() for one in passed])
 
     def close(self) -> None:
         """Forget what was not sent."""
@@ -174,6 +186,6 @@ def receive(sock: socket.socket) -> tuple[bytes, list[int]]:
     return data, fds
 
 
-def _close_all(socks: Iterable[socket.socket]) -> None:
-    for sock in socks:
-        sock.close()
+def _close_all(passed: Iterable[Passable]) -> None:
+    for one in passed:
+        one.close()

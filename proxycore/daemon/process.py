@@ -6,16 +6,26 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, Protocol
 
 import proxycore
 from proxycore.contract.session import SessionBytes, SessionRecord
-from proxycore.daemon.frames import MAX_FDS, BrokenStream, Decoder, Message, Outbox, receive
+from proxycore.daemon.frames import (
+    MAX_FDS,
+    BrokenStream,
+    Decoder,
+    Message,
+    Outbox,
+    Passable,
+    receive,
+)
 from proxycore.daemon.logs import Line
 from proxycore.daemon.privileges import DUMP_SIGNAL
+from proxycore.daemon.ticket_keys import Keys
+from proxycore.daemon.zones import ZoneFile
 
 _SIGNALS_OF_OURS: Final = (
     signal.SIGINT,
@@ -41,10 +51,14 @@ class Reply:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Load:
-    """What a worker has to run: the snapshot in plain form and the sockets it names."""
+    """What a worker has to run: the snapshot in plain form, and what it shares with others."""
 
     snapshot: dict[str, Any]
     sockets: Mapping[str, socket.socket]
+    zones: Mapping[str, ZoneFile] = field(default_factory=dict)
+    """Caches of TLS sessions by name."""
+    tickets: Callable[[], Keys] = list
+    """Gives the ticket keys of this hour; none where nobody speaks TLS."""
 
 
 class Observer(Protocol):
@@ -94,6 +108,7 @@ class WorkerProcess:
         self._replies: dict[int, asyncio.Future[Reply]] = {}
         self._asked = 0
         self._held: set[str] = set()
+        self._held_zones: Mapping[str, ZoneFile] = {}
         self._decoder = Decoder()
         self._pipe, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
         self._pipe.setblocking(False)
@@ -119,7 +134,7 @@ class WorkerProcess:
 
     # --- what is sent -------------------------------------------------------------------------
 
-    def tell(self, message: Message, passed: Sequence[socket.socket] = ()) -> None:
+    def tell(self, message: Message, passed: Sequence[Passable] = ()) -> None:
         """Send a frame that has no answer."""
         self._outbox.put(message, passed)
         self._flush()
@@ -141,13 +156,23 @@ class WorkerProcess:
             keys = missing[start : start + MAX_FDS]
             self.tell({"type": "sockets", "keys": keys}, [load.sockets[key] for key in keys])
         self._held = set(load.sockets)
-        reply = await self.ask({"type": "apply", "snapshot": load.snapshot})
+        self._pass_zones(load.zones)
+        message = {"type": "apply", "snapshot": load.snapshot}
+        reply = await self.ask({**message, "zones": list(load.zones), "tickets": load.tickets()})
         if reply.problem:
             # what it holds now is not known; duplicates do no harm
-            self._held = set()
+            self._held, self._held_zones = set(), {}
         elif not reply.lost:
             self.serving = True
         return reply
+
+    def _pass_zones(self, zones: Mapping[str, ZoneFile]) -> None:
+        missing = [zone for name, zone in zones.items() if self._held_zones.get(name) is not zone]
+        for start in range(0, len(missing), MAX_FDS):
+            some = missing[start : start + MAX_FDS]
+            names, sizes = [zone.name for zone in some], [zone.size for zone in some]
+            self.tell({"type": "zones", "names": names, "sizes": sizes}, some)
+        self._held_zones = dict(zones)
 
     def signal(self, number: int) -> None:
         """Send a signal to the process; nothing happens when it has ended."""

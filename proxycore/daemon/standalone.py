@@ -15,6 +15,7 @@ from proxycore.daemon.hosts import locate
 from proxycore.daemon.logs import ErrorLogs
 from proxycore.daemon.privileges import resolve
 from proxycore.daemon.supervisor import Supervisor
+from proxycore.daemon.tls_files import secure
 from proxycore.nginxconf import ConfProblem, Loaded
 
 
@@ -50,13 +51,15 @@ def check(path: str) -> Loaded:
         return loaded
     user = resolve(loaded.snapshot.process, is_root=True)
     logs = ErrorLogs()
+    secured = secure(loaded.snapshot)
     problems = (
         *user.problems,
+        *secured.problems,
         *locate(loaded.snapshot).problems,
         *logs.prepare(loaded.snapshot),
     )
     logs.close()
-    warnings = _placed(loaded, _doubts(loaded.snapshot))
+    warnings = _placed(loaded, (*secured.notices, *_doubts(loaded.snapshot)))
     return loaded.and_also(
         problems=_placed(loaded, problems),
         notices=[

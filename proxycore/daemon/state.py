@@ -10,8 +10,10 @@ from typing import Any, Final
 from proxycore.contract.codec import Invalid
 from proxycore.contract.secret import Secret
 from proxycore.contract.snapshot import Snapshot, from_plain, to_plain
+from proxycore.daemon.ticket_keys import SECRET_BYTES
 
 SNAPSHOT_FILE: Final = "snapshot.json"
+TICKET_FILE: Final = "ticket.secret"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,6 +70,18 @@ class StateDir:
             "snapshot": to_plain(revision.snapshot, reveal=True),
         }
         write_atomically(self._path / SNAPSHOT_FILE, json.dumps(plain).encode(), mode=0o600)
+
+    def ticket_secret(self) -> bytes:
+        """Give what ticket keys are made from: the same at every start. Raises OSError."""
+        file = self._path / TICKET_FILE
+        try:
+            secret = file.read_bytes()
+        except FileNotFoundError:
+            secret = b""
+        if len(secret) != SECRET_BYTES:
+            secret = os.urandom(SECRET_BYTES)
+            write_atomically(file, secret, mode=0o600)
+        return secret
 
 
 def write_atomically(file: Path, data: bytes, *, mode: int) -> None:

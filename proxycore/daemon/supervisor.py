@@ -29,7 +29,10 @@ from proxycore.daemon.pid_file import PidFile
 from proxycore.daemon.process import Load
 from proxycore.daemon.registry import Registry
 from proxycore.daemon.tasks import spawn
+from proxycore.daemon.ticket_keys import SECRET_BYTES, TicketRing
+from proxycore.daemon.tls_files import secure
 from proxycore.daemon.totals import Totals
+from proxycore.daemon.zones import Zones
 
 _FILES_PER_SESSION: Final = 2
 """Its client and its mail server."""
@@ -39,9 +42,17 @@ class Supervisor:
     """The node's processes and sockets, from the first snapshot to the end."""
 
     def __init__(
-        self, logs: ErrorLogs, *, workers: int | None = None, node_token: Secret | None = None
+        self,
+        logs: ErrorLogs,
+        *,
+        workers: int | None = None,
+        node_token: Secret | None = None,
+        ticket_secret: bytes | None = None,
     ) -> None:
-        """``workers`` overrides worker_processes."""
+        """``workers`` overrides worker_processes.
+
+        ticket_secret: what ticket keys are made from; without one, tickets die with the process.
+        """
         self.boot_id = secrets.token_hex(6)
         self.hostname = socket.gethostname()
         self.logs = logs
@@ -57,6 +68,9 @@ class Supervisor:
         self._listeners = Listeners()
         facts = Facts(boot_id=self.boot_id, hostname=self.hostname, node_token=node_token)
         self._crew = Crew(facts, logs=logs, totals=self.totals, registry=self.registry)
+        self._zones = Zones()
+        self._tickets = TicketRing(ticket_secret or secrets.token_bytes(SECRET_BYTES))
+        self._renewing: asyncio.Task[None] | None = None
         self._applying = asyncio.Lock()
         self._invalidating = asyncio.Lock()
         self._load: Load | None = None
@@ -120,8 +134,12 @@ class Supervisor:
                 return [SettingProblem(path="", message="the node is stopping")]
             identity = privileges.resolve(snapshot.process, is_root=os.geteuid() == 0)
             located = await asyncio.to_thread(locate, snapshot)
-            snapshot = located.snapshot
-            problems = [*identity.problems, *located.problems, *self.logs.prepare(snapshot)]
+            secured = await asyncio.to_thread(secure, located.snapshot, self.snapshot)
+            snapshot = secured.snapshot
+            problems = [
+                *(*identity.problems, *located.problems, *secured.problems),
+                *self.logs.prepare(snapshot),
+            ]
             steps = plan(self.snapshot, snapshot)
             if not problems:
                 problems = self._listeners.open(steps.opened)
@@ -132,8 +150,11 @@ class Supervisor:
             if problems:
                 self._listeners.close([opening.listen.key for opening in steps.opened])
                 self.logs.settle()
+                self._zones.settle(self.snapshot)
                 return problems
             self._commit(snapshot, steps, identity)
+            for notice in secured.notices:
+                self.logs.write("warn", f"{notice.message} ({notice.path})")
             return []
 
     async def _hand_out(
@@ -142,7 +163,7 @@ class Supervisor:
         """Have every worker take the snapshot; if one cannot, give them all the old one back."""
         gone = set(steps.closed)
         sockets = {key: s for key, s in self._listeners.sockets.items() if key not in gone}
-        load = Load(snapshot=to_plain(snapshot, reveal=True), sockets=sockets)
+        load = self._load_of(snapshot, sockets)
         size = self._size(snapshot.process)
         if self._watchdog is None:
             self._watchdog = spawn(self._crew.watch(), name="watchdog")
@@ -157,11 +178,22 @@ class Supervisor:
             await self._crew.dismiss()
         return [SettingProblem(path="", message=message) for message in dict.fromkeys(messages)]
 
+    def _load_of(self, snapshot: Snapshot, sockets: Mapping[str, socket.socket]) -> Load:
+        plain = to_plain(snapshot, reveal=True)
+        if not any(server.speaks_tls for server in snapshot.servers):
+            return Load(snapshot=plain, sockets=sockets)
+        if self._renewing is None:
+            renew = self._crew.renew_tickets
+            self._renewing = spawn(self._tickets.watch(renew), name="ticket keys")
+        zones = self._zones.wanted(snapshot)
+        return Load(snapshot=plain, sockets=sockets, zones=zones, tickets=self._tickets.keys)
+
     def _commit(self, snapshot: Snapshot, steps: Plan, resolved: privileges.Resolved) -> None:
         """Do what can no longer be refused."""
         old = self.snapshot
         self.snapshot = snapshot
         self._listeners.close(steps.closed)
+        self._zones.settle(snapshot)
         self.logs.use(snapshot)
         if old is None:
             # nginx's banner, by which people and tools see that a daemon has started
@@ -247,6 +279,8 @@ class Supervisor:
         self.ending = True
         self._listeners.close_all()
         await self._crew.stop()
-        if self._watchdog is not None:
-            self._watchdog.cancel()
+        for task in (self._watchdog, self._renewing):
+            if task is not None:
+                task.cancel()
+        self._zones.settle(None)
         self.pid_file.remove()

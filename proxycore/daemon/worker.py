@@ -26,6 +26,7 @@ from proxycore.daemon.access_lines import AccessLines
 from proxycore.daemon.frames import BrokenStream, Decoder, Message, Outbox, receive
 from proxycore.daemon.logs import DEFAULT_LOGS, Line, threshold, traceback_line
 from proxycore.daemon.privileges import DUMP_SIGNAL, Identity, drop
+from proxycore.daemon.shared_tls import SharedTls
 from proxycore.net.engine import Engine
 from proxycore.net.log import LEVELS
 from proxycore.net.reactor import READ, WRITE, Reactor
@@ -125,6 +126,7 @@ class Worker:
         self._log = WorkerLog(lambda: self._later(0, self._send_lines))
         self._access = AccessLines(lambda: self._later(0, self._send_records))
         self._engine: Engine | None = None
+        self._tls = SharedTls()
         self._held: set[str] = set()
         self._received: dict[str, socket.socket] = {}
         self._ending = False
@@ -232,12 +234,16 @@ class Worker:
             "invalidate": self._invalidate,
             "kick": self._kick,
             "token": self._renew_token,
+            "tickets": self._renew_tickets,
             "retire": self._retire,
             "drain": self._drain,
             "stop": self._stop,
         }
         if message["type"] == "sockets":
             self._take_sockets(message["keys"], fds)
+            return
+        if message["type"] == "zones":
+            self._tls.take_zones(message["names"], message["sizes"], fds)
             return
         try:
             affected, problem = acts[message["type"]](message) or 0, ""
@@ -283,6 +289,7 @@ class Worker:
         self._log.use(snapshot)
         self._access.use(snapshot)
         newest = self.engine.newest
+        self._tls.use(self.engine, snapshot, message["zones"], message["tickets"])
         self.engine.apply(snapshot, sockets)
         self._newest_of_former = newest
         self._held = set(bindings(snapshot))
@@ -295,6 +302,9 @@ class Worker:
             since=message["since"],
             logins=[login.encode("utf-8", "surrogateescape") for login in message["logins"]],
         )
+
+    def _renew_tickets(self, message: Message) -> None:
+        self._tls.renew(self.engine, message["keys"])
 
     def _renew_token(self, message: Message) -> None:
         self.engine.renew_token(Secret(message["node_token"]))
