@@ -117,7 +117,8 @@ class AuthClient:
         if self.open_count >= MOST_CONNECTIONS and not self.idle_count:
             self._waiting.append(exchange)
         else:
-            fault = exchange.start(self._order())
+            endpoints = self._endpoints
+            fault = exchange.start(endpoints if len(endpoints) == 1 else self._order())
             if fault is not None:
                 return fault
         exchange.arm(self._timeout_s)
@@ -149,7 +150,7 @@ class AuthClient:
     def rest(self, connection: Connection) -> bool:
         """Take a connection into the pool; tell whether it is wanted."""
         endpoint = connection.endpoint
-        if self.retired or endpoint not in self._endpoints:
+        if self.retired or not self._keepalive or endpoint not in self._endpoints:
             return False
         endpoint.idle.append(connection)
         if self._waiting:

@@ -87,6 +87,11 @@ class Connection:
         except OSError as problem:
             self._ended(unreachable(problem))
             return
+        known = self.endpoint.known.get(octets)
+        if known is not None and self._exchange is not None and not self._buffer:
+            self._buffer = octets
+            self._settle(self._exchange, *known)
+            return
         data = self._opened(octets) if octets else octets
         if data is not None:
             self._take(data)
@@ -123,19 +128,26 @@ class Connection:
                 return
             answer = head, _judge(head, proves_node=endpoint.client.proves_node)
             endpoint.remember(self._buffer, *answer)
-        self._release()
-        self._go_on(answer[0])
-        exchange.judged(endpoint, answer[1])
+        self._settle(exchange, *answer)
+
+    def _settle(self, exchange: "Exchange", head: Head, verdict: Verdict) -> None:
+        """Part with a question that was answered."""
+        exchange.connection = self._exchange = None
+        self._go_on(head)
+        exchange.judged(self.endpoint, verdict)
 
     def _go_on(self, head: Head) -> None:
         """Keep the connection if it can carry another question."""
         rest, self._buffer = self._buffer[head.end :], b""
-        if not (head.keep and self.endpoint.client.keeps) or self._out:
+        if not head.keep or self._out:
             self.close()
             return
         self._used = True
         if head.body == 0 and not rest:
             self._rest()
+            return
+        if not self.endpoint.client.keeps:
+            self.close()
             return
         self._body = Body(head.body)
         if not self._body.take(rest):

@@ -74,7 +74,7 @@ class AuthDesk:
         counts = self._context.ledger.counts
         if not (self._ttl_s or self._stale_s or self._granted) or request.method not in _CACHED:
             counts[self._names.auth_requests] += 1
-            return self._depart(Flight(self, request, b"", None), answered)
+            return self._depart(Flight(self, request, b"", None, answered))
         now = self._context.reactor.now
         key = self._cache.key_of(self._scope, request)
         stale = None
@@ -95,27 +95,28 @@ class AuthDesk:
             counts[self._names.cache_hits] += 1
             return flight.board(answered)
         counts[self._names.auth_requests] += 1
-        flight = self._flights[key] = Flight(self, request, key, stale)
-        return self._depart(flight, answered)
+        flight = self._flights[key] = Flight(self, request, key, stale, answered)
+        return self._depart(flight)
 
-    def _depart(self, flight: "Flight", answered: Callable[[Verdict], None]) -> "Verdict | Asking":
+    def _depart(self, flight: "Flight") -> "Verdict | Asking":
         begun = self._client.ask(flight.request, flight.on_verdict)
         if isinstance(begun, AuthFault):
             return self.settle(flight, begun)
         flight.exchange = begun
-        return flight.board(answered)
+        return flight
 
     def settle(self, flight: "Flight", verdict: Verdict) -> Verdict:
         """Count and remember what the service said; give what the sessions are told."""
-        self.over(flight)
+        if flight.key:
+            self.over(flight)
         now = self._context.reactor.now
         current = flight.generation == self._cache.generation
         if isinstance(verdict, AuthOk):
             self._client.away_until = 0.0
-            if current:
+            if current and (flight.key or verdict.cache_ttl_s is not None):
                 self._keep(flight, verdict, now)
         elif isinstance(verdict, AuthFailed):
-            self._context.ledger.counts[self._names.login_failures] += max(1, flight.aboard)
+            self._context.ledger.counts[self._names.login_failures] += flight.aboard
             if flight.key:
                 self._cache.drop(flight.key)
                 if current and not verdict.session:
@@ -157,20 +158,60 @@ class AuthDesk:
 
     def over(self, flight: "Flight") -> None:
         """Nobody boards this flight any more."""
-        if flight.key and self._flights.get(flight.key) is flight:
+        if self._flights.get(flight.key) is flight:
             del self._flights[flight.key]
 
 
-class Flight:
-    """One question to the service, and all who wait for its answer."""
+class Asking:
+    """A submission the auth service is thinking about."""
 
-    __slots__ = ("_askers", "_desk", "exchange", "generation", "key", "request", "stale")
+    __slots__ = ("answered",)
+
+    answered: Callable[[Verdict], None] | None
+    """Who waits for the verdict; None: nobody any more."""
+
+    def tell(self, verdict: Verdict) -> None:
+        """Give the verdict to who waits for it."""
+        answered, self.answered = self.answered, None
+        if answered is not None:
+            answered(verdict)
+
+    def cancel(self) -> None:
+        """Wait no more."""
+        self.answered = None
+
+
+class Passenger(Asking):
+    """A submission equal to one that the service is asked about already."""
+
+    __slots__ = ("_flight",)
+
+    def __init__(self, flight: "Flight", answered: Callable[[Verdict], None]) -> None:
+        self._flight = flight
+        self.answered = answered
+
+    def cancel(self) -> None:
+        """Wait no more."""
+        self.answered = None
+        self._flight.left()
+
+
+class Flight(Asking):
+    """One question to the service, asked for a session and for all who boarded later."""
+
+    __slots__ = ("_desk", "_passengers", "exchange", "generation", "key", "request", "stale")
 
     def __init__(
-        self, desk: AuthDesk, request: AuthRequest, key: bytes, stale: "AuthOk | AuthFailed | None"
+        self,
+        desk: AuthDesk,
+        request: AuthRequest,
+        key: bytes,
+        stale: "AuthOk | AuthFailed | None",
+        answered: Callable[[Verdict], None],
     ) -> None:
         self._desk = desk
-        self._askers: list[Asking] = []
+        self._passengers: list[Passenger] | None = None
+        self.answered = answered
         self.request = request
         self.key = key
         """Of the cache; empty when the answer is nobody else's."""
@@ -181,48 +222,34 @@ class Flight:
     @property
     def aboard(self) -> int:
         """How many wait."""
-        return len(self._askers)
+        waiting = (self, *self._passengers) if self._passengers else (self,)
+        return sum(asking.answered is not None for asking in waiting)
 
-    def board(self, answered: Callable[[Verdict], None]) -> "Asking":
+    def board(self, answered: Callable[[Verdict], None]) -> Passenger:
         """Wait for the answer, too."""
-        asking = Asking(self, answered)
-        self._askers.append(asking)
-        return asking
+        passenger = Passenger(self, answered)
+        if self._passengers is None:
+            self._passengers = []
+        self._passengers.append(passenger)
+        return passenger
 
     def on_verdict(self, verdict: Verdict) -> None:
         """Take the service's verdict."""
         self.exchange = None
         told = self._desk.settle(self, verdict)
-        askers, self._askers = self._askers, []
-        for asking in askers:
-            asking.tell(told)
-
-    def leave(self, asking: "Asking") -> None:
-        """One does not wait any more; after the last the question is withdrawn."""
-        if asking in self._askers:
-            self._askers.remove(asking)
-            if not self._askers and self.exchange is not None:
-                self._desk.over(self)
-                self.exchange.cancel()
-                self.exchange = None
-
-
-class Asking:
-    """A submission the auth service is thinking about."""
-
-    __slots__ = ("_answered", "_flight")
-
-    def __init__(self, flight: Flight, answered: Callable[[Verdict], None]) -> None:
-        self._flight = flight
-        self._answered: Callable[[Verdict], None] | None = answered
-
-    def tell(self, verdict: Verdict) -> None:
-        """Give the verdict to who waits for it."""
-        answered, self._answered = self._answered, None
-        if answered is not None:
-            answered(verdict)
+        passengers, self._passengers = self._passengers, None
+        self.tell(told)
+        for passenger in passengers or ():
+            passenger.tell(told)
 
     def cancel(self) -> None:
-        """Nobody waits any more."""
-        self._answered = None
-        self._flight.leave(self)
+        """Wait no more; the passengers still do."""
+        self.answered = None
+        self.left()
+
+    def left(self) -> None:
+        """One does not wait any more; after the last the question is withdrawn."""
+        if self.exchange is not None and not self.aboard:
+            self._desk.over(self)
+            self.exchange.cancel()
+            self.exchange = None

@@ -1,6 +1,6 @@
 """One question to an auth service, from asking to the verdict: who is tried, for how long."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Final
 
 from proxycore.contract.authhttp import AuthFault, Verdict
@@ -42,7 +42,7 @@ class Exchange:
         """Who was asked last."""
         self._deadline: Timer | None = None
         self._patience: Timer | None = None
-        self._untried: list[Endpoint] = []
+        self._untried: Sequence[Endpoint] = ()
         self.headers = headers
         """All but the request line and ``Host``, which are the endpoint's."""
         self.retried = False
@@ -57,6 +57,11 @@ class Exchange:
 
     def start(self, endpoints: "list[Endpoint]") -> AuthFault | None:
         """Ask the first that can be asked; give the last fault when none can."""
+        if len(endpoints) == 1:
+            problem = endpoints[0].send(self)
+            if problem is not None:
+                endpoints[0].judged(problem)
+            return problem
         self._untried = endpoints
         return self._next(AuthFault(CloseReason.AUTH_UNAVAILABLE, "could not be resolved"))
 
@@ -90,8 +95,9 @@ class Exchange:
 
     def judged(self, endpoint: "Endpoint", verdict: Verdict) -> None:
         """Take an endpoint's verdict; the absence of one has the next endpoint asked."""
-        if not endpoint.judged(verdict) and self._untried:
-            assert isinstance(verdict, AuthFault)
+        if not isinstance(verdict, AuthFault):
+            endpoint.breaker.succeeded()
+        elif not endpoint.judged(verdict) and self._untried:
             fault = self._next(verdict)
             if fault is None:
                 return

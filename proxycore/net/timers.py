@@ -13,29 +13,28 @@ _MASK: Final = _SLOTS - 1
 
 
 class Timer:
-    """One appointment. ``cancel`` may be called at any time and any number of times."""
+    """One appointment, made by the wheel. ``cancel`` may be called at any time and any number of
+    times."""
 
-    __slots__ = ("_fn", "_slot", "at", "due_tick")
+    # without an __init__, which would be half of what setting a timer costs
+    __slots__ = ("at", "due_tick", "fn", "slot")
 
-    def __init__(
-        self, at: float, due_tick: int, fn: Callable[[], None], slot: "dict[Timer, None]"
-    ) -> None:
-        self.at = at
-        """When it was wanted, monotonic seconds."""
-        self.due_tick = due_tick
-        self._fn: Callable[[], None] | None = fn
-        self._slot = slot
-        slot[self] = None
+    at: float
+    """When it was wanted, monotonic seconds."""
+    due_tick: int
+    fn: Callable[[], None] | None
+    """What to call; None: it was called, or called off."""
+    slot: "dict[Timer, None]"
 
     def cancel(self) -> None:
         """Call it off; nothing of it is kept."""
-        if self._fn is not None:
-            self._fn = None
-            self._slot.pop(self, None)
+        if self.fn is not None:
+            self.fn = None
+            self.slot.pop(self, None)
 
     def fire(self) -> None:
         """Keep the appointment, unless it was cancelled meanwhile."""
-        fn, self._fn = self._fn, None
+        fn, self.fn = self.fn, None
         if fn is not None:
             fn()
 
@@ -60,7 +59,13 @@ class TimerWheel:
             due = self._tick + 1
         if self._next is None or due < self._next:
             self._next = due
-        return Timer(at, due, fn, self._slots[due & _MASK])
+        timer = Timer()
+        timer.at = at
+        timer.due_tick = due
+        timer.fn = fn
+        timer.slot = slot = self._slots[due & _MASK]
+        slot[timer] = None
+        return timer
 
     def wait_s(self, now: float) -> float | None:
         """Tell how long nothing can be due; None: for ever."""
