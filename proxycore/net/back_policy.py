@@ -1,12 +1,16 @@
 """Whom mail servers have to prove to be, per server block, and what is kept for that."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING
 
 from proxycore.contract.tls import BackTls
 from proxycore.net.names import is_ip_address
-from proxycore.net.tls.back import BackTlsEndpoint, is_address
-from proxycore.net.tls.back_context import BackContext, SystemRoots
+from proxycore.net.tls.names import is_address
 from proxycore.net.tls.refused import Refused
+
+if TYPE_CHECKING:
+    from proxycore.net.tls.back import BackTlsEndpoint
+    from proxycore.net.tls.back_context import BackContext, SystemRoots
 
 
 class BackPolicy:
@@ -18,7 +22,7 @@ class BackPolicy:
 
     __slots__ = ("_context", "_roots", "_settings")
 
-    def __init__(self, settings: BackTls, roots: SystemRoots) -> None:
+    def __init__(self, settings: BackTls, roots: "Callable[[], SystemRoots]") -> None:
         self._settings = settings
         self._roots = roots
         self._context: BackContext | None = None
@@ -41,13 +45,18 @@ class BackPolicy:
         self._ready()
         return name
 
-    def endpoint(self, name: str, address: str) -> BackTlsEndpoint:
+    def endpoint(self, name: str, address: str) -> "BackTlsEndpoint":
         """Begin a connection. ``name``: from ``name_of``; ``address``: where it goes."""
+        from proxycore.net.tls.back import BackTlsEndpoint
+
         return BackTlsEndpoint(self._ready(), name, address)
 
-    def _ready(self) -> BackContext:
+    def _ready(self) -> "BackContext":
         if self._context is None:
-            self._context = BackContext(self._settings, self._roots)
+            # OpenSSL and what calls it are in memory only where somebody speaks TLS
+            from proxycore.net.tls.back_context import BackContext
+
+            self._context = BackContext(self._settings, self._roots())
         return self._context
 
 
@@ -62,13 +71,20 @@ class BackPolicies:
 
     def __init__(self) -> None:
         self._known: dict[BackTls, BackPolicy] = {}
-        self._roots = SystemRoots()
+        self._roots: SystemRoots | None = None
 
     def policy(self, settings: BackTls) -> BackPolicy:
         """Give the policy of these settings."""
         if settings not in self._known:
-            self._known[settings] = BackPolicy(settings, self._roots)
+            self._known[settings] = BackPolicy(settings, self._system_roots)
         return self._known[settings]
+
+    def _system_roots(self) -> "SystemRoots":
+        if self._roots is None:
+            from proxycore.net.tls.back_context import SystemRoots
+
+            self._roots = SystemRoots()
+        return self._roots
 
     def keep(self, wanted: Iterable[BackTls]) -> None:
         """Forget all others; sessions that have one keep it."""

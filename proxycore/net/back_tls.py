@@ -11,16 +11,18 @@ not a mail server that is down.
 
 import os
 from contextlib import suppress
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from proxycore.contract.reasons import CloseReason
 from proxycore.dialogue.commands import ConnectBack, SecureBack, SendBack
 from proxycore.dialogue.events import BackBytes, BackClosed, BackConnected, BackFailed, BackSecured
 from proxycore.net.back_leg import BackLeg
 from proxycore.net.door import Door
-from proxycore.net.tls.back import BackTlsEndpoint
-from proxycore.net.tls.endpoint import Phase
+from proxycore.net.tls.phase import Phase
 from proxycore.net.tls.refused import Refused
+
+if TYPE_CHECKING:
+    from proxycore.net.tls.back import BackTlsEndpoint
 
 _SHAKING: Final = "SSL handshaking to upstream"
 _READING: Final = "reading response from upstream"
@@ -111,7 +113,7 @@ class SecuredBackLeg(BackLeg):
         except Exception as bug:  # noqa: BLE001  (our bug must end this session only)
             self._fail(bug)
 
-    def _shake_back(self, tls: BackTlsEndpoint, data: bytes) -> None:
+    def _shake_back(self, tls: "BackTlsEndpoint", data: bytes) -> None:
         self._is_heard = True
         plain = tls.feed(data)
         if tls.phase is Phase.FAILED or not data:
@@ -128,7 +130,7 @@ class SecuredBackLeg(BackLeg):
             self._note_connected()
             self.deliver(_BACK_CONNECTED)
 
-    def _read_sealed(self, tls: BackTlsEndpoint, data: bytes) -> None:
+    def _read_sealed(self, tls: "BackTlsEndpoint", data: bytes) -> None:
         plain = tls.feed(data)
         if tls.out:
             # before the machine speaks, and before a relay takes over what is waited for
@@ -156,7 +158,7 @@ class SecuredBackLeg(BackLeg):
         """It is not connect() that fails."""
         return self._connected or self._is_heard or not self._back_out
 
-    def _distrust(self, tls: BackTlsEndpoint) -> None:
+    def _distrust(self, tls: "BackTlsEndpoint") -> None:
         """Give a mail server up, and say why."""
         self._part(tls.take())
         failure = tls.failure

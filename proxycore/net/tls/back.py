@@ -5,7 +5,6 @@ One class for implicit TLS and STARTTLS, so no policy can be forgotten on one of
 learns anything, our own certificate included.
 """
 
-import re
 from typing import Any, Final
 
 from proxycore.net.tls.back_context import BackContext
@@ -20,9 +19,8 @@ from proxycore.net.tls.libssl import (
     owned,
     ssl,
 )
+from proxycore.net.tls.names import is_address
 from proxycore.net.tls.refused import Refused
-
-_IPV4 = re.compile(r"\d{1,3}(?:\.\d{1,3}){3}")
 
 _NOT_PINNED: Final = 50
 _UNTRUSTED: Final = (
@@ -138,11 +136,6 @@ class BackTlsEndpoint(Endpoint):
             verify_code=0,
             peer=None if certificate == NULL else facts_of(owned(certificate, crypto.X509_free)),
         )
-
-
-def is_address(name: str) -> bool:
-    """Tell whether this is an IP address and not a name."""
-    return ":" in name or _IPV4.fullmatch(name) is not None
 
 
 def explained(code: int, certificate: Any, name: str) -> str:

@@ -9,7 +9,6 @@ OpenSSL's own state and a record that is not complete. Total: no input raises; a
 shows as ``phase`` FAILED with a ``failure``.
 """
 
-from enum import IntEnum
 from typing import Any, Final, NamedTuple
 
 from proxycore.net.tls import exchange
@@ -24,23 +23,13 @@ from proxycore.net.tls.libssl import (
     last_reason,
     ssl,
 )
+from proxycore.net.tls.phase import Phase as Phase  # seen from outside as this module's
 
 _WHOLE_RECORD: Final = 16_384
 
 _name: Final[Any] = ffi.new("const unsigned char **")
 _size: Final[Any] = ffi.new("unsigned int *")
 """Places for OpenSSL's answers, made once: making one costs as much as asking."""
-
-
-class Phase(IntEnum):
-    """How far a connection is; it only ever goes on."""
-
-    HANDSHAKE = 0
-    OPEN = 1
-    ENDED = 2
-    """The peer has said that it sends no more (close_notify); we still may."""
-    FAILED = 3
-    """Nothing more comes or goes, except what is in ``out``."""
 
 
 class Failure(NamedTuple):

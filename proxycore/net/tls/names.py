@@ -6,12 +6,20 @@ longest with a trailing one (``mail.*``), then the default. ``.example.com`` is 
 name, the first has it. A lookup costs a dictionary access per label, however many names there are.
 """
 
+import re
 from collections.abc import Iterable
 from typing import Final, Generic, TypeVar
 
 T = TypeVar("T")
 
 LONGEST_NAME: Final = 255
+
+_IPV4 = re.compile(r"\d{1,3}(?:\.\d{1,3}){3}")
+
+
+def is_address(name: str) -> bool:
+    """Tell whether this is an IP address and not a name."""
+    return ":" in name or _IPV4.fullmatch(name) is not None
 
 
 class Names(Generic[T]):
