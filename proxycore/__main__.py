@@ -44,6 +44,7 @@ def serve_managed(options: argparse.Namespace) -> int:
         token_file = TokenFile(options.token_file)
         _, warning = token_file.read()
         state.ensure()
+        state.ticket_secret()
     except OSError as error:
         _say(f'postroad: [emerg] "{error.filename}": {error.strerror}')
         return life.EXIT_REFUSED

@@ -43,7 +43,12 @@ class Managed:
         self, url: str, token: TokenFile, state: StateDir, logs: ErrorLogs, *, workers: int | None
     ) -> None:
         """``url`` as link.link_url gives it."""
-        self.supervisor = Supervisor(logs, workers=workers, node_token=token.token)
+        self.supervisor = Supervisor(
+            logs,
+            workers=workers,
+            node_token=token.token,
+            ticket_secret=state.ticket_secret(),
+        )
         self._state = state
         self._logs = logs
         self._link = Link(url, token, self, logs)

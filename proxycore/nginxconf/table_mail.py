@@ -5,7 +5,7 @@ from typing import Final
 from proxycore.nginxconf import kinds, network
 from proxycore.nginxconf.errorlogs import ACCESS_LOG, ERROR_LOG
 from proxycore.nginxconf.listening import LISTEN
-from proxycore.nginxconf.rows import BOTH, MAIL, SERVER, Block, Repeat, Row, later, many, one, ours
+from proxycore.nginxconf.rows import BOTH, MAIL, SERVER, Block, Repeat, Row, many, one, ours
 from proxycore.nginxconf.values import (
     FLAG,
     NUMBER,
@@ -121,5 +121,5 @@ AUTH_HTTP: Final = (
         repeat=Repeat.APPEND,
     ),
     one("auth_http_timeout", BOTH, SESSION_TIME, "auth_http.timeout_ms"),
-    later("auth_http_pass_client_cert", "off", syntax=FLAG),
+    one("auth_http_pass_client_cert", BOTH, FLAG, "auth_http.pass_client_cert"),
 )

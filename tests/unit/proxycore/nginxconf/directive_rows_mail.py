@@ -92,7 +92,7 @@ AUTH_HTTP = (
         repeat="any",
     ),
     time("auth_http_timeout", "auth_http.timeout_ms", notices={"60000": "did you mean"}),
-    later("auth_http_pass_client_cert", "on", "off", yes=FLAG),
+    flag("auth_http_pass_client_cert", "auth_http.pass_client_cert"),
     Case(
         name="auth_http_keepalive",
         setting="auth_http.keepalive",
