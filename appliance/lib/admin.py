@@ -9,10 +9,14 @@ from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 from unfold.admin import ModelAdmin, TabularInline
 from unfold.decorators import display as unfold_display
-from unfold.widgets import UnfoldAdminPasswordWidget, UnfoldAdminTextInputWidget
+from unfold.widgets import (
+    UnfoldAdminPasswordWidget,
+    UnfoldAdminTextareaWidget,
+    UnfoldAdminTextInputWidget,
+)
 
 from appliance.lib import staff as staff  # registers the pages of users and groups
-from appliance.lib.fields import EncryptedTextField, SecretFormField, WordsField
+from appliance.lib.fields import EncryptedTextField, PairsField, SecretFormField, WordsField
 
 _Method = TypeVar("_Method", bound=Callable[..., Any])
 
@@ -26,6 +30,7 @@ def display(**options: Any) -> Callable[[_Method], _Method]:
 _WIDGETS = {
     EncryptedTextField: {"widget": UnfoldAdminPasswordWidget},
     WordsField: {"widget": UnfoldAdminTextInputWidget},
+    PairsField: {"widget": UnfoldAdminTextareaWidget},
 }
 
 

@@ -117,3 +117,43 @@ class WordsField(models.JSONField):
         options.pop("decoder", None)
         chosen = {"form_class": WordsFormField, **options}
         return super(models.JSONField, self).formfield(**chosen)
+
+
+class PairsFormField(forms.CharField):
+    """Take lines of ``name = value``, and give names and values in turn."""
+
+    def prepare_value(self, value: Any) -> Any:
+        """Show one pair on each line."""
+        if not isinstance(value, list | tuple):
+            return value
+        pairs = zip(value[::2], value[1::2], strict=False)
+        return "\n".join(f"{name} = {text}" for name, text in pairs)
+
+    def to_python(self, value: Any) -> Any:
+        """Give names and values in turn. Raises ValidationError for a line without ``=``."""
+        found: list[str] = []
+        for line in (super().to_python(value) or "").splitlines():
+            name, equals, text = (part.strip() for part in line.partition("="))
+            if name and not equals:
+                raise ValidationError(f"“{name}” is no name = value.")
+            found += [name, text] if name else []
+        return found
+
+    def has_changed(self, initial: Any, data: Any) -> bool:
+        """Compare pairs, not spelling."""
+        try:
+            pairs: list[str] = self.to_python(data)
+        except ValidationError:
+            return True
+        return list(initial or []) != pairs
+
+
+class PairsField(models.JSONField):
+    """Names and values, kept as one list with them in turn."""
+
+    def formfield(self, **options: Any) -> Any:
+        """Give a textarea with one pair on each line."""
+        options.pop("encoder", None)
+        options.pop("decoder", None)
+        chosen = {"form_class": PairsFormField, **options}
+        return super(models.JSONField, self).formfield(**chosen)

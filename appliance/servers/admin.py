@@ -9,14 +9,17 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 
 from appliance.lib.admin import PostroadAdmin, PostroadInline, display
-from appliance.servers import queries, services
+from appliance.servers import layout, queries, services
 from appliance.servers.choices import AuthService
+from appliance.servers.forms import ListenerFormSet, ServerBlockForm
 from appliance.servers.models import (
     AuthHttpHeader,
+    BlockLog,
     Capability,
     Listener,
     ProcessSettings,
     ServerBlock,
+    TicketKey,
 )
 
 
@@ -24,6 +27,7 @@ class ListenerInline(PostroadInline):
     """Where the block listens."""
 
     model = Listener
+    formset = ListenerFormSet
     min_num = 1
 
 
@@ -43,8 +47,26 @@ class AuthHttpHeaderInline(PostroadInline):
     verbose_name_plural = "Headers sent to another auth service (auth_http_header)"
 
 
-_ONLY_EXTERNAL = "auth_service == 'external'"
-_ONLY_SMTP = "protocol == 'smtp'"
+class BlockLogInline(PostroadInline):
+    """Where the block writes."""
+
+    model = BlockLog
+    verbose_name_plural = "Logs of its own (none: those of the node processes)"
+
+
+class TicketKeyInline(PostroadInline):
+    """Keys that let a session be resumed at another node."""
+
+    model = TicketKey
+    verbose_name_plural = (
+        "Session ticket keys for all nodes, the first encrypts (none: each node makes its own)"
+    )
+
+
+_UNVERIFIED = (
+    "proxy_ssl_verify is off: whoever stands between a node and a mail server can pose as it and"
+    " read every password. Give the authority or a pin instead."
+)
 
 
 @admin.register(ServerBlock)
@@ -52,70 +74,19 @@ class ServerBlockAdmin(PostroadAdmin):
     """Server blocks with all that belongs to them."""
 
     empty_text = "A server block says where mail clients connect and how they are treated."
-    inlines = (ListenerInline, CapabilityInline, AuthHttpHeaderInline)
+    inlines = (
+        ListenerInline,
+        CapabilityInline,
+        AuthHttpHeaderInline,
+        BlockLogInline,
+        TicketKeyInline,
+    )
     list_display = ("name", "protocol", "show_listeners", "show_auth", "enabled")
     list_filter = ("protocol", "auth_service", "enabled")
     search_fields = ("name", "listeners__address", "listeners__port")
-    fieldsets = (
-        (None, {"fields": ("name", "enabled", "protocol", "server_names")}),
-        (
-            "Who decides about logins",
-            {
-                "fields": (
-                    "auth_service",
-                    "auth_http",
-                    "auth_http_timeout_ms",
-                    "auth_http_keepalive",
-                    "auth_http_cache_ttl_ms",
-                    "auth_http_cache_stale_ms",
-                )
-            },
-        ),
-        (
-            "Before login",
-            {
-                "fields": (
-                    "timeout_ms",
-                    "max_errors",
-                    "imap_auth",
-                    "imap_client_buffer_bytes",
-                    "pop3_auth",
-                    "pop3_client_buffer_bytes",
-                    "smtp_auth",
-                    "smtp_client_buffer_bytes",
-                    "smtp_greeting_delay_ms",
-                )
-            },
-        ),
-        (
-            "Towards the mail server",
-            {
-                "fields": (
-                    "proxy_timeout_ms",
-                    "proxy_buffer_bytes",
-                    "proxy_pass_error_message",
-                    "xclient",
-                    "proxy_smtp_auth",
-                )
-            },
-        ),
-    )
-    conditional_fields = {  # noqa: RUF012  (unfold's own form)
-        "auth_http": _ONLY_EXTERNAL,
-        "auth_http_timeout_ms": _ONLY_EXTERNAL,
-        "auth_http_keepalive": _ONLY_EXTERNAL,
-        "auth_http_cache_ttl_ms": _ONLY_EXTERNAL,
-        "auth_http_cache_stale_ms": _ONLY_EXTERNAL,
-        "imap_auth": "protocol == 'imap'",
-        "imap_client_buffer_bytes": "protocol == 'imap'",
-        "pop3_auth": "protocol == 'pop3'",
-        "pop3_client_buffer_bytes": "protocol == 'pop3'",
-        "smtp_auth": _ONLY_SMTP,
-        "smtp_client_buffer_bytes": _ONLY_SMTP,
-        "smtp_greeting_delay_ms": _ONLY_SMTP,
-        "xclient": _ONLY_SMTP,
-        "proxy_smtp_auth": _ONLY_SMTP,
-    }
+    form = ServerBlockForm
+    fieldsets = layout.FIELDSETS
+    conditional_fields = layout.CONDITIONS
 
     def get_queryset(self, request: HttpRequest) -> "QuerySet[ServerBlock]":
         """Bring the listeners along for the list."""
@@ -135,8 +106,15 @@ class ServerBlockAdmin(PostroadAdmin):
         return block.auth_http
 
     def store(self, obj: ServerBlock, form: Any) -> None:
-        """Write by the service."""
+        """Write by the service, with the certificates chosen."""
         services.save_block(obj)
+        services.choose_certificates(obj, list(form.cleaned_data["certificates"]))
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        """Warn of what lets others read along."""
+        super().save_model(request, obj, form, change)
+        if not obj.proxy_ssl_verify:
+            messages.warning(request, _UNVERIFIED)
 
     def remove(self, objects: Iterable[ServerBlock]) -> None:
         """Delete by the service."""
@@ -153,12 +131,29 @@ class ProcessSettingsAdmin(PostroadAdmin):
             "Workers",
             {"fields": ("worker_processes", "worker_connections", "worker_shutdown_timeout_ms")},
         ),
+        (
+            "Sessions that have not logged in",
+            {"fields": ("prelogin_sessions", "prelogin_sessions_per_address", "prelogin_exempt")},
+        ),
         ("Syslog", {"fields": ("syslog_facility", "syslog_tag", "syslog_hostname")}),
+        (
+            "Access log",
+            {
+                "fields": (
+                    "access_log_target",
+                    "access_log_syslog_facility",
+                    "access_log_syslog_tag",
+                    "access_log_syslog_hostname",
+                )
+            },
+        ),
         ("Started as root", {"fields": ("user", "group", "pid")}),
     )
-    conditional_fields = dict.fromkeys(
-        ("syslog_facility", "syslog_tag", "syslog_hostname"), "log_target.startsWith('syslog:')"
-    )
+    conditional_fields = {  # noqa: RUF012  (unfold's own form)
+        f"{prefix}{name}": f"{log}.startsWith('syslog:')"
+        for log, prefix in (("log_target", ""), ("access_log_target", "access_log_"))
+        for name in ("syslog_facility", "syslog_tag", "syslog_hostname")
+    }
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         """There is one."""

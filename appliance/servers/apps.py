@@ -30,8 +30,10 @@ class ServersConfig(AppConfig):
 
     def ready(self) -> None:
         """Contribute to every snapshot."""
+        from appliance.certs.queries import register_uses
         from appliance.publish import registry
-        from appliance.servers import services, snapshot
+        from appliance.servers import queries, services, snapshot
 
         registry.register_section("servers", snapshot.build, services.load_servers)
         registry.register_section("process", snapshot.build_process, services.load_process)
+        register_uses("servers", queries.certificate_uses)

@@ -31,3 +31,18 @@ class LogLevel(models.TextChoices):
     CRIT = "crit", "crit"
     ALERT = "alert", "alert"
     EMERG = "emerg", "emerg: it cannot go on"
+
+
+class TlsPolicy(models.TextChoices):
+    """Who is spoken to in TLS, and how."""
+
+    INTERMEDIATE = "intermediate", "intermediate: TLS 1.2 and 1.3 with forward secrecy"
+    MODERN = "modern", "modern: TLS 1.3 only"
+    CUSTOM = "custom", "as set below"
+
+
+class LogKind(models.TextChoices):
+    """The two logs of a server block."""
+
+    ERROR = "error", "error_log: messages"
+    ACCESS = "access", "access_log: a record for each session"

@@ -5,6 +5,7 @@ contract must not need one.
 """
 
 import dataclasses
+from collections.abc import Mapping
 from typing import Any
 
 from django import forms
@@ -13,11 +14,16 @@ from django.db import models
 from django.utils.text import capfirst
 from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
 
-from appliance.lib.fields import WordsField
+from appliance.lib.fields import PairsField, WordsField
 from proxycore.contract.fields import Setting, settings_of
 
 _UNITS = {"ms": "Milliseconds.", "bytes": "Bytes."}
-_SPELT = {word: word.upper() for word in ("imap", "pop3", "smtp", "http", "ttl", "xclient")}
+_SPELT = {
+    word: word.upper()
+    for word in ("imap", "pop3", "smtp", "http", "ttl", "xclient", "ssl", "crl", "id")
+}
+_AS_DATA = "a path, or `data:` and PEM text"
+_AS_TEXT = "PEM text, or the path of a file on every node"
 _HOUR_MS = 3_600_000
 _MAX_INTEGER = 2_147_483_647
 _NOT_STORED = ("help_text", "validators", "verbose_name", "choices")
@@ -66,6 +72,23 @@ class LineField(models.CharField):  # type: ignore[type-arg]
     def deconstruct(self) -> Any:
         """Look like a plain field to migrations."""
         return _as_plain("CharField", super().deconstruct())
+
+
+class MaterialField(models.TextField):  # type: ignore[type-arg]
+    """PEM text, or the path of a file that the nodes have."""
+
+    def deconstruct(self) -> Any:
+        """Look like a plain field to migrations."""
+        return _as_plain("TextField", super().deconstruct())
+
+
+class PairListField(PairsField):
+    """A setting that is a list of names with values."""
+
+    def deconstruct(self) -> Any:
+        """Look like a plain field to migrations."""
+        name, _, arguments, options = _as_plain("", super().deconstruct())
+        return name, "appliance.lib.fields.PairsField", arguments, options
 
 
 class WordListField(WordsField):
@@ -129,21 +152,21 @@ def range_of(low: int, high: int) -> str:
     return f"Give a whole number from {low} to {high}."
 
 
-def switch(contract: type, name: str) -> SwitchField:
-    """Make the field of an on/off setting."""
+def switch(contract: type, name: str, label: str = "") -> SwitchField:
+    """Make the field of an on/off setting; ``label`` where the bare name says too little."""
     return SwitchField(
-        label_of(name),
+        label_of(label or name),
         default=default_of(contract, name),
         help_text=help_of(settings_of(contract)[name]),
     )
 
 
-def words(contract: type, name: str, more: str = "") -> WordListField:
-    """Make the field of a setting that is a list of words."""
+def words(contract: type, name: str, more: str = "", label: str = "") -> WordListField:
+    """Make the field of a setting that is a list of words; ``more`` stands behind its help."""
     declared = settings_of(contract)[name]
     help_text = help_of(declared)
     field = WordListField(
-        label_of(name),
+        label_of(label or name),
         default=list_default(contract, name),
         blank=True,
         help_text=f"{help_text} {more}".strip(),
@@ -158,7 +181,32 @@ def line(contract: type, name: str, **options: Any) -> LineField:
     if declared.max_length:
         options.setdefault("max_length", declared.max_length)
     options.setdefault("help_text", help_of(declared))
+    options.setdefault("verbose_name", label_of(name))
     return LineField(**options)
+
+
+def choice(contract: type, name: str, labels: Mapping[str, str] | None = None) -> LineField:
+    """Make the field of a setting that is one of a few words. ``labels``: what each means."""
+    declared = settings_of(contract)[name]
+    return LineField(
+        label_of(name),
+        max_length=max(map(len, declared.choices)),
+        choices=[(word, (labels or {}).get(word, word)) for word in declared.choices],
+        default=default_of(contract, name),
+        help_text=help_of(declared),
+    )
+
+
+def material(contract: type, name: str) -> MaterialField:
+    """Make the field of a setting whose content or path can be given."""
+    help_text = help_of(settings_of(contract)[name]).replace(_AS_DATA, _AS_TEXT)
+    return MaterialField(label_of(name), blank=True, default="", help_text=help_text)
+
+
+def pairs(contract: type, name: str, example: str) -> PairListField:
+    """Make the field of a setting that is a list of names with values."""
+    help_text = f"{help_of(settings_of(contract)[name])} One on each line, for instance {example}."
+    return PairListField(label_of(name), default=list, blank=True, help_text=help_text)
 
 
 def form_of(contract: type, name: str) -> RegexValidator:

@@ -21,10 +21,20 @@ def problems_of_listener(listener: Listener) -> dict[str, list[str]]:
     field = "address" if unix else "port"
     alike = Listener.objects.filter(port=listener.port).exclude(pk=listener.pk)
     for other in alike.select_related("block"):
-        if str(other) == key:
+        if str(other) == key and not _may_share(listener, other):
             return {field: [f"Server block “{other.block}” listens on {key} already."]}
     taken = "" if unix else web_door(listener.address, listener.port)
     return {field: [f"{key} is {taken}: choose another port."]} if taken else {}
+
+
+def _may_share(one: Listener, other: Listener) -> bool:
+    """Tell whether two blocks can be told apart by the name a client asks for (SNI).
+
+    The rest of what sharing needs is checked with the whole draft.
+    """
+    is_tls = all(each.ssl or each.block.starttls != "off" for each in (one, other))
+    same = one.block.protocol == other.block.protocol and one.block_id != other.block_id
+    return is_tls and same
 
 
 def web_door(address: str, port: int) -> str:

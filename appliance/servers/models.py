@@ -7,12 +7,14 @@ What is stored here is a draft until it is published.
 from django.core.exceptions import ValidationError
 from django.db import models
 
-from appliance.lib.fields import EncryptedTextField
+from appliance.certs.models import Certificate
+from appliance.lib.fields import EncryptedTextField, WordsField
 from appliance.servers import declared, snapshot
-from appliance.servers.choices import AuthService, LogLevel, MailProtocol
+from appliance.servers.choices import AuthService, LogKind, LogLevel, MailProtocol
 from appliance.servers.declared import default_of
+from appliance.servers.tls_fields import BackTlsFields, FrontTlsFields
 from proxycore.contract import snapshot as contract
-from proxycore.contract.process import FACILITIES
+from proxycore.contract.process import FACILITIES, AccessLog
 
 
 def _complain_once(of: models.Model, problems: snapshot.Problems) -> None:
@@ -25,7 +27,7 @@ def _complain_once(of: models.Model, problems: snapshot.Problems) -> None:
         raise ValidationError(problems)
 
 
-class ServerBlock(models.Model):
+class ServerBlock(FrontTlsFields, BackTlsFields, models.Model):
     """One server block."""
 
     name = declared.line(contract.Server, "name", unique=True)
@@ -46,7 +48,23 @@ class ServerBlock(models.Model):
         max_length=500,
         blank=True,
         default="",
-        help_text="For another service: host:port/path or unix:/socket:/path. nginx: auth_http.",
+        help_text="For another service: host:port/path, https://host/path or unix:/socket:/path."
+        " nginx: auth_http.",
+    )
+    auth_http_backups = WordsField(
+        "auth_http backups",
+        default=list,
+        blank=True,
+        help_text="Other places to ask, in order, when those before cannot be reached or are ill."
+        " Written alike, with blanks between.",
+    )
+    auth_http_ssl_trusted_certificate = declared.line(
+        contract.AuthHttp,
+        "ssl_trusted_certificate",
+        max_length=300,
+        blank=True,
+        default="",
+        verbose_name="auth HTTP trusted certificate",
     )
     auth_http_timeout_ms = declared.number(contract.AuthHttp, "timeout_ms", "auth_http_timeout_ms")
     auth_http_keepalive = declared.number(contract.AuthHttp, "keepalive", "auth_http_keepalive")
@@ -59,18 +77,36 @@ class ServerBlock(models.Model):
 
     timeout_ms = declared.number(contract.Server, "timeout_ms")
     max_errors = declared.number(contract.Server, "max_errors")
+    max_commands = declared.number(contract.Server, "max_commands")
+    so_keepalive = declared.switch(contract.Server, "so_keepalive")
+    set_real_ip_from = declared.words(contract.Server, "set_real_ip_from", "Blanks between.")
     proxy_timeout_ms = declared.number(contract.Server, "proxy_timeout_ms")
     proxy_buffer_bytes = declared.number(contract.Server, "proxy_buffer_bytes")
     proxy_pass_error_message = declared.switch(contract.Server, "proxy_pass_error_message")
+    proxy_protocol = declared.choice(contract.Server, "proxy_protocol")
+    resolver = declared.words(contract.Resolver, "addresses", "Blanks between.", "resolver")
+    resolver_valid_ms = declared.number(contract.Resolver, "valid_ms", "resolver_valid_ms")
+    resolver_ipv4 = declared.switch(contract.Resolver, "ipv4", "resolver_ipv4")
+    resolver_ipv6 = declared.switch(contract.Resolver, "ipv6", "resolver_ipv6")
+    resolver_timeout_ms = declared.number(contract.Server, "resolver_timeout_ms")
 
     imap_client_buffer_bytes = declared.number(contract.Server, "imap_client_buffer_bytes")
     imap_auth = declared.words(contract.Server, "imap_auth")
+    imap_greeting = declared.line(
+        contract.Server, "imap_greeting", default=default_of(contract.Server, "imap_greeting")
+    )
+    imap_id = declared.pairs(contract.Server, "imap_id", "name = Postroad")
+    proxy_issue_imap_id = declared.switch(contract.Server, "proxy_issue_imap_id")
     pop3_client_buffer_bytes = declared.number(contract.Server, "pop3_client_buffer_bytes")
     pop3_auth = declared.words(contract.Server, "pop3_auth")
+    pop3_greeting = declared.line(
+        contract.Server, "pop3_greeting", default=default_of(contract.Server, "pop3_greeting")
+    )
     smtp_client_buffer_bytes = declared.number(contract.Server, "smtp_client_buffer_bytes")
     smtp_auth = declared.words(contract.Server, "smtp_auth")
     smtp_greeting_delay_ms = declared.number(contract.Server, "smtp_greeting_delay_ms")
     xclient = declared.switch(contract.Server, "xclient")
+    xclient_legacy = declared.switch(contract.Server, "xclient_legacy")
     proxy_smtp_auth = declared.switch(contract.Server, "proxy_smtp_auth")
 
     class Meta:
@@ -93,15 +129,17 @@ class Listener(models.Model):
     block = models.ForeignKey(ServerBlock, on_delete=models.CASCADE, related_name="listeners")
     address = declared.line(contract.Listen, "address", max_length=110, default="*")
     port = declared.number(contract.Listen, "port")
+    ssl = declared.switch(contract.Listen, "ssl")
+    proxy_protocol = declared.switch(contract.Listen, "proxy_protocol")
     backlog = declared.number(contract.Listen, "backlog")
 
     class Meta:
-        """A socket belongs to one block."""
+        """A socket stands once in a block; blocks that speak TLS may share one (SNI)."""
 
         ordering = ("pk",)
         constraints = (
             models.UniqueConstraint(
-                fields=("address", "port"),
+                fields=("block", "address", "port"),
                 name="servers_listener_once",
                 violation_error_message="Another listener has this address and port.",
             ),
@@ -116,6 +154,92 @@ class Listener(models.Model):
 
         problems = snapshot.problems_of_listener(self) or doors.problems_of_listener(self)
         _complain_once(self, problems)
+
+
+class ServerCertificate(models.Model):
+    """A certificate that a block shows to clients."""
+
+    block = models.ForeignKey(ServerBlock, on_delete=models.CASCADE, related_name="chosen")
+    certificate = models.ForeignKey(Certificate, on_delete=models.PROTECT, related_name="chosen")
+
+    class Meta:
+        """In the order they were chosen."""
+
+        ordering = ("pk",)
+        verbose_name = "certificate of a server block"
+        default_permissions = ()
+        constraints = (
+            models.UniqueConstraint(fields=("block", "certificate"), name="servers_chosen_once"),
+        )
+
+    def __str__(self) -> str:
+        return f"server block {self.block}"
+
+
+class TicketKey(models.Model):
+    """One session ticket key of a block, shared by all nodes."""
+
+    block = models.ForeignKey(ServerBlock, on_delete=models.CASCADE, related_name="ticket_keys")
+    value = EncryptedTextField(
+        "key",
+        help_text="80 or 48 bytes in base64, for instance from “openssl rand -base64 80”."
+        " Stored encrypted and never shown again.",
+    )
+
+    class Meta:
+        """In the order used: the first encrypts, the others only decrypt."""
+
+        ordering = ("pk",)
+        verbose_name = "ssl_session_ticket_key"
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return f"key {self.pk}"
+
+    def clean(self) -> None:
+        """Check that it is a key."""
+        _complain_once(self, snapshot.problems_of_ticket_key(self))
+
+
+class BlockLog(models.Model):
+    """A log of a block's own, instead of the process's."""
+
+    block = models.ForeignKey(ServerBlock, on_delete=models.CASCADE, related_name="logs")
+    kind = models.CharField(max_length=6, choices=LogKind, default=LogKind.ERROR)
+    target = declared.line(AccessLog, "target", max_length=300, default="stderr")
+    level = declared.line(
+        contract.ErrorLog,
+        "level",
+        max_length=8,
+        choices=LogLevel,
+        default=default_of(contract.ErrorLog, "level"),
+        help_text="Least severe level written to an error_log.",
+    )
+    syslog_facility = declared.line(
+        contract.ErrorLog,
+        "syslog_facility",
+        max_length=16,
+        choices=[(name, name) for name in FACILITIES],
+        default=default_of(contract.ErrorLog, "syslog_facility"),
+    )
+    syslog_tag = declared.line(
+        contract.ErrorLog, "syslog_tag", default=default_of(contract.ErrorLog, "syslog_tag")
+    )
+    syslog_hostname = declared.switch(contract.ErrorLog, "syslog_hostname")
+
+    class Meta:
+        """In the order made."""
+
+        ordering = ("pk",)
+        verbose_name = "log"
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return f"{self.kind}_log {self.target}"
+
+    def clean(self) -> None:
+        """Check the log as the node will."""
+        _complain_once(self, snapshot.problems_of_log(self))
 
 
 class ProcessSettings(models.Model):
@@ -141,6 +265,25 @@ class ProcessSettings(models.Model):
         contract.ErrorLog, "syslog_tag", default=default_of(contract.ErrorLog, "syslog_tag")
     )
     syslog_hostname = declared.switch(contract.ErrorLog, "syslog_hostname")
+    access_log_target = declared.line(
+        AccessLog, "target", max_length=300, default=default_of(AccessLog, "target")
+    )
+    access_log_syslog_facility = declared.line(
+        AccessLog,
+        "syslog_facility",
+        max_length=16,
+        choices=[(name, name) for name in FACILITIES],
+        default=default_of(AccessLog, "syslog_facility"),
+    )
+    access_log_syslog_tag = declared.line(
+        AccessLog, "syslog_tag", default=default_of(AccessLog, "syslog_tag")
+    )
+    access_log_syslog_hostname = declared.switch(AccessLog, "syslog_hostname")
+    prelogin_sessions = declared.number(contract.Process, "prelogin_sessions")
+    prelogin_sessions_per_address = declared.number(
+        contract.Process, "prelogin_sessions_per_address"
+    )
+    prelogin_exempt = declared.words(contract.Process, "prelogin_exempt", "Blanks between.")
     user = declared.line(contract.Process, "user", max_length=100, blank=True, default="")
     group = declared.line(contract.Process, "group", max_length=100, blank=True, default="")
     pid = declared.line(contract.Process, "pid", max_length=300, blank=True, default="")

@@ -1,6 +1,9 @@
 """Read what is drafted."""
 
-from appliance.servers.models import ProcessSettings
+from django.urls import reverse
+
+from appliance.certs.queries import Use
+from appliance.servers.models import ProcessSettings, ServerBlock, ServerCertificate
 
 PROCESS_ROW = 1
 
@@ -8,3 +11,23 @@ PROCESS_ROW = 1
 def process_settings() -> ProcessSettings:
     """Give the settings of the nodes' processes; the defaults before anybody has saved some."""
     return ProcessSettings.objects.filter(pk=PROCESS_ROW).first() or ProcessSettings(pk=PROCESS_ROW)
+
+
+def certificate_uses() -> dict[int, list[Use]]:
+    """Say which server blocks use which certificate, in two queries."""
+    found: dict[int, list[Use]] = {}
+    chosen = ServerCertificate.objects.order_by("block").values_list(
+        "certificate_id", "block_id", "block__name"
+    )
+    for key, block, name in chosen:
+        found.setdefault(key, []).append(_use(block, str(name)))
+    own = ServerBlock.objects.filter(proxy_ssl_certificate__isnull=False).values_list(
+        "proxy_ssl_certificate_id", "pk", "name"
+    )
+    for certificate, block, name in own:
+        found.setdefault(certificate or 0, []).append(_use(block, f"{name} (mail servers)"))
+    return found
+
+
+def _use(block: int, label: str) -> Use:
+    return Use(label, reverse("admin:servers_serverblock_change", args=[block]))

@@ -1,23 +1,36 @@
 """Everything that writes server blocks. What is written is a draft until it is published."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 from django.conf import settings
 from django.db import transaction
 
+from appliance.certs import services as certs
+from appliance.certs.models import Certificate
 from appliance.servers.declared import default_of
 from appliance.servers.models import (
     AuthHttpHeader,
+    BlockLog,
     Capability,
     Listener,
     ProcessSettings,
     ServerBlock,
+    ServerCertificate,
+    TicketKey,
 )
 from appliance.servers.queries import PROCESS_ROW, process_settings
-from appliance.servers.snapshot import block_fields, listener_fields, process_fields
+from appliance.servers.snapshot import (
+    block_fields,
+    listener_fields,
+    log_fields,
+    process_fields,
+)
+from proxycore.contract.process import AccessLog, ErrorLog
 from proxycore.contract.protocol import Protocol
+from proxycore.contract.secret import Secret
 from proxycore.contract.snapshot import Server, Snapshot
+from proxycore.contract.tls import DATA
 
 DEFAULT_NAMES: Final[Mapping[Protocol, str]] = {
     Protocol.IMAP: "imap",
@@ -84,6 +97,40 @@ def _load_server(block: ServerBlock, server: Server) -> None:
     block.auth_headers.all().delete()
     for header in server.auth_http.headers:
         AuthHttpHeader.objects.create(block=block, name=header.name, value=header.value.reveal())
+    block.logs.all().delete()
+    logs: list[ErrorLog | AccessLog] = [*server.error_logs, *server.access_logs]
+    for log in logs:
+        BlockLog.objects.create(block=block, **log_fields(log))
+    _load_certificates(block, server)
+
+
+def _load_certificates(block: ServerBlock, server: Server) -> None:
+    """Bring back what proves us: a certificate that was renewed since is what it was then."""
+    front, back = server.front_tls, server.back_tls
+    chosen = [restored(one.ssl_certificate, one.ssl_certificate_key) for one in front.certificates]
+    choose_certificates(block, [one for one in chosen if one is not None])
+    block.ticket_keys.all().delete()
+    for key in front.ssl_session_ticket_key:
+        TicketKey.objects.create(block=block, value=key.reveal().removeprefix(DATA))
+    block.proxy_ssl_certificate = restored(
+        back.proxy_ssl_certificate, back.proxy_ssl_certificate_key
+    )
+    block.save(update_fields=["proxy_ssl_certificate"])
+
+
+def restored(pem: str, key: Secret) -> Certificate | None:
+    """Give the certificate with a published content, brought back where it was replaced."""
+    return certs.restore(pem.removeprefix(DATA), Secret(key.reveal().removeprefix(DATA)))
+
+
+@transaction.atomic
+def choose_certificates(block: ServerBlock, certificates: Sequence[Certificate]) -> None:
+    """Let a block show these certificates to clients, in this order."""
+    if [one.certificate_id for one in block.chosen.all()] == [one.pk for one in certificates]:
+        return
+    block.chosen.all().delete()
+    for certificate in certificates:
+        ServerCertificate.objects.create(block=block, certificate=certificate)
 
 
 def load_process(snapshot: Snapshot) -> None:

@@ -1,5 +1,6 @@
 """From server blocks to the ``servers`` section of a snapshot, and from its problems to fields."""
 
+import base64
 import ipaddress
 import re
 from typing import TYPE_CHECKING, Any, Final
@@ -8,12 +9,21 @@ from django.conf import settings
 from django.urls import reverse
 
 from appliance.publish.registry import Origin, Section
-from appliance.servers.choices import AuthService
+from appliance.servers import tls
+from appliance.servers.choices import AuthService, LogKind
 from proxycore.contract import snapshot as contract
 from proxycore.contract.codec import Invalid, decode, encode
+from proxycore.contract.process import OFF, AccessLog, ErrorLog, find_exempt_problems
 
 if TYPE_CHECKING:
-    from appliance.servers.models import AuthHttpHeader, Listener, ProcessSettings, ServerBlock
+    from appliance.servers.models import (
+        AuthHttpHeader,
+        BlockLog,
+        Listener,
+        ProcessSettings,
+        ServerBlock,
+        TicketKey,
+    )
 
 BUILTIN_URI: Final = "/auth_http"
 BUILTIN_KEEPALIVE: Final = 16
@@ -21,17 +31,27 @@ BUILTIN_KEEPALIVE: Final = 16
 _SAME_NAME: Final = (
     "timeout_ms",
     "max_errors",
+    "max_commands",
+    "so_keepalive",
+    "set_real_ip_from",
     "proxy_timeout_ms",
     "proxy_buffer_bytes",
     "proxy_pass_error_message",
+    "proxy_protocol",
+    "resolver_timeout_ms",
     "imap_client_buffer_bytes",
     "imap_auth",
+    "imap_greeting",
+    "imap_id",
+    "proxy_issue_imap_id",
     "pop3_client_buffer_bytes",
     "pop3_auth",
+    "pop3_greeting",
     "smtp_client_buffer_bytes",
     "smtp_auth",
     "smtp_greeting_delay_ms",
     "xclient",
+    "xclient_legacy",
     "proxy_smtp_auth",
     "server_names",
 )
@@ -42,8 +62,19 @@ _AUTH_HTTP: Final = {
     "keepalive": "auth_http_keepalive",
     "cache_ttl_ms": "auth_http_cache_ttl_ms",
     "cache_stale_ms": "auth_http_cache_stale_ms",
+    "ssl_trusted_certificate": "auth_http_ssl_trusted_certificate",
 }
 """Contract name below ``auth_http``, and the stored one."""
+
+_RESOLVER: Final = {
+    "addresses": "resolver",
+    "valid_ms": "resolver_valid_ms",
+    "ipv4": "resolver_ipv4",
+    "ipv6": "resolver_ipv6",
+}
+"""Contract name below ``resolver``, and the stored one."""
+
+_SYSLOG: Final = ("syslog_facility", "syslog_tag", "syslog_hostname")
 
 _LOG: Final = {
     "target": "log_target",
@@ -54,21 +85,31 @@ _LOG: Final = {
 }
 """Contract name below ``process.error_logs[0]``, and the stored one."""
 
+_ACCESS_LOG: Final = {name: f"access_log_{name}" for name in ("target", *_SYSLOG)}
+"""Contract name below ``process.access_logs[0]``, and the stored one."""
+
+_LISTEN: Final = ("address", "port", "backlog", "ssl", "proxy_protocol")
+
 _PROCESS: Final = (
     *("worker_processes", "worker_connections", "worker_shutdown_timeout_ms"),
+    *("prelogin_sessions", "prelogin_sessions_per_address", "prelogin_exempt"),
     *("user", "group", "pid"),
+)
+
+_ROWS: Final = (
+    *("listeners", "capabilities", "auth_headers", "logs", "ticket_keys"),
+    "chosen__certificate",
 )
 
 Problems = dict[str, list[str]]
 
 
 def build() -> Section:
-    """Build the section from every enabled block, in four queries."""
+    """Build the section from every enabled block, in seven queries, or eight with certificates."""
     from appliance.servers.models import ServerBlock
 
-    blocks = ServerBlock.objects.filter(enabled=True).prefetch_related(
-        "listeners", "capabilities", "auth_headers"
-    )
+    blocks = ServerBlock.objects.filter(enabled=True).select_related("proxy_ssl_certificate")
+    blocks = blocks.prefetch_related(*_ROWS)
     servers: list[dict[str, Any]] = []
     origins: dict[str, Origin] = {}
     for block in blocks:
@@ -103,6 +144,12 @@ def block_plain(block: "ServerBlock") -> dict[str, Any]:
     capabilities = [one.text for one in block.capabilities.all()]
     if capabilities:
         plain[f"{block.protocol}_capabilities"] = capabilities
+    for log in block.logs.all():
+        plain[f"{log.kind}_logs"].append(log_plain(log))
+    chosen = [tls.certificate_plain(one.certificate) for one in block.chosen.all()]
+    keys = [tls.ticket_key_plain(one.value) for one in block.ticket_keys.all()]
+    plain["front_tls"] |= {"certificates": chosen, "ssl_session_ticket_key": keys}
+    plain["back_tls"] = tls.back_plain(block, reveal=True)
     return plain
 
 
@@ -113,13 +160,24 @@ def settings_plain(block: "ServerBlock") -> dict[str, Any]:
         "protocol": block.protocol,
         "listens": [],
         "auth_http": _auth_http(block),
+        "resolver": {name: getattr(block, field) for name, field in _RESOLVER.items()},
+        "error_logs": [],
+        "access_logs": [],
+        "front_tls": tls.front_plain(block),
+        "back_tls": tls.back_plain(block, reveal=False),
         **{name: getattr(block, name) for name in _SAME_NAME},
     }
 
 
 def listener_plain(listener: "Listener") -> dict[str, Any]:
     """Give a listener as plain data of ``contract.Listen``."""
-    return {"address": listener.address, "port": listener.port, "backlog": listener.backlog}
+    return {name: getattr(listener, name) for name in _LISTEN}
+
+
+def log_plain(log: "BlockLog") -> dict[str, Any]:
+    """Give a log as plain data of ``contract.ErrorLog`` or ``contract.AccessLog``."""
+    names = ("target", *_SYSLOG) if log.kind == LogKind.ACCESS else _LOG
+    return {name: getattr(log, name) for name in names}
 
 
 def header_plain(header: "AuthHttpHeader") -> dict[str, Any]:
@@ -130,7 +188,12 @@ def header_plain(header: "AuthHttpHeader") -> dict[str, Any]:
 def process_plain(stored: "ProcessSettings") -> dict[str, Any]:
     """Give the nodes' processes as plain data of ``contract.Process``."""
     log = {name: getattr(stored, field) for name, field in _LOG.items()}
-    return {**{name: getattr(stored, name) for name in _PROCESS}, "error_logs": [log]}
+    access = {name: getattr(stored, field) for name, field in _ACCESS_LOG.items()}
+    return {
+        **{name: getattr(stored, name) for name in _PROCESS},
+        "error_logs": [log],
+        "access_logs": [] if access["target"] == OFF else [access],
+    }
 
 
 def _auth_http(block: "ServerBlock") -> dict[str, Any]:
@@ -145,26 +208,45 @@ def _auth_http(block: "ServerBlock") -> dict[str, Any]:
             "cache_ttl_ms": settings.AUTH_CACHE_TTL_MS,
             "cache_stale_ms": settings.AUTH_CACHE_STALE_MS,
         }
-    host, port, uri = parse_auth_http(block.auth_http)
     stored = {name: getattr(block, field) for name, field in _AUTH_HTTP.items()}
-    return {"host": host, "port": port, "uri": uri, **stored}
+    backups = [auth_place(text) for text in block.auth_http_backups]
+    return {**auth_place(block.auth_http), "backups": backups, **stored}
 
 
 _URL: Final = re.compile(
-    r"(?:http://)?(?:(?P<unix>unix:/[^:\s]+)(?::(?P<unix_uri>/\S*))?"
+    r"(?:(?P<scheme>https?)://)?(?:(?P<unix>unix:/[^:\s]+)(?::(?P<unix_uri>/\S*))?"
     r"|(?P<host>\[[0-9A-Fa-f:.]+\]|[^\s:/\[\]]+)(?::(?P<port>\d{1,5}))?(?P<uri>/\S*)?)"
 )
 
 
 def parse_auth_http(text: str) -> tuple[str, int, str]:
     """Split what nginx's ``auth_http`` takes into host, port and URI. Raises ValueError."""
+    place = auth_place(text)
+    if place["ssl"]:
+        raise ValueError("Give host:port/path or unix:/socket:/path, without https.")
+    return place["host"], place["port"], place["uri"]
+
+
+def auth_place(text: str) -> dict[str, Any]:
+    """Give the place of an auth service as plain data, https taken as well. Raises ValueError."""
     found = _URL.fullmatch(text.strip())
-    if found is None:
+    if found is None or (found["unix"] and found["scheme"]):
         raise ValueError("Give host:port/path or unix:/socket:/path.")
     if found["unix"]:
-        return found["unix"], 0, found["unix_uri"] or "/"
+        return {"host": found["unix"], "port": 0, "uri": found["unix_uri"] or "/", "ssl": False}
+    ssl = found["scheme"] == "https"
+    port = int(found["port"] or (443 if ssl else 80))
     host = found["host"].strip("[]")
-    return host, int(found["port"] or 80), found["uri"] or "/"
+    return {"host": host, "port": port, "uri": found["uri"] or "/", "ssl": ssl}
+
+
+def _auth_text(place: contract.AuthHttp | contract.AuthBackup) -> str:
+    """Undo ``auth_place``."""
+    if not place.port:
+        return f"{place.host}:{place.uri}"
+    host = f"[{place.host}]" if ":" in place.host else place.host
+    scheme = "https://" if place.ssl else ""
+    return f"{scheme}{host}:{place.port}{place.uri}"
 
 
 def block_fields(server: contract.Server) -> dict[str, Any]:
@@ -173,24 +255,39 @@ def block_fields(server: contract.Server) -> dict[str, Any]:
     asked = server.auth_http
     fields = {name: plain[name] for name in _SAME_NAME}
     fields |= {"name": server.name, "protocol": server.protocol.value, "enabled": True}
+    fields |= {field: plain["resolver"][name] for name, field in _RESOLVER.items()}
+    fields |= tls.fields_of(server.front_tls, server.back_tls)
     if asked.send_node_token:
         return fields | {"auth_service": AuthService.BUILTIN, "auth_http": ""}
-    host = f"[{asked.host}]" if ":" in asked.host and asked.port else asked.host
-    place = f"{host}:{asked.port}{asked.uri}" if asked.port else f"{host}:{asked.uri}"
     stored = {field: getattr(asked, name) for name, field in _AUTH_HTTP.items()}
-    return fields | {"auth_service": AuthService.EXTERNAL, "auth_http": place, **stored}
+    return fields | {
+        "auth_service": AuthService.EXTERNAL,
+        "auth_http": _auth_text(asked),
+        "auth_http_backups": [_auth_text(one) for one in asked.backups],
+        **stored,
+    }
 
 
 def listener_fields(listen: contract.Listen) -> dict[str, Any]:
     """Give the stored settings of a published socket."""
-    return {"address": listen.address, "port": listen.port, "backlog": listen.backlog}
+    return {name: getattr(listen, name) for name in _LISTEN}
+
+
+def log_fields(log: ErrorLog | AccessLog) -> dict[str, Any]:
+    """Give the stored settings of a published log of a block."""
+    if isinstance(log, AccessLog):
+        return {"kind": LogKind.ACCESS, **encode(log)}
+    return {"kind": LogKind.ERROR, **encode(log)}
 
 
 def process_fields(process: contract.Process) -> dict[str, Any]:
     """Give the stored settings of published processes."""
     fields = {name: getattr(process, name) for name in _PROCESS}
+    fields["prelogin_exempt"] = list(process.prelogin_exempt)
     for log in process.error_logs[:1]:
         fields |= {field: getattr(log, name) for name, field in _LOG.items()}
+    for access in process.access_logs[:1] or (AccessLog(),):
+        fields |= {field: getattr(access, name) for name, field in _ACCESS_LOG.items()}
     return fields
 
 
@@ -204,6 +301,8 @@ def problems_of_block(block: "ServerBlock") -> Problems:
     except ValueError as fault:
         return {"auth_http": [str(fault)]}
     problems = _problems(contract.Server, plain)
+    for field, said in tls.problems_of(block).items():
+        problems.setdefault(field, said)
     names = [name for name in block.server_names if not _HOST_NAME.fullmatch(name)]
     if names and "server_names" not in problems:
         problems["server_names"] = [
@@ -254,7 +353,37 @@ def problems_of_process(stored: "ProcessSettings") -> Problems:
     """Say what is wrong with the processes' settings, by stored field."""
     found = _problems(contract.Process, process_plain(stored))
     below = {f"error_logs[0].{name}": field for name, field in _LOG.items()}
+    below |= {f"access_logs[0].{name}": field for name, field in _ACCESS_LOG.items()}
+    found |= _wrong_networks(stored.prelogin_exempt)
     return {below.get(path, path): messages for path, messages in found.items()}
+
+
+def _wrong_networks(sources: list[str]) -> Problems:
+    process = contract.Process(prelogin_exempt=tuple(sources))
+    wrong = [one.path for one in find_exempt_problems(process, "")]
+    words = [_word({"prelogin_exempt": sources}, path.lstrip(".")) for path in wrong]
+    return (
+        {"prelogin_exempt": [f"“{one}” is no address or network." for one in words]}
+        if words
+        else {}
+    )
+
+
+def problems_of_log(log: "BlockLog") -> Problems:
+    """Say what is wrong with a log of a block, by stored field."""
+    kind = AccessLog if log.kind == LogKind.ACCESS else ErrorLog
+    return _problems(kind, log_plain(log))
+
+
+def problems_of_ticket_key(key: "TicketKey") -> Problems:
+    """Say why a text is no ticket key."""
+    try:
+        content = base64.b64decode("".join(key.value.reveal().split()), validate=True)
+    except ValueError:
+        return {"value": ["This is no base64."]}
+    if len(content) in (48, 80):
+        return {}
+    return {"value": [f"A key has 80 or 48 bytes; this has {len(content)}."]}
 
 
 def problems_of_header(header: "AuthHttpHeader") -> Problems:
@@ -266,14 +395,19 @@ def field_of(path: str) -> str:
     """Give the stored field of a path of ``contract.Server``: what a form shows the error at."""
     head, _, rest = path.partition(".")
     head = re.sub(r"\[\d+\]$", "", head)
-    return _AUTH_HTTP.get(rest, head) if head == "auth_http" else head
+    rest = re.sub(r"(\[\d+\].*)?$", "", rest)
+    if head == "auth_http":
+        return "auth_http_backups" if rest == "backups" else _AUTH_HTTP.get(rest, head)
+    if head == "resolver":
+        return _RESOLVER.get(rest, head)
+    return rest if head in ("front_tls", "back_tls") and rest else head
 
 
 def _word(plain: dict[str, Any], path: str) -> str:
     """Give the one word of a list that a problem is about."""
-    found = re.fullmatch(r"(\w+)\[(\d+)\]", path)
-    words = plain.get(found[1]) if found else None
-    return str(words[int(found[2])]) if found and words else ""
+    found = re.fullmatch(r"(?:(front_tls|back_tls)\.)?(\w+)\[(\d+)\]", path)
+    words = (plain.get(found[1], {}) if found[1] else plain).get(found[2]) if found else None
+    return str(words[int(found[3])]) if found and words else ""
 
 
 def _problems(kind: type, plain: dict[str, Any]) -> Problems:

@@ -33,6 +33,7 @@ REVEALING = {
     "appliance/routing/services.py": "hashes an account's password, reads an imported hash",
     "appliance/servers/services.py": "brings header secrets back from a published revision",
     "appliance/servers/snapshot.py": "puts header secrets into the snapshot for nodes",
+    "appliance/servers/tls.py": "puts private and ticket keys into the snapshot for nodes",
     "proxycore/contract/codec.py": "encodes for a node's link and state file; checks forms",
     "proxycore/daemon/crew.py": "hands the node's token to its workers over their own pipe",
     "proxycore/daemon/link.py": "sends the node's token in the handshake",

@@ -12,9 +12,12 @@ from proxycore.contract.snapshot import (
     ErrorLog,
     Listen,
     Process,
+    Resolver,
     Server,
     Snapshot,
 )
+from proxycore.contract.tls import DATA, BackTls, Certificate, FrontTls
+from tests.support.pki import Authority, Pair
 
 
 def _server(name: str = "imap", **changed: Any) -> Server:
@@ -92,3 +95,58 @@ def test_settings_of_the_whole_node_have_no_subject() -> None:
 
 def test_a_change_of_the_whole_reads_well() -> None:
     assert str(Change("added", 'server block "imap"')) == 'server block "imap" added'
+
+
+AUTHORITY = Authority("Test Authority")
+
+
+def _with(*pairs: Pair) -> Server:
+    certificates = tuple(
+        Certificate(ssl_certificate=DATA + pair.pem, ssl_certificate_key=Secret(pair.key_pem))
+        for pair in pairs
+    )
+    return _server(front_tls=FrontTls(certificates=certificates))
+
+
+def test_a_certificate_comes_is_renewed_and_goes() -> None:
+    old, new = (AUTHORITY.issue("mail.example.com", days=days) for days in (30, 90))
+    rsa = AUTHORITY.issue("mail.example.com", kind="rsa")
+    subject = 'server block "imap", certificate "mail.example.com (EC P-256)"'
+    until, before = (f"{one.certificate.not_valid_after_utc:%Y-%m-%d}" for one in (new, old))
+    assert _words(_with(), _with(old)) == [f"{subject}: added, valid until {before}"]
+    assert _words(_with(old, rsa), _with(new, rsa)) == [
+        f"{subject}: renewed: valid until {until}, before until {before}"
+    ]
+    assert _words(_with(new), _with(old)) == [
+        f"{subject}: replaced by an older one: valid until {before}, before until {until}"
+    ]
+    assert _words(_with(old), _with()) == [f"{subject} removed"]
+
+
+def test_no_key_and_no_long_text_is_shown() -> None:
+    pair = AUTHORITY.issue("mail.example.com")
+    other = replace(_with(pair).front_tls.certificates[0], ssl_certificate_key=Secret("other"))
+    keys = FrontTls(certificates=(other,), ssl_session_ticket_key=(Secret("data:QUJD"),))
+    after = _server(
+        front_tls=replace(keys, ssl_client_certificate=DATA + AUTHORITY.pem),
+        back_tls=BackTls(proxy_ssl_trusted_certificate=DATA + AUTHORITY.pem * 2),
+    )
+    assert _words(_with(pair), after) == [
+        'server block "imap", certificate "mail.example.com (EC P-256)": key changed',
+        'server block "imap": ssl_session_ticket_key changed from nothing to ********',
+        'server block "imap": ssl_client_certificate changed from nothing'
+        " to the certificate of Test Authority",
+        'server block "imap": proxy_ssl_trusted_certificate changed from nothing to 2 certificates',
+    ]
+
+
+def test_two_of_a_name_are_both_told() -> None:
+    twice = tuple(AUTHORITY.issue("mail.example.com") for _ in range(2))
+    assert len(_words(_with(), _with(*twice))) == 2
+
+
+def test_groups_of_a_block_are_named() -> None:
+    after = _server(resolver=Resolver(addresses=("192.0.2.53",)))
+    assert _words(_server(), after) == [
+        'server block "imap": resolver addresses changed from nothing to 192.0.2.53'
+    ]

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from django.test import Client
 
+from appliance.certs import services as certs
 from appliance.servers.models import AuthHttpHeader, ProcessSettings, ServerBlock
 from proxycore.contract.secret import Secret
 
@@ -171,3 +172,71 @@ def test_who_has_a_socket_is_said_at_the_port(
     assert listeners.formset.errors == [
         {"port": ["Server block “pop3” listens on *:1110 already."]}
     ]
+
+
+def test_a_certificate_is_chosen_for_a_block(
+    as_administrator: Client, blocks: dict[str, ServerBlock]
+) -> None:
+    made = certs.make_self_signed("mail", ["mail.example.com"])
+    url = _change(blocks["imap"])
+    chosen = {"starttls": "on", "certificates": [made.pk], "listeners-0-ssl": "on"}
+    answer = as_administrator.post(url, _form(as_administrator, url, **chosen))
+    assert answer.status_code == 302, answer.context["errors"]
+    block = ServerBlock.objects.get(name="imap")
+    assert [one.certificate for one in block.chosen.all()] == [made]
+    assert (block.starttls, block.listeners.get().ssl) == ("on", True)
+    assert "(mail.example.com, EC P-256, valid until" in as_administrator.get(url).text
+    page = as_administrator.get(f"/admin/certs/certificate/{made.pk}/change/").text
+    assert url in page
+    refused = as_administrator.get(f"/admin/certs/certificate/{made.pk}/delete/").text
+    assert "is still in use" in refused
+    again = as_administrator.post(url, _form(as_administrator, url, certificates=[made.pk]))
+    assert again.status_code == 302
+
+
+def test_tls_without_a_certificate_is_refused_where_it_is_asked_for(
+    as_administrator: Client, blocks: dict[str, ServerBlock]
+) -> None:
+    url = _change(blocks["imap"])
+    data = _form(as_administrator, url, **{"listeners-0-ssl": "on"})
+    answer = as_administrator.post(url, data)
+    (listeners, *_) = answer.context["inline_admin_formsets"]
+    assert "Choose a certificate" in listeners.formset.errors[0]["ssl"][0]
+    refused = as_administrator.post(url, _form(as_administrator, url, starttls="only"))
+    assert "Choose a certificate" in refused.context["adminform"].form.errors["certificates"][0]
+
+
+def test_a_ticket_key_is_kept_and_never_shown(
+    as_administrator: Client, blocks: dict[str, ServerBlock]
+) -> None:
+    url = _change(blocks["imap"])
+    key = "Q0FO" * 16
+    rows = {"ticket_keys-TOTAL_FORMS": 1, "ticket_keys-0-value": key}
+    answer = as_administrator.post(url, _form(as_administrator, url, **rows))
+    assert answer.status_code == 302, answer.context["errors"]
+    assert key not in as_administrator.get(url).text
+    assert blocks["imap"].ticket_keys.get().value == Secret(key)
+    wrong = _form(as_administrator, url, **{"ticket_keys-0-value": "short"})
+    assert as_administrator.post(url, wrong).status_code == 200
+
+
+def test_names_with_values_are_typed_as_lines(
+    as_administrator: Client, blocks: dict[str, ServerBlock]
+) -> None:
+    url = _change(blocks["imap"])
+    text = "name = Postroad\r\n\r\nsupport-url = https://example.com/?a=b"
+    assert as_administrator.post(url, _form(as_administrator, url, imap_id=text)).status_code == 302
+    stored = ServerBlock.objects.get(name="imap").imap_id
+    assert stored == ["name", "Postroad", "support-url", "https://example.com/?a=b"]
+    assert "support-url = https://example.com/?a=b" in as_administrator.get(url).text
+    refused = as_administrator.post(url, _form(as_administrator, url, imap_id="nothing"))
+    assert "no name = value" in refused.context["adminform"].form.errors["imap_id"][0]
+
+
+def test_no_verification_is_warned_of(
+    as_administrator: Client, blocks: dict[str, ServerBlock]
+) -> None:
+    url = _change(blocks["imap"])
+    data = _form(as_administrator, url)
+    del data["proxy_ssl_verify"]
+    assert "read every password" in as_administrator.post(url, data, follow=True).text

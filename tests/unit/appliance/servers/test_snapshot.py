@@ -8,21 +8,34 @@ from django.conf import settings
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
+from appliance.certs import services as certs
 from appliance.publish import draft
 from appliance.servers import queries, services, snapshot
 from appliance.servers.choices import AuthService
-from appliance.servers.models import AuthHttpHeader, Capability, Listener, ServerBlock
+from appliance.servers.models import (
+    AuthHttpHeader,
+    BlockLog,
+    Capability,
+    Listener,
+    ServerBlock,
+)
 from proxycore.contract import snapshot as contract
 from proxycore.contract.codec import decode
 from proxycore.contract.protocol import Protocol
 from proxycore.contract.secret import Secret
+from proxycore.contract.tls import BackTls, FrontTls
 
-NOT_IN_THE_ADMIN = {
-    *("max_commands", "proxy_protocol", "set_real_ip_from", "so_keepalive", "error_logs"),
-    *("resolver", "resolver_timeout_ms", "xclient_legacy"),
-    *("imap_greeting", "imap_id", "proxy_issue_imap_id", "pop3_greeting"),
+NOT_IN_THE_ADMIN: set[str] = set()
+"""Settings that only nginx.conf can set: none. The list may only get shorter."""
+
+NO_FIELD_NEEDED = {"ssl_password_file", "proxy_ssl_password_file"}
+"""A certificate of ours has its key without a passphrase."""
+
+SET_IN_ROWS = {
+    *("certificates", "ssl_session_ticket_key"),
+    *("proxy_ssl_certificate", "proxy_ssl_certificate_key"),
 }
-"""Settings that only nginx.conf can set. The list may only get shorter."""
+"""Set only in a block that is stored: keys are read for nodes, not for a form."""
 
 
 def _published(name: str) -> contract.Server:
@@ -85,6 +98,16 @@ def test_every_setting_of_the_contract_has_a_field_that_arrives(db: None) -> Non
         "smtp_greeting_delay_ms": 18,
         "xclient": False,
         "proxy_smtp_auth": True,
+        "max_commands": 31,
+        "so_keepalive": True,
+        "set_real_ip_from": ["192.0.2.0/24", "unix:"],
+        "proxy_protocol": "v2",
+        "resolver_timeout_ms": 32,
+        "imap_greeting": "hello",
+        "imap_id": ["name", "Postroad", "support-url", "https://example.com/?a=b"],
+        "proxy_issue_imap_id": True,
+        "pop3_greeting": "hello you",
+        "xclient_legacy": True,
     }
     block = services.save_block(
         ServerBlock(
@@ -95,9 +118,18 @@ def test_every_setting_of_the_contract_has_a_field_that_arrives(db: None) -> Non
             auth_http_keepalive=22,
             auth_http_cache_ttl_ms=23,
             auth_http_cache_stale_ms=24,
+            auth_http_backups=["https://[::1]/y", "unix:/run/auth.sock:/z"],
+            auth_http_ssl_trusted_certificate="/etc/ca.pem",
+            resolver=["192.0.2.53", "[2001:db8::53]:5353"],
+            resolver_valid_ms=33,
+            resolver_ipv4=False,
+            resolver_ipv6=True,
         )
     )
-    services.save_listener(Listener(block=block, address="::1", port=25, backlog=26))
+    listen = {"address": "::1", "port": 25, "backlog": 26, "proxy_protocol": True}
+    services.save_listener(Listener(block=block, **listen))
+    BlockLog.objects.create(block=block, target="/var/log/x", level="info", syslog_tag="mail")
+    BlockLog.objects.create(block=block, kind="access", target="syslog:192.0.2.1")
     for position, text in enumerate(("SIZE 1000", "8BITMIME")):
         Capability.objects.create(block=block, position=10 - position, text=text)
     AuthHttpHeader.objects.create(block=block, name="X-Key", value="secret")
@@ -105,7 +137,15 @@ def test_every_setting_of_the_contract_has_a_field_that_arrives(db: None) -> Non
         contract.Server,
         {
             **plain,
-            "listens": [{"address": "::1", "port": 25, "backlog": 26}],
+            "listens": [listen],
+            "error_logs": [{"target": "/var/log/x", "level": "info", "syslog_tag": "mail"}],
+            "access_logs": [{"target": "syslog:192.0.2.1"}],
+            "resolver": {
+                "addresses": ["192.0.2.53", "[2001:db8::53]:5353"],
+                "valid_ms": 33,
+                "ipv4": False,
+                "ipv6": True,
+            },
             "smtp_capabilities": ["8BITMIME", "SIZE 1000"],
             "auth_http": {
                 "host": "auth.example",
@@ -116,6 +156,11 @@ def test_every_setting_of_the_contract_has_a_field_that_arrives(db: None) -> Non
                 "keepalive": 22,
                 "cache_ttl_ms": 23,
                 "cache_stale_ms": 24,
+                "ssl_trusted_certificate": "/etc/ca.pem",
+                "backups": [
+                    {"host": "::1", "port": 443, "uri": "/y", "ssl": True},
+                    {"host": "unix:/run/auth.sock", "port": 0, "uri": "/z"},
+                ],
             },
         },
     )
@@ -124,6 +169,11 @@ def test_every_setting_of_the_contract_has_a_field_that_arrives(db: None) -> Non
     # capabilities are rows, told apart by the block's protocol
     declared = {field.name for field in dataclasses.fields(contract.Server)}
     assert declared - set_here == {"imap_capabilities", "pop3_capabilities"} | NOT_IN_THE_ADMIN
+    tls = {field.name for kind in (FrontTls, BackTls) for field in dataclasses.fields(kind)}
+    plain = snapshot.settings_plain(block)
+    assert tls - {*plain["front_tls"], *plain["back_tls"]} == SET_IN_ROWS | NO_FIELD_NEEDED
+    services.load_servers(contract.Snapshot(servers=(expected,)))
+    assert _published("all") == expected
 
 
 def test_headers_are_for_another_service_only(blocks: dict[str, ServerBlock]) -> None:
@@ -139,10 +189,13 @@ def test_a_block_that_is_off_is_left_out(blocks: dict[str, ServerBlock]) -> None
     assert [server.name for server in built.servers] == ["imap", "submission"]
 
 
-def test_it_takes_four_queries_however_many_there_are(blocks: dict[str, ServerBlock]) -> None:
+def test_it_takes_eight_queries_however_many_there_are(blocks: dict[str, ServerBlock]) -> None:
+    certificate = certs.make_self_signed("mail", ["mail.example.com"])
+    for block in blocks.values():
+        services.choose_certificates(block, [certificate])
     with CaptureQueriesContext(connection) as queries:
         snapshot.build()
-    assert len(queries) == 4
+    assert len(queries) == 8
 
 
 @pytest.mark.parametrize(
@@ -164,7 +217,7 @@ def test_auth_http_is_read_as_nginx_writes_it(text: str, parts: tuple[str, int, 
 
 
 @pytest.mark.parametrize(
-    "text", ["", "https://x/", "a b", "host:port/", "::1/auth", "unix:relative"]
+    "text", ["", "https://unix:/x", "a b", "host:port/", "::1/auth", "unix:relative"]
 )
 def test_a_wrong_auth_http_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="Give host:port/path"):
@@ -180,6 +233,10 @@ def test_a_wrong_auth_http_is_refused(text: str) -> None:
         ("auth_http.timeout_ms", "auth_http_timeout_ms"),
         ("auth_http.port", "auth_http"),
         ("auth_http.uri", "auth_http"),
+        ("auth_http.backups[0].host", "auth_http_backups"),
+        ("resolver.addresses[0]", "resolver"),
+        ("front_tls.ssl_protocols[1]", "ssl_protocols"),
+        ("back_tls.proxy_ssl_pins[0]", "proxy_ssl_pins"),
     ],
 )
 def test_a_path_of_the_contract_is_a_field_of_the_form(path: str, field: str) -> None:

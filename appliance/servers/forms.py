@@ -1,0 +1,71 @@
+"""The form of a server block: what is chosen for it beside its own settings."""
+
+from typing import Any
+
+from django import forms
+from django.forms import BaseInlineFormSet
+from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
+
+from appliance.certs.models import Certificate
+from appliance.lib.admin import SecretModelForm
+from appliance.servers.models import ServerBlock
+
+_NEEDED = "Choose a certificate: without one nobody can be spoken to in TLS."
+
+
+class CertificatesField(forms.ModelMultipleChoiceField):  # type: ignore[type-arg]
+    """Certificates to tick, each with what tells it from the others."""
+
+    def label_from_instance(self, obj: Certificate) -> str:
+        """Say what it is for and until when."""
+        until = f"{obj.not_after:%Y-%m-%d}"
+        names = "" if obj.names == [obj.name] else f"{obj.shown_names}, "
+        return f"{obj.name} ({names}{obj.key_kind}, valid until {until})"
+
+
+class ServerBlockForm(SecretModelForm):
+    """A server block with the certificates it shows."""
+
+    certificates = CertificatesField(
+        queryset=Certificate.objects.defer("pem", "private_key"),
+        required=False,
+        widget=UnfoldAdminCheckboxSelectMultipleWidget(),
+        help_text="One for each kind of key (EC, RSA): a client gets what it can use."
+        " nginx: ssl_certificate, ssl_certificate_key.",
+    )
+
+    class Meta:
+        """Every setting."""
+
+        model = ServerBlock
+        fields = "__all__"
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        if self.instance.pk and "certificates" in self.fields:
+            chosen = self.instance.chosen.all()
+            self.fields["certificates"].initial = [one.certificate_id for one in chosen]
+
+    def clean(self) -> dict[str, Any]:
+        """Refuse TLS without a certificate."""
+        given: dict[str, Any] = super().clean() or self.cleaned_data
+        conf = given.get("ssl_conf_command") or []
+        # OpenSSL can be told of one in its own way
+        has_one = bool(given.get("certificates")) or "certificate" in map(str.lower, conf[::2])
+        self.instance.has_certificate = has_one
+        if given.get("starttls", "off") != "off" and not has_one:
+            self.add_error("certificates", _NEEDED)
+        return given
+
+
+class ListenerFormSet(BaseInlineFormSet):  # type: ignore[type-arg]
+    """The sockets of a block, looked at with the block's certificates."""
+
+    def clean(self) -> None:
+        """Refuse TLS without a certificate, at the socket that wants it."""
+        super().clean()
+        has_one = getattr(self.instance, "has_certificate", True)
+        for form in self.forms:
+            given = getattr(form, "cleaned_data", {})
+            if given.get("ssl") and not given.get("DELETE") and not has_one:
+                form.add_error("ssl", "Choose a certificate above first.")
