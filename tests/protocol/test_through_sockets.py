@@ -9,6 +9,7 @@ import pytest
 
 from tests.support.dialogue import CORPUS as CORPUS_FOLDER
 from tests.support.dialogue import Dialogue, Happened, at_random, load, load_all
+from tests.support.sealed_peer import Parties
 from tests.support.socket_player import SocketPlayer, Stage, staged
 from tests.support.stub_dns import (
     AAAA,
@@ -43,10 +44,17 @@ def dns() -> Generator[StubDns, None, None]:
         yield server
 
 
+@pytest.fixture(scope="module")
+def parties(tmp_path_factory: pytest.TempPathFactory) -> Parties:
+    return Parties(tmp_path_factory.mktemp("parties"))
+
+
 @pytest.fixture
-def stage(dns: StubDns, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stage]:
+def stage(
+    dns: StubDns, parties: Parties, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Stage]:
     before = open_fds()
-    with staged(tmp_path, monkeypatch) as ready:
+    with staged(tmp_path, monkeypatch, parties) as ready:
         yield ready
     assert open_fds() == before
 

@@ -24,11 +24,14 @@ from proxycore.contract.authhttp import AuthFault
 from proxycore.contract.authhttp.places import is_host_name
 from proxycore.contract.authhttp.reply import render_reply_headers
 from proxycore.contract.reasons import CloseReason
+from proxycore.contract.secret import Secret
 from proxycore.contract.snapshot import AuthHttp, Listen, Resolver, Server, Snapshot
+from proxycore.contract.tls import Certificate
 from proxycore.net import reactor
 from proxycore.net.front_leg import FrontLeg
 from tests.support.dialogue import HOSTNAME, Cut, Dialogue, Happened, Line, Said, Wanted, whole
 from tests.support.machine import verdict_of
+from tests.support.sealed_peer import Parties, Sealed
 from tests.support.stub_auth import Request
 from tests.unit.proxycore.net.house import House, Peer, listening
 from tests.unit.proxycore.net.house import house as built
@@ -38,6 +41,8 @@ CHALLENGE: Final = b"42707877.1795342490"
 _OUR_ADDRESS: Final = "192.0.2.2"
 _SHORTLY_S: Final = 0.1
 _AUTH_TIMEOUT_S: Final = 60.0
+_COMPLAINT: Final = ("client certificate will not do", "client SSL certificate verify error")
+"""What a story says, and what OpenSSL's reasons begin with."""
 _HEADERS: Final = {
     "user": "Auth-User",
     "password": "Auth-Pass",
@@ -73,17 +78,18 @@ class Stage:
     """For sockets of the file system."""
     deaf: socket.socket
     """An address nobody listens on."""
+    parties: Parties
 
 
 @contextmanager
-def staged(directory: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stage]:
+def staged(directory: Path, monkeypatch: pytest.MonkeyPatch, parties: Parties) -> Iterator[Stage]:
     """Set the stage: an engine whose clock stands still and whose challenge is the stories'."""
     clock = Clock()
     monkeypatch.setattr(reactor, "monotonic", clock)
     monkeypatch.setattr(FrontLeg, "challenge", CHALLENGE)
     with socket.socket() as deaf, built() as house:
         deaf.bind(("127.0.0.1", 0))
-        yield Stage(house, clock, directory, deaf)
+        yield Stage(house, clock, directory, deaf, parties)
 
 
 class SocketPlayer:
@@ -146,23 +152,59 @@ class SocketPlayer:
             sock.listen()
             listen = Listen(address=f"unix:{path}", port=0)
         else:
-            listen = Listen(address="127.0.0.1", port=sock.getsockname()[1], proxy_protocol=True)
+            port = sock.getsockname()[1]
+            tls = dialogue.is_inside_tls
+            listen = Listen(address="127.0.0.1", port=port, proxy_protocol=True, ssl=tls)
         address = sock.getsockname()
         house.engine.apply(Snapshot(servers=(self._server(listen),)), {listen.key: sock})
         client = socket.socket(sock.family)
         client.connect(address)
         peer = house.peer(client)
-        if listen.proxy_protocol and dialogue.is_accepted:
+        if listen.proxy_protocol and (dialogue.is_accepted or dialogue.is_inside_tls):
             family = "TCP6" if ":" in client_ip else "TCP4"
             peer.send(f"PROXY {family} {client_ip} {_OUR_ADDRESS} 1 1\r\n".encode())
         house.pump(lambda: house.engine.open_count == 1, "the connection is accepted")
+        if dialogue.is_inside_tls:
+            peer = self._sealed_client(peer)
+            if not self._is_distrusted:
+                peer.shake()
         return peer
+
+    def _sealed_client(self, peer: Peer) -> Sealed:
+        parties = self._stage.parties
+        words = [one.words for one in self._happenings if one.name == "FrontDistrusted"]
+        suspect = words and words[0] == ["SSL", "certificate", "error"]
+        context = parties.suspect if suspect else parties.client
+        return Sealed(peer, context, name=HOSTNAME, cut=self._cut)
+
+    @property
+    def _happenings(self) -> list[Happened]:
+        return [line for line in self._dialogue.lines if isinstance(line, Happened)]
+
+    @property
+    def _is_distrusted(self) -> bool:
+        return any(line.name == "FrontDistrusted" for line in self._happenings)
 
     def _server(self, listen: Listen) -> Server:
         server = self._dialogue.server
         auth = AuthHttp(host="127.0.0.1", port=self._house.auth.getsockname()[1], uri="/auth")
+        pair, authority = self._stage.parties.front, self._stage.parties.authority
+        front_tls = replace(
+            server.front_tls,
+            certificates=(
+                Certificate(
+                    ssl_certificate=f"data:{pair.pem}",
+                    ssl_certificate_key=Secret(f"data:{pair.key_pem}"),
+                ),
+            ),
+            ssl_verify_client="on" if self._is_distrusted else "off",
+            ssl_client_certificate=f"data:{authority.pem}" if self._is_distrusted else "",
+        )
+        back_tls = replace(server.back_tls, proxy_ssl_trusted_certificate=f"data:{authority.pem}")
         return replace(
             server,
+            front_tls=front_tls,
+            back_tls=back_tls,
             name=NAME,
             listens=(listen,),
             auth_http=auth,
@@ -225,9 +267,18 @@ class SocketPlayer:
                 got = _unescaped(got)
             assert got == value, f"{self._where}: {wish} is {got!r}, not {value!r}"
 
-    def _want_back(self, _line: Wanted) -> None:
+    def _want_back(self, line: Wanted) -> None:
         if self._mail_listener is self._house.mail:
             self._mail = self._house.accept(self._mail_listener)
+            if line.wishes.get("tls") == b"implicit":
+                self._want_secure_back(line)
+
+    def _want_secure_back(self, _line: Wanted) -> None:
+        assert self._mail is not None
+        parties = self._stage.parties
+        is_untrusted = any(line.words == ["backend_untrusted"] for line in self._happenings)
+        context = parties.impostor if is_untrusted else parties.mail
+        self._mail = Sealed(self._mail, context, cut=self._cut)
 
     def _want_relay(self, _line: Wanted) -> None:
         ledger = self._house.engine.ledger
@@ -253,6 +304,7 @@ class SocketPlayer:
         if self._fault is not None:
             # the reason is a story's word for what a socket says in its own
             text = text.removesuffix(self._fault.detail)
+        text = text.replace(*_COMPLAINT)
         lines = self._house.log.lines
         self._house.pump(
             lambda: (level, text) in _notes(lines, len(text)), f"{self._where}: {text}"
@@ -318,10 +370,25 @@ class SocketPlayer:
         return self._dialogue.server.timeout_ms / 1000
 
     def _back_connected(self, _line: Happened) -> None:
-        """The kernel has done it."""
+        if isinstance(self._mail, Sealed):
+            self._mail.shake()
+
+    def _front_secured(self, _line: Happened) -> None:
+        self._client = client = self._sealed_client(self._client)
+        client.shake()
+
+    def _front_distrusted(self, _line: Happened) -> None:
+        if not isinstance(self._client, Sealed):
+            self._client = self._sealed_client(self._client)
+        self._client.shake()
 
     def _back_failed(self, line: Happened) -> None:
-        if line.words == ["backend_timeout"]:
+        mail = self._mail
+        if isinstance(mail, Sealed) and mail.is_open:
+            mail.send_in_clear(b"no TLS\r\n")
+        elif isinstance(mail, Sealed):
+            mail.try_to_shake()
+        elif line.words == ["backend_timeout"]:
             self._pass(self._timeout_s + _SHORTLY_S)
 
     def _back_closed(self, _line: Happened) -> None:
@@ -329,6 +396,10 @@ class SocketPlayer:
         self._mail.close()
 
     def _front_closed(self, line: Happened) -> None:
+        if line.words == ["tls_failed"]:
+            self._client = self._sealed_client(self._client)
+            self._client.send_in_clear(b"a NOOP\r\n")
+            return
         if line.words:
             self._client.sock.setsockopt(
                 socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0)
@@ -359,6 +430,8 @@ _WANT: Final[dict[str, Callable[[SocketPlayer, Wanted], None]]] = {
     "Relay": SocketPlayer._want_relay,
     "Close": SocketPlayer._want_close,
     "Note": SocketPlayer._want_note,
+    "SecureFront": SocketPlayer._want_nothing,
+    "SecureBack": SocketPlayer._want_secure_back,
     "SetTimer": SocketPlayer._want_nothing,
     "CancelTimer": SocketPlayer._want_nothing,
 }
@@ -366,7 +439,10 @@ _WANT: Final[dict[str, Callable[[SocketPlayer, Wanted], None]]] = {
 _HAPPEN: Final[dict[str, Callable[[SocketPlayer, Happened], None]]] = {
     "AuthAnswered": SocketPlayer._auth_answered,
     "BackConnected": SocketPlayer._back_connected,
+    "BackSecured": SocketPlayer._back_connected,
     "BackFailed": SocketPlayer._back_failed,
+    "FrontSecured": SocketPlayer._front_secured,
+    "FrontDistrusted": SocketPlayer._front_distrusted,
     "BackClosed": SocketPlayer._back_closed,
     "FrontClosed": SocketPlayer._front_closed,
     "TimerFired": SocketPlayer._timer_fired,
