@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from tests.support import require
+from tests.support.pki import Pair
 from tests.support.ports import free_port, release
 from tests.support.process import Program
 
@@ -22,7 +23,7 @@ base_dir = {run}
 log_path = {log}
 protocols = imap pop3
 listen = 127.0.0.1
-ssl = no
+{tls}
 disable_plaintext_auth = no
 login_greeting = {name} ready
 auth_mechanisms = plain login
@@ -54,7 +55,8 @@ service imap-login {{
     port = {imap_port}
   }}
   inet_listener imaps {{
-    port = 0
+    port = {imaps_port}
+    ssl = yes
   }}
 }}
 service pop3-login {{
@@ -65,7 +67,8 @@ service pop3-login {{
     port = {pop3_port}
   }}
   inet_listener pop3s {{
-    port = 0
+    port = {pop3s_port}
+    ssl = yes
   }}
 }}
 service anvil {{
@@ -87,15 +90,28 @@ service stats {{
 }}
 """
 
+_TLS = """\
+ssl = yes
+ssl_cert = <{certificate}
+ssl_key = <{key}
+verbose_ssl = yes\
+"""
+
 
 class Dovecot(Program):
-    """One mail server. Every user of it finds its name in the welcome message."""
+    """One mail server. Every user of it finds its name in the welcome message.
 
-    def __init__(self, name: str, users: Mapping[str, str]) -> None:
+    With a certificate it offers STARTTLS (and demands it of nobody), and implicit TLS on ports of
+    its own.
+    """
+
+    def __init__(self, name: str, users: Mapping[str, str], *, pair: Pair | None = None) -> None:
         """Prepare a server called ``name`` for ``users`` (login to password)."""
         self.name = name
         super().__init__()
         self.imap_port, self.pop3_port, self.sasl_port = (free_port() for _ in range(3))
+        self._pair = pair
+        self.imaps_port, self.pop3s_port = (free_port(), free_port()) if pair else (0, 0)
         self.mail = self.directory / "mail"
         self.users = dict(users)
         self._program = ""
@@ -113,11 +129,15 @@ class Dovecot(Program):
         self.launch([self._program, "-F", "-c", str(self.directory / "dovecot.conf")])
         self.wait_for_port(self.imap_port)
         self.wait_for_port(self.pop3_port)
+        if self._pair is not None:
+            self.wait_for_port(self.imaps_port)
+            self.wait_for_port(self.pop3s_port)
 
     def close(self) -> None:
         """Stop, remove the directory, give the ports back."""
         super().close()
-        for port in (self.imap_port, self.pop3_port, self.sasl_port):
+        ports = [self.imap_port, self.pop3_port, self.sasl_port, self.imaps_port, self.pop3s_port]
+        for port in filter(None, ports):
             release(port)
 
     def deliver(self, login: str, message: bytes, *, seen: bool = False) -> Path:
@@ -151,6 +171,12 @@ class Dovecot(Program):
         """Give the logins the server accepted, oldest first."""
         return re.findall(r"-login: Info: Login: user=<([^>]*)>", self.log())
 
+    def _tls(self) -> str:
+        if self._pair is None:
+            return "ssl = no"
+        certificate, key = self._pair.write(self.directory, "server")
+        return _TLS.format(certificate=certificate, key=key)
+
     def _own(self, path: Path) -> None:
         path.mkdir(parents=True, exist_ok=True)
         with contextlib.suppress(PermissionError):
@@ -183,6 +209,9 @@ class Dovecot(Program):
             log=self.directory / "dovecot.log",
             mail=self.mail,
             users=self.directory / "users",
+            tls=self._tls(),
+            imaps_port=self.imaps_port,
+            pop3s_port=self.pop3s_port,
             imap_port=self.imap_port,
             pop3_port=self.pop3_port,
             sasl_port=self.sasl_port,

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from tests.support import require
 from tests.support.dovecot import Dovecot
+from tests.support.pki import Pair
 from tests.support.ports import free_port, release
 from tests.support.process import Program
 from tests.support.wait import eventually
@@ -44,7 +45,18 @@ smtpd_authorized_xclient_hosts = {xclient}
 smtpd_client_connection_count_limit = 0
 smtpd_client_connection_rate_limit = 0
 smtpd_relay_restrictions = permit_mynetworks, permit_sasl_authenticated, reject_unauth_destination
-smtpd_tls_security_level = none
+"""
+
+_TLS = """\
+smtpd_tls_security_level = may
+smtpd_tls_cert_file = {certificate}
+smtpd_tls_key_file = {key}
+smtpd_tls_loglevel = 2
+"""
+
+_SMTPS = """\
+127.0.0.1:{port} inet n - n - - smtpd -o smtpd_tls_wrappermode=yes
+tlsmgr    unix  - - n 1000? 1 tlsmgr
 """
 
 _SASL = """\
@@ -97,12 +109,14 @@ class Postfix(Program):
         sasl: Dovecot | None = None,
         sasl_required: bool = False,
         xclient: bool = True,
+        pair: Pair | None = None,
     ) -> None:
         """Prepare a server.
 
         sasl: the Dovecot that checks AUTH; None offers no AUTH.
         sasl_required: refuse clients that did not authenticate.
         xclient: believe XCLIENT from loopback.
+        pair: offer STARTTLS, and implicit TLS on ``smtps_port``.
         """
         self.name = name
         super().__init__()
@@ -110,6 +124,8 @@ class Postfix(Program):
         self._sasl = sasl
         self._sasl_required = sasl_required
         self._xclient = xclient
+        self._pair = pair
+        self.smtps_port = free_port() if pair else 0
 
     def start(self) -> None:
         """Start and wait for the port."""
@@ -118,14 +134,21 @@ class Postfix(Program):
             require.missing("Postfix can only be started by root")
         self._make_directories()
         (self.directory / "main.cf").write_text(self._main(), encoding="utf-8")
-        (self.directory / "master.cf").write_text(_MASTER.format(port=self.port), encoding="utf-8")
+        services = _MASTER.format(port=self.port)
+        if self._pair is not None:
+            services += _SMTPS.format(port=self.smtps_port)
+        (self.directory / "master.cf").write_text(services, encoding="utf-8")
         self.launch([master, "-c", str(self.directory), "-d"])
         self.wait_for_port(self.port)
+        if self._pair is not None:
+            self.wait_for_port(self.smtps_port)
 
     def close(self) -> None:
         """Stop, remove the directory, give the port back."""
         super().close()
         release(self.port)
+        if self.smtps_port:
+            release(self.smtps_port)
 
     def messages(self) -> list[bytes]:
         """Give the messages delivered so far."""
@@ -154,6 +177,11 @@ class Postfix(Program):
             gid=nobody.pw_gid,
             xclient="127.0.0.0/8" if self._xclient else "",
         )
+        if self._pair is None:
+            text += "smtpd_tls_security_level = none\n"
+        else:
+            certificate, key = self._pair.write(self.directory, "server")
+            text += _TLS.format(certificate=certificate, key=key)
         if self._sasl is not None:
             text += _SASL.format(port=self._sasl.sasl_port)
         if self._sasl_required:

@@ -20,7 +20,6 @@ from proxycore.net.tls.libssl import (
     SESS_CACHE_CLIENT,
     SESS_CACHE_NO_INTERNAL,
     SESS_CACHE_OFF,
-    TLS1_3,
     VERIFY_NONE,
     VERIFY_PEER,
     crypto,
@@ -115,14 +114,14 @@ class BackContext:
     def session(self, key: str) -> Any:
         """Give the newest session with this mail server; NULL without.
 
-        One of TLS 1.3 is used once (RFC 8446 §C.4), and its use brings the next; in older protocols
-        a resumed session brings none.
+        It is used until a newer one comes. RFC 8446 §C.4 would have each used once, so that who
+        listens cannot tell a client again: we do not hide, and a server that renews no tickets
+        (Postfix) would be resumed every other time only.
         """
-        found = self._sessions.pop(key, None)
+        found = self._sessions.get(key)
         if found is None:
             return NULL
-        if ssl.SSL_SESSION_get_protocol_version(found) < TLS1_3:
-            self._sessions[key] = found
+        self._sessions.move_to_end(key)
         return found
 
     def keep(self, key: str, session: Any) -> None:
