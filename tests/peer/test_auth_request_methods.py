@@ -160,6 +160,23 @@ def test_external(stage: Stage, server: int, lines: list[str]) -> None:
     assert request.common == _raw("external", protocol, more=more)
 
 
+def _external_at_a_server_with_a_challenge(stage: Stage) -> Request:
+    with stage.pop3(2) as talk:
+        assert talk.ask(f"AUTH EXTERNAL {b64('u')}") == "-ERR No"
+    (request,) = stage.auth.requests
+    return request
+
+
+@pytest.mark.ours("the challenge is no part of EXTERNAL")
+def test_external_has_no_salt(stage: Stage) -> None:
+    assert _external_at_a_server_with_a_challenge(stage).common == _raw("external", "pop3")
+
+
+@pytest.mark.theirs("it sends whatever challenge there is")
+def test_external_has_the_salt_of_the_greeting(stage: Stage) -> None:
+    assert re.fullmatch(SALT, _external_at_a_server_with_a_challenge(stage)["Auth-Salt"])
+
+
 @pytest.mark.parametrize("server", [1, 2])
 def test_password_is_needed_at_the_mail_server(stage: Stage, server: int) -> None:
     fields = {"Auth-Status": "OK", "Auth-Server": "127.0.0.1", "Auth-Port": "9"}
