@@ -20,7 +20,7 @@ PAGE_SIZE: Final = 50
 MAX_TERMS: Final = 8
 MAX_SEARCH_CHARS: Final = 200
 
-_SEARCHED: Final = ("user", "client", "backend", "server", "listen", "node__name")
+_SEARCHED: Final = ("user", "client", "backend", "server", "listen", "node__name", "auth_session")
 
 SORTS: Final[Mapping[str, str]] = {
     "user": "user",
@@ -168,6 +168,7 @@ def _row(row: LiveSession) -> dict[str, Any]:
         "server": row.server,
         "listen": row.listen,
         "backend": row.backend,
+        "auth_session": row.auth_session,
         "node": row.node.name,
         "started_at": row.started_at.timestamp(),
         "to_front": row.bytes_to_front,

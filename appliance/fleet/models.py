@@ -56,6 +56,8 @@ class LiveSession(models.Model):
     client_port = models.PositiveIntegerField()
     listen = models.CharField(max_length=128)
     backend = models.CharField(max_length=128)
+    auth_session = models.CharField(max_length=128, blank=True, default="")
+    """What the auth service calls it (``Auth-Session``); empty when it gave no name."""
     started_at = models.DateTimeField()
     bytes_to_front = models.PositiveBigIntegerField(default=0)
     bytes_to_back = models.PositiveBigIntegerField(default=0)

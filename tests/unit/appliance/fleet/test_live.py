@@ -40,11 +40,12 @@ def users(**view: Any) -> list[str]:
 
 def test_every_term_has_to_match_somewhere(node: Node) -> None:
     add(node, "alice", client="2001:db8::1", protocol="pop3")
-    add(node, "bob", backend="198.51.100.9:143")
+    add(node, "bob", backend="198.51.100.9:143", auth_session="ticket-77")
     assert users(search="ALI 2001:db8") == ["alice"]
     assert users(search="alice 198.51.100.9") == []
     assert users(search="pop3") == ["alice"]
     assert users(search="edge-1 100.9") == ["bob"]
+    assert users(search="ticket-77") == ["bob"]
     assert users(search="100%") == users(search="_") == []
 
 

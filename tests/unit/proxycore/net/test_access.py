@@ -69,6 +69,18 @@ def test_a_refused_login(house: House) -> None:
     assert record.ms.auth is not None
 
 
+def test_a_live_session_tells_what_the_auth_service_calls_it(house: House) -> None:
+    house.serve()
+    client = house.client()
+    client.send(b"a1 LOGIN alice secret\r\n")
+    named = house.ok().replace(b"\r\n\r\n", b"\r\nAuth-Session: s-2\r\n\r\n")
+    house.asked()[0].send(named)
+    house.mail_login()
+    client.expect(b"a1 OK logged in\r\n")
+    (opened,), _, _ = house.engine.ledger.take_changes()
+    assert opened.auth_session == "s-2"
+
+
 def test_a_session_that_never_submitted_anything(house: House) -> None:
     records = records_of(house)
     house.serve()

@@ -44,6 +44,12 @@ def test_a_repeated_report_changes_nothing(node: Node) -> None:
     assert (row.bytes_to_front, row.bytes_to_back) == (5, 6)
 
 
+def test_what_the_auth_service_calls_a_session_is_kept(node: Node) -> None:
+    report(node, opened=(record("a", auth_session="s-1"), record("b")))
+    names = LiveSession.objects.values_list("session", "auth_session")
+    assert set(names) == {("a", "s-1"), ("b", "")}
+
+
 def test_a_full_report_keeps_a_disconnect_that_is_on_its_way(node: Node) -> None:
     report(node, full=True, opened=(record("a"),))
     commands.kick_sessions([LiveSession.objects.get().pk], by=None)
