@@ -122,7 +122,8 @@ class BackContext:
         if found is None:
             return NULL
         self._sessions.move_to_end(key)
-        return found
+        # OpenSSL spoils one of TLS 1.3 when it is used
+        return owned(ssl.SSL_SESSION_dup(found), ssl.SSL_SESSION_free)
 
     def keep(self, key: str, session: Any) -> None:
         """Keep a session; its reference is ours."""

@@ -151,6 +151,7 @@ X509_VERIFY_PARAM *SSL_get0_param(SSL *);
 int SSL_set_session(SSL *, SSL_SESSION *);
 SSL_SESSION *SSL_get_session(const SSL *);
 void SSL_SESSION_free(SSL_SESSION *);
+SSL_SESSION *SSL_SESSION_dup(const SSL_SESSION *);
 const unsigned char *SSL_SESSION_get_id(const SSL_SESSION *, unsigned int *);
 int i2d_SSL_SESSION(const SSL_SESSION *, unsigned char **);
 SSL_SESSION *d2i_SSL_SESSION(SSL_SESSION **, const unsigned char **, long);

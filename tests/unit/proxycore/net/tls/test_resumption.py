@@ -20,9 +20,11 @@ from tests.support.wait import eventually
 from tests.unit.proxycore.net.tls.client import Client, client_context
 from tests.unit.proxycore.net.tls.ends import (
     back_context,
+    back_end,
     front_context,
     front_end,
     front_settings,
+    join,
     joined,
 )
 
@@ -224,13 +226,21 @@ def test_a_session_is_not_resumed_after_its_time() -> None:
 # --- towards mail servers ---
 
 
-def test_sessions_with_mail_servers_are_resumed_each_once() -> None:
+@pytest.mark.parametrize("protocol", ["TLSv1.2", "TLSv1.3"])
+def test_sessions_with_mail_servers_are_resumed(protocol: str) -> None:
+    front, back = front_context(ssl_protocols=(protocol,)), back_context()
+    resumed = [joined(front, back)[1].facts.resumed for _ in range(3)]  # type: ignore[union-attr]
+    assert resumed == [False, True, True]
+
+
+def test_a_session_serves_until_a_newer_one_comes() -> None:
+    # many logins at once, or a mail server that renews no tickets
     front, back = front_context(), back_context()
-    assert [joined(front, back)[1].facts.resumed for _ in range(3)] == [  # type: ignore[union-attr]
-        False,
-        True,
-        True,
-    ]
+    joined(front, back)
+    ends = [(front_end(front), back_end(back)) for _ in range(3)]
+    for pair in ends:
+        join(*pair)
+    assert [end.facts.resumed for _, end in ends] == [True, True, True]  # type: ignore[union-attr]
 
 
 def test_sessions_of_another_name_are_not() -> None:
