@@ -20,6 +20,11 @@ from proxycore.dialogue.steps import BackStep, LoggedIn, Refused, Secure
 
 _LOGGED_IN: Final = Note("info", "client logged in")
 
+# see authorising.py
+_CONNECTING: Final = State.CONNECTING
+_LOGGING_IN: Final = State.LOGGING_IN
+_RELAYING: Final = State.RELAYING
+
 
 class LoggingIn(Spine):
     """What happens between us and the mail server."""
@@ -29,8 +34,8 @@ class LoggingIn(Spine):
     def on_back_connected(self, _event: BackConnected) -> Sequence[Command]:
         """Begin the dialogue with the mail server."""
         credential = self._credential
-        if self.state is State.CONNECTING and credential is not None:
-            self._enter(State.LOGGING_IN)
+        if self.state is _CONNECTING and credential is not None:
+            self._enter(_LOGGING_IN)
             front = self._front
             self._back = front.open_starttls() if self._starts_tls else front.open_back(credential)
         return NOTHING
@@ -38,7 +43,7 @@ class LoggingIn(Spine):
     def on_back_secured(self, _event: BackSecured) -> Sequence[Command]:
         """Begin it anew inside TLS, where nothing of before counts."""
         credential = self._credential
-        if self.state is not State.LOGGING_IN or self._back is not None or credential is None:
+        if self.state is not _LOGGING_IN or self._back is not None or credential is None:
             return NOTHING
         self._back = back = self._front.open_back(credential)
         return self._follow(back, back.begin())
@@ -46,7 +51,7 @@ class LoggingIn(Spine):
     def on_back_bytes(self, event: BackBytes) -> Sequence[Command]:
         """Go on with it."""
         back = self._back
-        if self.state is not State.LOGGING_IN or back is None:
+        if self.state is not _LOGGING_IN or back is None:
             return NOTHING
         back.feed(event.data)
         return self._follow(back, back.read())
@@ -63,7 +68,7 @@ class LoggingIn(Spine):
                 commands.append(SecureBack())
                 return commands
             elif type(step) is LoggedIn:
-                self._enter(State.RELAYING)
+                self._enter(_RELAYING)
                 commands += (
                     CANCEL_TIMER,
                     _LOGGED_IN,
@@ -88,15 +93,15 @@ class LoggingIn(Spine):
 
     def on_back_failed(self, event: BackFailed) -> Sequence[Command]:
         """Give up: it could not be reached, or not securely."""
-        if self.state is not State.CONNECTING and self.state is not State.LOGGING_IN:
+        if self.state is not _CONNECTING and self.state is not _LOGGING_IN:
             return NOTHING
         return self._close(event.reason, self._profile.internal_error)
 
     def on_back_closed(self, _event: BackClosed) -> Sequence[Command]:
         """Give up, or end a session that was relayed."""
-        if self.state is State.RELAYING:
+        if self.state is _RELAYING:
             return self._close(CloseReason.DONE)
-        if self.state is not State.LOGGING_IN:
+        if self.state is not _LOGGING_IN:
             return NOTHING
         note = Note("error", "upstream closed the connection during login")
         return self._close(CloseReason.BACKEND_CLOSED, self._profile.internal_error, note)

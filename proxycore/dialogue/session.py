@@ -41,6 +41,10 @@ from proxycore.wire.inbox import LineTooLong
 _Handler = Callable[[Any, Any], Sequence[Command]]
 _Expiry = Callable[[Any], Sequence[Command]]
 _SECURE_FRONT = SecureFront()
+# see authorising.py
+_NEW = State.NEW
+_IDENTIFYING = State.IDENTIFYING
+_DELAYING = State.DELAYING
 _HOLDING_BACK = frozenset(
     {State.AUTHORISING, State.REFUSING, State.RETRYING, State.CONNECTING, State.LOGGING_IN}
 )
@@ -60,7 +64,7 @@ class Session(Authorising):
     # --- the client -----------------------------------------------------------------------------
 
     def _on_accepted(self, _event: Accepted) -> Sequence[Command]:
-        if self.state is not State.NEW:
+        if self.state is not _NEW:
             return NOTHING
         delay = self._profile.greeting_delay
         if delay is None:
@@ -70,10 +74,10 @@ class Session(Authorising):
 
     def _on_front_bytes(self, event: FrontBytes) -> Sequence[Command]:
         state = self.state
-        if state is State.IDENTIFYING:
+        if state is _IDENTIFYING:
             self._inbox.feed(event.data)
             return self._converse([], [])
-        if state is State.DELAYING:
+        if state is _DELAYING:
             return self._turn_away(event.data)
         if state in _HOLDING_BACK:
             self._inbox.feed(event.data)
@@ -131,7 +135,7 @@ class Session(Authorising):
         if self.state is not State.SECURING:
             return NOTHING
         self._secured(event.profile)
-        self._enter(State.IDENTIFYING)
+        self._enter(_IDENTIFYING)
         return NOTHING
 
     def _on_front_distrusted(self, event: FrontDistrusted) -> Sequence[Command]:
@@ -167,7 +171,7 @@ class Session(Authorising):
     def _start_over(self) -> Sequence[Command]:
         """Give the refusal that was held back, then hear what the client said meanwhile."""
         refusal, self._refusal = self._refusal, b""
-        self._enter(State.IDENTIFYING)
+        self._enter(_IDENTIFYING)
         commands = self._converse([self._profile.timer], [refusal])
         self._update_wants_front()
         return commands
@@ -179,7 +183,7 @@ class Session(Authorising):
         return NOTHING if expired is None else expired(self)
 
     def _greet(self) -> Sequence[Command]:
-        self._enter(State.IDENTIFYING)
+        self._enter(_IDENTIFYING)
         profile = self._profile
         if not profile.salted_greeting:
             return profile.opening

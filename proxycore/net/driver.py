@@ -60,6 +60,7 @@ _GONE: Final = {
 }
 """Ends that nobody else has a line for."""
 
+_NEW: Final = State.NEW
 _TIMER_FIRED: Final = TimerFired()
 
 
@@ -73,7 +74,7 @@ class Driver(SecuredBackLeg):
         self._due = 0.0
         """When the session's timer is to fire (reactor's time); 0: it is not set."""
         self._asking: Asking | None = None
-        self._was = State.NEW
+        self._was = _NEW
         self.client_host = "[TEMPUNAVAIL]" if self.client_ip == "unix:" else "[UNAVAILABLE]"
         """Confirmed reverse name of the client; without a resolver none is (dialogues §4.1)."""
         self._machine = Session(self.block.profile, self)
@@ -212,41 +213,43 @@ class Driver(SecuredBackLeg):
         context.leave(self.number, self.client_ip)
         context.ledger.counts[self.block.names.logins] += 1
         front_tls, back_tls = self._front_tls, self._back_tls
-        place: dict[str, Any] = {
-            "front": self._front,
-            "back": self._back,
-            "front_mask": self._front_mask,
-            "back_mask": READ | WRITE if self._back_out else READ,
-            "client": (self.client_ip, self.client_port),
-            "listen": self.listen,
-            "login": machine.login,
-            "upstream": self._upstream,
-            "started_at": self.course.started_at,
-            "auth_session": machine.auth_session,
-            "kept": self._keep() if self.block.access.wanted else None,
-        }
+        # by position: a login would pay a microsecond for the names
+        place = (
+            self.block,
+            self.number,
+            self._front,
+            self._back,
+            self._front_mask,
+            READ | WRITE if self._back_out else READ,
+            (self.client_ip, self.client_port),
+            self.listen,
+            machine.login,
+            self._upstream,
+            self.course.started_at,
+            machine.auth_session,
+            self._keep() if self.block.access.wanted else None,
+        )
         front_out, back_out = self._front_out, self._back_out
         self._front = self._back = -1
         self._front_out = self._back_out = b""
         # facts and machine refer to each other; without this the collector would have to come
         self._machine = self._front_tls = self._back_tls = None
         if front_tls is None and back_tls is None:
-            plain = relay.Relay(self.block, self.number, **place)
+            plain = relay.Relay(*place)
             plain.start(front_out + command.to_front, back_out + command.to_back)
             return
         from proxycore.net.tls.relay import TlsRelay
 
-        sealed = TlsRelay(self.block, self.number, front_tls=front_tls, back_tls=back_tls, **place)
+        sealed = TlsRelay(*place, front_tls=front_tls, back_tls=back_tls)
         sealed.begin((front_out, back_out), command.to_front, command.to_back)
 
     def _close(self, command: Close) -> None:
         reason = command.reason
         if reason in _TALKING:
             self._read_away()
-        elif reason in _GONE:
-            if self._was is not State.NEW:
-                # a handshake that is broken off has a line already
-                self._log("info", _GONE[reason], ACTIONS[self._was])
+        elif reason in _GONE and self._was is not _NEW:
+            # a handshake that is broken off has a line already
+            self._log("info", _GONE[reason], ACTIONS[self._was])
         self._give_up(reason)
 
     def _give_up(self, reason: CloseReason) -> None:

@@ -62,16 +62,11 @@ class Live(Protocol):
     told_back: int
 
     @property
-    def bytes_to_front(self) -> int:
-        """Octets sent to the client."""
-
-    @property
-    def bytes_to_back(self) -> int:
-        """Octets sent to the mail server."""
-
-    @property
     def names(self) -> Series:
         """Names to count under."""
+
+    def octets(self) -> tuple[int, int]:
+        """Octets sent to the client and to the mail server."""
 
     def record(self, session: str) -> SessionRecord:
         """Describe the session, under its fleet-wide name."""
@@ -129,11 +124,12 @@ class Ledger:
             self._closed.append(self.name_of(live.number))
 
     def _settle(self, live: Live) -> bool:
-        to_front, to_back = live.bytes_to_front, live.bytes_to_back
+        to_front, to_back = live.octets()
         if to_front == live.told_front and to_back == live.told_back:
             return False
-        self.counts[live.names.bytes_to_front] += to_front - live.told_front
-        self.counts[live.names.bytes_to_back] += to_back - live.told_back
+        counts, names = self.counts, live.names
+        counts[names.bytes_to_front] += to_front - live.told_front
+        counts[names.bytes_to_back] += to_back - live.told_back
         live.told_front, live.told_back = to_front, to_back
         return True
 

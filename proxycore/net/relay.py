@@ -84,7 +84,6 @@ class Relay:
         self,
         block: Block,
         number: int,
-        *,
         front: int,
         back: int,
         front_mask: int,
@@ -120,19 +119,13 @@ class Relay:
     # --- what the ledger asks ---
 
     @property
-    def bytes_to_front(self) -> int:
-        """Octets sent to the client."""
-        return self._to_front.count
-
-    @property
-    def bytes_to_back(self) -> int:
-        """Octets sent to the mail server."""
-        return self._to_back.count
-
-    @property
     def names(self) -> Series:
         """Names to count under."""
         return self._block.names
+
+    def octets(self) -> tuple[int, int]:
+        """Octets sent to the client and to the mail server."""
+        return self._to_front.count, self._to_back.count
 
     def record(self, session: str) -> SessionRecord:
         """Describe the session for people."""

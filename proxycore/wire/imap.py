@@ -8,6 +8,7 @@ session: its octets must not be taken for commands.
 """
 
 import re
+from functools import lru_cache
 from typing import Final, final
 
 from proxycore.wire.inbox import Inbox, LineTooLong
@@ -199,10 +200,16 @@ class CommandReader:
 _CODE = re.compile(rb"\* OK \[CAPABILITY ([^\]\r\n]*)\]", re.IGNORECASE)
 
 
-def greeted_capabilities(line: bytes) -> list[bytes]:
+def greeted_capabilities(line: bytes) -> tuple[bytes, ...]:
     """Give the capabilities a server tells in its greeting (RFC 3501 §7.1), spelt as it does."""
     found = _CODE.match(line)
-    return found[1].split() if found else []
+    return _words(found[1]) if found else ()
+
+
+@lru_cache(maxsize=256)
+def _words(text: bytes) -> tuple[bytes, ...]:
+    # mail servers are few, and each says the same to everybody
+    return tuple(text.split())
 
 
 _NEEDS_LITERAL = re.compile(rb"[\x00\r\n]")

@@ -59,18 +59,19 @@ class Inbox:
         """Take one line off as ``take_line`` does, but with its line end."""
         data, start = self._data, self._start
         end = data.find(b"\n", self._scanned, start + limit_bytes) + 1
-        if end == 0:
-            if len(data) - start >= limit_bytes:
-                raise LineTooLong
-            if start == len(data):
-                # a session that waits keeps nothing of what it was told
-                self._data = b""
-                self._start = self._scanned = 0
-            else:
-                self._scanned = len(data)
-            return None
-        self._start = self._scanned = end
-        return bytes(data[start:end])
+        if end:
+            self._start = self._scanned = end
+            # most of what arrives is one line, and then this is no copy
+            return bytes(data[start:end])
+        if len(data) - start >= limit_bytes:
+            raise LineTooLong
+        if start == len(data):
+            # a session that waits keeps nothing of what it was told
+            self._data = b""
+            self._start = self._scanned = 0
+        else:
+            self._scanned = len(data)
+        return None
 
     def take(self, count: int) -> bytes | None:
         """Take exactly ``count`` octets off; None while there are fewer."""

@@ -7,6 +7,8 @@ from typing import Final
 from proxycore.contract.authhttp.escaping import escape, one_line, unescape
 from proxycore.contract.protocol import Protocol
 
+_PROTOCOLS: Final = {protocol: protocol.value.encode() for protocol in Protocol}
+
 NODE_TOKEN_HEADER: Final = "X-Postroad-Node-Token"  # noqa: S105  (a header's name)
 
 
@@ -41,11 +43,12 @@ class TlsFacts:
     """PEM; only with ``auth_http_pass_client_cert``."""
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(slots=True)
 class AuthRequest:
     """One credential submission.
 
-    Not frozen: it is built on the path of every login. Nobody changes it afterwards.
+    Neither frozen nor by keyword only: it is built on the path of every login, where either costs
+    half a microsecond. Nobody changes it afterwards.
     """
 
     protocol: Protocol
@@ -86,20 +89,25 @@ class AuthRequest:
 
 def render_request_headers(request: AuthRequest) -> bytes:
     """Render the headers of a request in nginx's wire order, ours behind, each ended with CRLF."""
-    salt = b"Auth-Salt: %b\r\n" % one_line(request.salt) if request.salt else b""
-    text = (
+    return (
         b"Auth-Method: %b\r\nAuth-User: %b\r\nAuth-Pass: %b\r\n%bAuth-Protocol: %b\r\n"
-        b"Auth-Login-Attempt: %d\r\nClient-IP: %b\r\n"
+        b"Auth-Login-Attempt: %d\r\nClient-IP: %b\r\n%b%b"
         % (
             request.method.encode(),
             escape(request.login),
             escape(request.password),
-            salt,
-            request.protocol.value.encode(),
+            b"Auth-Salt: %b\r\n" % one_line(request.salt) if request.salt else b"",
+            _PROTOCOLS[request.protocol],
             request.attempt,
             escape(request.client_ip.encode()),
+            _rare_headers(request),
+            _ports(request.client_port, request.server_port),
         )
     )
+
+
+def _rare_headers(request: AuthRequest) -> bytes:
+    text = b""
     if request.client_host:
         # a reverse name is what some stranger's zone says: it may hold a line break, too
         host = escape(request.client_host.encode("latin-1", "replace"))
@@ -114,11 +122,15 @@ def render_request_headers(request: AuthRequest) -> bytes:
         )
     if request.tls is not None:
         text += _tls_headers(request.tls)
-    if request.client_port:
-        text += b"Client-Port: %d\r\n" % request.client_port
-    if request.server_port:
-        text += b"Auth-Port: %d\r\n" % request.server_port
     return text
+
+
+def _ports(client: int, server: int) -> bytes:
+    if client and server:
+        return b"Client-Port: %d\r\nAuth-Port: %d\r\n" % (client, server)
+    if client:
+        return b"Client-Port: %d\r\n" % client
+    return b"Auth-Port: %d\r\n" % server if server else b""
 
 
 def _proxy_headers(proxy: ProxyFacts) -> bytes:

@@ -16,7 +16,6 @@ from contextlib import suppress
 from typing import Any, Final
 
 from proxycore.contract.reasons import CloseReason
-from proxycore.net.context import Block
 from proxycore.net.relay import Flow, Relay
 from proxycore.net.tls.endpoint import Endpoint, Phase
 
@@ -36,15 +35,13 @@ class TlsRelay(Relay):
 
     def __init__(
         self,
-        block: Block,
-        number: int,
-        *,
+        *place: Any,
         front_tls: Endpoint | None,
         back_tls: Endpoint | None,
-        **place: Any,
+        **more: Any,
     ) -> None:
-        """``place``: what ``Relay`` takes."""
-        super().__init__(block, number, **place)
+        """``place``, ``more``: what ``Relay`` takes."""
+        super().__init__(*place, **more)
         self._front_tls = front_tls
         self._back_tls = back_tls
 

@@ -66,14 +66,14 @@ def test_octets_pass_unchanged_both_ways_at_once_however_they_are_cut(
     chance = random.Random(seed)
     sizes = [1, 7, 4096, 16_383, 16_384, 16_385, 65_536, MIB]
     down, up = chance.randbytes(3 * MIB + seed), chance.randbytes(2 * MIB + seed)
-    before = session(house).bytes_to_front
+    before = session(house).octets()[0]
     ways = [
         (mail, client, down, lambda: chance.choice(sizes)),
         (client, mail, up, lambda: chance.choice(sizes)),
     ]
     exchange(house, ways)
-    assert session(house).bytes_to_front - before == len(down)
-    assert session(house).bytes_to_back == len(up)
+    assert session(house).octets()[0] - before == len(down)
+    assert session(house).octets()[1] == len(up)
     assert house.engine._context.pipes.lent == 0
 
 
@@ -218,7 +218,7 @@ def test_the_last_word_of_a_mail_server_that_refuses_more_is_delivered(
     mail.send(b"* BYE too busy\r\n")
     # unread octets make the kernel answer with RST
     client.send(b"x" * 100)
-    house.pump(lambda: session(house).bytes_to_back == 100, "octets at the mail server")
+    house.pump(lambda: session(house).octets()[1] == 100, "octets at the mail server")
     mail.close()
     client.send(b"more\r\n")
     assert client.expect_end() == b"* BYE too busy\r\n"

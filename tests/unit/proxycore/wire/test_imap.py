@@ -226,4 +226,4 @@ def test_id_has_a_list_of_strings(line: bytes, given: bytes | None) -> None:
     ],
 )
 def test_a_greeting_may_name_capabilities(line: bytes, words: list[bytes]) -> None:
-    assert greeted_capabilities(line) == words
+    assert greeted_capabilities(line) == tuple(words)

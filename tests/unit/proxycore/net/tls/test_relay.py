@@ -134,8 +134,8 @@ def test_octets_pass_unchanged_however_they_are_cut(house: House, front: bool, b
     with staged(house, front=front, back=back) as stage:
         pour(stage, stage.mail, stage.client, down, lambda: chance.choice(sizes))
         pour(stage, stage.client, stage.mail, up, lambda: chance.choice(sizes))
-        assert stage.relay.bytes_to_front == len(down)
-        assert stage.relay.bytes_to_back == len(up)
+        assert stage.relay.octets()[0] == len(down)
+        assert stage.relay.octets()[1] == len(up)
         assert house.engine._context.pipes.lent == 0
 
 
@@ -160,7 +160,7 @@ def test_a_client_that_does_not_read_stops_the_reading_of_the_mail_server(
         held = stage.relay._to_front.held
         assert isinstance(held, bytes)
         assert len(held) < 70_000
-        client, want = stage.client, stage.relay.bytes_to_front
+        client, want = stage.client, stage.relay.octets()[0]
         house.pump(lambda: client.read() and len(client.received) >= want, "all that was read")
         assert set(client.received) == {ord("x")}
 
