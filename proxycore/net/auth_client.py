@@ -23,7 +23,6 @@ from proxycore.net.auth_headers import OwnHeaders
 from proxycore.net.context import Context
 from proxycore.net.sockets import Address, shown_address
 from proxycore.net.timers import Timer
-from proxycore.net.tls.back_context import BackContext
 from proxycore.policy.breaker import in_order
 
 SURPLUS_S: Final = 1.0
@@ -206,6 +205,9 @@ def _places(auth_http: AuthHttp) -> list[Place]:
     sources: list[AuthHttp | AuthBackup] = [auth_http, *auth_http.backups]
     tls = None
     if any(source.ssl for source in sources):
+        # OpenSSL and what calls it are in memory only where somebody speaks TLS
+        from proxycore.net.tls.back_context import BackContext
+
         policy = BackTls(proxy_ssl="implicit", proxy_ssl_trusted_certificate=ca)
         tls = BackContext(policy)
     return [

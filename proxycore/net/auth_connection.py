@@ -11,8 +11,7 @@ from proxycore.contract.authhttp import AuthFault, Verdict, read_reply_headers
 from proxycore.contract.reasons import CloseReason
 from proxycore.net.reactor import READ, WRITE
 from proxycore.net.sockets import READ_BYTES, described
-from proxycore.net.tls.back import BackTlsEndpoint
-from proxycore.net.tls.endpoint import Phase
+from proxycore.net.tls.phase import Phase
 from proxycore.wire.http import BadReply, Body, Head, read_head
 
 if TYPE_CHECKING:
@@ -201,6 +200,9 @@ class TlsConnection(Connection):
     def __init__(self, endpoint: "Endpoint", fd: int, context: "BackContext") -> None:
         super().__init__(endpoint, fd)
         place = endpoint.place
+        # OpenSSL is in memory only where somebody speaks TLS
+        from proxycore.net.tls.back import BackTlsEndpoint
+
         self._tls = BackTlsEndpoint(context, place.host, f"{place.host}:{place.port}")
         self._plain = b""
         self._out = self._tls.start()

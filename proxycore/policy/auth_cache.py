@@ -11,7 +11,7 @@ from enum import Enum
 from hashlib import blake2b
 from typing import Final
 
-from proxycore.contract.authhttp import AuthFailed, AuthOk, AuthRequest
+from proxycore.contract.authhttp import AuthFailed, AuthOk, AuthRequest, TlsFacts
 from proxycore.contract.messages import UNTOLD
 from proxycore.policy.login_index import LoginIndex
 
@@ -68,6 +68,8 @@ class AuthCache:
             f"{len(server)}:{server}\0{request.protocol}\0{request.method}\0{request.client_ip}\0"
             f"{request.server_ip} {request.server_port}\0{told}\0{request.client_host}"
         ).encode("utf-8", "surrogateescape")
+        if request.tls is not None:
+            where += _secured(request.tls)
         text = b"%d:%b%d:%b%d:%b%b" % (
             len(login),
             login,
@@ -149,6 +151,13 @@ class AuthCache:
 
     def __len__(self) -> int:
         return len(self._entries)
+
+
+def _secured(tls: TlsFacts) -> bytes:
+    """Give what the service was told of TLS: to whom a certificate belongs decides, too."""
+    told = (tls.protocol, tls.cipher, tls.verify, tls.subject, tls.issuer, tls.serial)
+    parts = [part.encode() for part in (*told, tls.fingerprint, tls.certificate)]
+    return b"\0" + b"".join(b"%d:%b" % (len(part), part) for part in parts)
 
 
 def _weight(verdict: Kept) -> int:

@@ -45,7 +45,9 @@ class Player:
     def __init__(self, dialogue: Dialogue, cut: Cut = whole) -> None:
         self._dialogue = dialogue
         self._cut = cut
-        facts = SimpleNamespace(client_port=1, local_ip="192.0.2.2", local_port=1, proxy=None, tls=None)
+        facts = SimpleNamespace(
+            client_port=1, local_ip="192.0.2.2", local_port=1, proxy=None, tls=None
+        )
         facts.session, facts.challenge = "boot.1", b"42707877.1795342490"
         facts.__dict__.update(_FACTS | dialogue.facts)
         profile = build(dialogue.server, HOSTNAME)

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from proxycore.contract.authhttp import (
     AuthRequest,
+    TlsFacts,
     escape,
     read_request,
     render_request_headers,
@@ -91,6 +92,53 @@ def test_without_a_client_host_there_is_no_such_header() -> None:
     assert b"Client-Host" not in render_request_headers(request())
 
 
+def test_tls_is_told_in_nginx_s_order_and_spelling() -> None:
+    tls = TlsFacts(
+        protocol="TLSv1.3",
+        cipher="TLS_AES_256_GCM_SHA384",
+        verify="SUCCESS",
+        subject="CN=client a,O=Acme\\, Inc,C=US",
+        issuer="CN=authority",
+        serial="0DB2",
+        fingerprint="c37b",
+        certificate="-----BEGIN CERTIFICATE-----\nMII=\n-----END CERTIFICATE-----\n",
+    )
+    wire = render_request_headers(request(tls=tls, method="none", client_port=7))
+    assert wire.partition(b"Auth-SMTP-To: \r\n")[2] == (
+        b"Auth-SSL: on\r\n"
+        b"Auth-SSL-Protocol: TLSv1.3\r\n"
+        b"Auth-SSL-Cipher: TLS_AES_256_GCM_SHA384\r\n"
+        b"Auth-SSL-Verify: SUCCESS\r\n"
+        b"Auth-SSL-Subject: CN=client a,O=Acme\\, Inc,C=US\r\n"
+        b"Auth-SSL-Issuer: CN=authority\r\n"
+        b"Auth-SSL-Serial: 0DB2\r\n"
+        b"Auth-SSL-Fingerprint: c37b\r\n"
+        b"Auth-SSL-Cert: -----BEGIN%20CERTIFICATE-----%0AMII=%0A-----END%20CERTIFICATE-----%0A\r\n"
+        b"Client-Port: 7\r\n"
+    )
+
+
+def test_without_a_certificate_only_that_is_told() -> None:
+    wire = render_request_headers(request(tls=TlsFacts(protocol="p", cipher="c", verify="NONE")))
+    assert wire.endswith(
+        b"\r\nAuth-SSL-Protocol: p\r\nAuth-SSL-Cipher: c\r\nAuth-SSL-Verify: NONE\r\n"
+    )
+    wire = render_request_headers(request(tls=TlsFacts(protocol="p", cipher="c")))
+    assert wire.endswith(b"\r\nAuth-SSL-Protocol: p\r\nAuth-SSL-Cipher: c\r\n")
+    assert b"Auth-SSL" not in render_request_headers(request())
+
+
+@given(st.lists(st.text(alphabet=st.characters(exclude_categories=["Cs"])), min_size=8, max_size=8))
+def test_no_fact_of_a_certificate_makes_another_line(texts: list[str]) -> None:
+    names = ("protocol", "cipher", "verify", "subject", "issuer", "serial", "fingerprint")
+    told = dict(zip((*names, "certificate"), texts, strict=True))
+    tls = TlsFacts(**{**told, "protocol": "p", "cipher": "c"})
+    wire = render_request_headers(request(tls=tls))
+    lines = wire.split(b"\r\n")
+    assert all(line.partition(b":")[0].replace(b"-", b"").isalnum() for line in lines[:-1])
+    assert not any(octet in line for line in lines for octet in b"\r\n\0")
+
+
 def test_empty_credentials_are_sent_as_empty_headers() -> None:
     wire = render_request_headers(request(login=b"", password=b""))
     assert b"Auth-User: \r\nAuth-Pass: \r\n" in wire
@@ -119,9 +167,31 @@ def test_no_value_makes_another_line(
     st.binary(),
     st.integers(1, 10**9 - 1),
     st.ip_addresses(),
+    st.none()
+    | st.builds(
+        TlsFacts,
+        **{
+            name: st.text("aé =,\\", max_size=9).map("x".__add__)
+            for name in (
+                "protocol",
+                "cipher",
+                "verify",
+                "subject",
+                "issuer",
+                "serial",
+                "fingerprint",
+            )
+        },
+        certificate=st.text("A-\n %", max_size=9),
+    ),
 )
 def test_a_request_reads_back_as_it_was(
-    protocol: Protocol, login: bytes, password: bytes, attempt: int, address: object
+    protocol: Protocol,
+    login: bytes,
+    password: bytes,
+    attempt: int,
+    address: object,
+    tls: TlsFacts | None,
 ) -> None:
     sent = request(
         protocol=protocol,
@@ -130,6 +200,7 @@ def test_a_request_reads_back_as_it_was(
         attempt=attempt,
         client_ip=str(address),
         client_host="mail.example.com",
+        tls=tls,
     )
     assert read_request(parse_headers(render_request_headers(sent))) == sent
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proxycore.contract.authhttp import AuthOk, AuthRequest, ProxyFacts
+from proxycore.contract.authhttp import AuthOk, AuthRequest, ProxyFacts, TlsFacts
 from proxycore.contract.protocol import Protocol
 from proxycore.policy.auth_cache import AuthCache, Freshness
 
@@ -21,6 +21,15 @@ BASE = AuthRequest(
     client_ip="192.0.2.7",
 )
 PROXY = ProxyFacts(client_ip="192.0.2.1", client_port=1, server_ip="192.0.2.3", server_port=1)
+TLS = TlsFacts(
+    protocol="TLSv1.3",
+    cipher="TLS_AES_256_GCM_SHA384",
+    verify="SUCCESS",
+    subject="CN=joe",
+    issuer="CN=authority",
+    serial="01",
+    fingerprint="00" * 20,
+)
 VERDICT = AuthOk(server="192.0.2.10", port=143)
 
 
@@ -56,6 +65,22 @@ def test_a_submission_that_differs_in_anything_is_not_found(other: dict[str, Any
     assert cache.find(cache.key_of("main", replace(BASE, **other)), 1.0) is None
 
 
+@pytest.mark.parametrize("name", [one.name for one in fields(TlsFacts)])
+def test_who_has_another_certificate_is_somebody_else(name: str) -> None:
+    """Two users of one webmail, say: the same address, and the login is empty with EXTERNAL."""
+    cache = AuthCache(KEY)
+    stored(cache, request=replace(BASE, tls=TLS))
+    for other in (replace(TLS, **{name: getattr(TLS, name) + "1"}), None):
+        assert cache.find(cache.key_of("main", replace(BASE, tls=other)), 1.0) is None
+
+
+def test_facts_of_a_certificate_cannot_be_moved_from_one_to_the_next() -> None:
+    cache = AuthCache(KEY)
+    stored(cache, request=replace(BASE, tls=replace(TLS, subject="CN=a", issuer="b")))
+    moved = replace(TLS, subject="CN=ab", issuer="")
+    assert cache.find(cache.key_of("main", replace(BASE, tls=moved)), 1.0) is None
+
+
 def test_the_same_user_on_another_server_block_is_not_found() -> None:
     cache = AuthCache(KEY)
     stored(cache)
@@ -77,7 +102,7 @@ def test_what_no_answer_may_depend_on_does_not_matter(other: dict[str, Any]) -> 
 
 def test_every_fact_of_a_request_is_known_to_matter_or_not() -> None:
     key, neither = {"protocol", "method", "login", "password", "client_ip", "client_host"}, set()
-    key |= {"server_port", "server_ip", "proxy", "salt"}
+    key |= {"server_port", "server_ip", "proxy", "salt", "tls"}
     neither |= {"attempt", "client_port", "session"}
     # of a method that is never cached
     neither |= {"smtp_helo", "smtp_from", "smtp_to"}
