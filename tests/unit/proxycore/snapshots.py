@@ -1,6 +1,6 @@
 """Snapshots for property tests: every setting varied within what the contract allows."""
 
-from dataclasses import MISSING, fields
+from dataclasses import MISSING, fields, replace
 from typing import Any, get_args, get_type_hints
 
 from hypothesis import strategies as st
@@ -20,6 +20,7 @@ from proxycore.contract.snapshot import (
     Server,
     Snapshot,
 )
+from tests.unit.proxycore.tls_settings import backs, fronts
 
 _LINE = st.text(alphabet=st.characters(exclude_categories=["Cc", "Cs"]), max_size=12)
 _NAME = st.text(
@@ -116,7 +117,20 @@ def _servers() -> st.SearchStrategy[Server]:
         "proxy_protocol": st.sampled_from(settings_of(Server)["proxy_protocol"].choices),
         "set_real_ip_from": st.lists(_TRUSTED, max_size=2).map(tuple),
     }
-    return st.builds(Server, **known)
+    return st.builds(Server, **known) | _secured(known)
+
+
+def _secured(known: dict[str, Any]) -> st.SearchStrategy[Server]:
+    """Give servers with TLS of any kind; sockets speak it where there are certificates."""
+    plain = st.builds(Server, **known, front_tls=fronts(), back_tls=backs())
+    return st.tuples(plain, st.booleans()).map(_with_tls_sockets)
+
+
+def _with_tls_sockets(parts: tuple[Server, bool]) -> Server:
+    server, implicit = parts
+    if not (implicit and server.front_tls.certificates):
+        return server
+    return replace(server, listens=tuple(replace(one, ssl=True) for one in server.listens))
 
 
 def _resolvers() -> st.SearchStrategy[Resolver]:
