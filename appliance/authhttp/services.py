@@ -18,6 +18,7 @@ from appliance.credentials.certificates import ClientCertificate
 from appliance.credentials.verifiers import Answer
 from appliance.routing.choices import MatchKind
 from appliance.routing.decide import Decision, DecisionInput, decide
+from appliance.routing.models import MailHost
 from proxycore.contract.authhttp import DEFAULT_FAILURE, AuthFailed, AuthOk, AuthRequest
 from proxycore.contract.protocol import Protocol
 
@@ -93,13 +94,20 @@ def _verdict(
         return try_later(request.protocol)
     if proof.answer is Answer.WRONG or decision.host is None:
         return refusal()
-    return AuthOk(
-        server=decision.host.address,
-        port=decision.host.port(request.protocol),
-        login=None if asked is request else asked.login,
-        password=None if proof.password is None else proof.password.reveal().encode(),
-        cache_ttl_s=proof.expires_in_s,
-    )
+    found = _way(decision.host, request.protocol)
+    found.login = None if asked is request else asked.login
+    found.password = None if proof.password is None else proof.password.reveal().encode()
+    found.cache_ttl_s = proof.expires_in_s
+    return found
+
+
+def _way(host: MailHost, protocol: Protocol) -> AuthOk:
+    """Say where a mail host is, and how it has to prove itself."""
+    found = AuthOk(server=host.address, port=host.port(protocol))
+    found.proxy_ssl = host.proxy_ssl(protocol)
+    if found.proxy_ssl != "off":
+        found.proxy_ssl_name = host.tls_name
+    return found
 
 
 def _recipient(request: AuthRequest) -> Verdict:
@@ -112,8 +120,7 @@ def _recipient(request: AuthRequest) -> Verdict:
     if found is not None and found[1]:
         decision = decide(DecisionInput(Protocol.SMTP, found[1], is_recipient=True))
         if decision.host is not None and _is_known(decision):
-            host = decision.host
-            return AuthOk(server=host.address, port=host.port(Protocol.SMTP))
+            return _way(decision.host, Protocol.SMTP)
     text, code = _UNKNOWN_RECIPIENT
     return AuthFailed(text=text, error_code=code, wait_s=settings.AUTH_WAIT_S)
 

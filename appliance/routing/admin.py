@@ -1,5 +1,6 @@
 """Admin pages of mail hosts and routes. Accounts are with the credentials app."""
 
+import ipaddress
 from collections.abc import Iterable
 from contextvars import ContextVar
 from typing import Any
@@ -17,6 +18,8 @@ from appliance.routing.models import MailHost, Route
 from proxycore.contract.protocol import Protocol
 
 _UNREACHABLE = "never"
+_CLEAR = "in clear"
+_TLS = "TLS, verified"
 _TAKERS: ContextVar[dict[int, Route]] = ContextVar("takers")
 
 
@@ -36,12 +39,50 @@ class MailHostAdmin(RoutingAdmin):
     form = MailHostForm
     delete_confirmation_template = "routing/mailhost_delete.html"
     delete_selected_confirmation_template = "routing/mailhost_delete_selected.html"
-    list_display = ("name", "address", "imap_port", "pop3_port", "smtp_port")
-    search_fields = ("name", "address")
+    list_display = ("name", "address", "imap_port", "pop3_port", "smtp_port", "show_tls")
+    search_fields = ("name", "address", "tls_name")
+    fieldsets = (
+        (None, {"fields": ("name", "address")}),
+        ("Ports", {"fields": (("imap_port", "pop3_port", "smtp_port"),)}),
+        (
+            "TLS",
+            {
+                "fields": (("imap_tls", "pop3_tls", "smtp_tls"), "tls_name"),
+                "description": "Its certificate is verified, and a mail server that does not prove"
+                " itself is sent no password.",
+            },
+        ),
+    )
+
+    @display(description="TLS", label={_CLEAR: "warning", _TLS: "success"})
+    def show_tls(self, host: MailHost) -> str:
+        """Say whether passwords are sent to it in clear."""
+        modes = {host.proxy_ssl(protocol) for protocol in Protocol}
+        if "off" in modes:
+            return _CLEAR if modes == {"off"} else "in part in clear"
+        return _TLS if None not in modes else "as the server block says"
 
     def store(self, obj: MailHost, form: Any) -> None:
         """Write by the service."""
         services.save_mail_host(obj)
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        """Warn of passwords in clear."""
+        super().save_model(request, obj, form, change)
+        clear = [one for one in Protocol if obj.proxy_ssl(one) == "off"]
+        if clear and not ipaddress.ip_address(obj.address).is_loopback:
+            names = ", ".join(one.value.upper() for one in clear)
+            text = f"{names}: passwords are sent to {obj} in clear. Choose TLS if it can."
+            messages.warning(request, text)
+
+
+def _tls_of(host: MailHost, protocol: Protocol) -> str:
+    """Say in words how a mail host is spoken to."""
+    mode = host.proxy_ssl(protocol)
+    if mode in (None, "off"):
+        return ", in clear" if mode else ", TLS as the server block says"
+    how = "STARTTLS" if mode == "starttls" else "TLS"
+    return f", {how}, has to prove to be {host.tls_name or host.address}"
 
 
 @admin.register(Route)
@@ -79,6 +120,7 @@ class RouteAdmin(RoutingAdmin):
             port = decision.host.port(Protocol(form.cleaned_data["protocol"]))
             address = decision.host.address
             place = f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
+            place += _tls_of(decision.host, Protocol(form.cleaned_data["protocol"]))
         context = {
             **self.admin_site.each_context(request),
             "title": "Who goes where?",

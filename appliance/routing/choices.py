@@ -28,3 +28,13 @@ class VerifierKind(models.TextChoices):
 
     MAIL_HOST = "mail_host", "login at a mail server"
     AUTH_HTTP = "auth_http", "another auth_http service"
+
+
+class HostTls(models.TextChoices):
+    """Whether a mail host is spoken to in TLS."""
+
+    BY_PORT = "port", "TLS: implicit on 993, 995 and 465, STARTTLS on others"
+    IMPLICIT = "implicit", "TLS from the first octet"
+    STARTTLS = "starttls", "STARTTLS"
+    NONE = "none", "none: in clear"
+    BLOCK = "block", "as the server block says (proxy_ssl)"

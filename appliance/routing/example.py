@@ -14,7 +14,7 @@ from django.db.models import ProtectedError
 
 from appliance.publish import services as publishing
 from appliance.routing import services
-from appliance.routing.choices import MatchKind
+from appliance.routing.choices import HostTls, MatchKind
 from appliance.routing.models import MailHost, Route
 from appliance.servers import services as servers
 from proxycore.contract.authhttp import is_ip_address
@@ -115,5 +115,7 @@ def _host(name: str, places: Mapping[str, Place]) -> bool:
     host.address = place.address
     host.imap_port, host.pop3_port = place.imap_port, place.pop3_port
     host.smtp_port = place.smtp_port
+    # the listing's mail servers are spoken to in clear
+    host.imap_tls = host.pop3_tls = host.smtp_tls = HostTls.NONE
     services.save_mail_host(host)
     return True

@@ -64,7 +64,10 @@ class MailHostForm(SecretModelForm):
         """All fields."""
 
         model = MailHost
-        fields = ("name", "address", "imap_port", "pop3_port", "smtp_port")
+        fields = (
+            *("name", "address", "imap_port", "pop3_port", "smtp_port"),
+            *("imap_tls", "pop3_tls", "smtp_tls", "tls_name"),
+        )
 
     def clean_address(self) -> str:
         """Refuse a zone, which would be lost on the way to the node."""

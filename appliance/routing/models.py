@@ -7,7 +7,7 @@ from django.db import models
 
 from appliance.lib.fields import EncryptedTextField
 from appliance.lib.schemes import MAX_STORED_CHARS
-from appliance.routing.choices import MailProtocol, MatchKind, VerifierKind
+from appliance.routing.choices import HostTls, MailProtocol, MatchKind, VerifierKind
 from proxycore.contract.protocol import DEFAULT_PORTS, Protocol
 
 MAX_LOGIN_CHARS: Final = 320
@@ -19,6 +19,22 @@ def _port(protocol: Protocol) -> "models.PositiveIntegerField[float | int | str,
         default=DEFAULT_PORTS[protocol],
         validators=[MinValueValidator(1), MaxValueValidator(65535)],
     )
+
+
+def _tls(protocol: Protocol) -> "models.CharField[str, str]":
+    return models.CharField(
+        f"{protocol.value.upper()} TLS", max_length=8, choices=HostTls, default=HostTls.BY_PORT
+    )
+
+
+_IMPLICIT_PORTS: Final = {993, 995, 465}
+"""RFC 8314 §7: IMAP, POP3 and submission with TLS from the first octet."""
+
+_PROXY_SSL: Final[dict[str, str]] = {
+    HostTls.IMPLICIT: "on",
+    HostTls.STARTTLS: "starttls",
+    HostTls.NONE: "off",
+}
 
 
 class MailHost(models.Model):
@@ -34,6 +50,18 @@ class MailHost(models.Model):
     imap_port = _port(Protocol.IMAP)
     pop3_port = _port(Protocol.POP3)
     smtp_port = _port(Protocol.SMTP)
+    imap_tls = _tls(Protocol.IMAP)
+    pop3_tls = _tls(Protocol.POP3)
+    smtp_tls = _tls(Protocol.SMTP)
+    tls_name = models.CharField(
+        "TLS name",
+        max_length=253,
+        blank=True,
+        default="",
+        help_text="Name that its certificate has to be for, for instance imap.example.com; also"
+        " sent as SNI. Blank: its IP address, or what the server block says. Authorities, pins and"
+        " the switch that turns verification off are set in the server block, for all mail hosts.",
+    )
 
     class Meta:
         """Order by name, as people look for it."""
@@ -48,6 +76,14 @@ class MailHost(models.Model):
         """Give the port for a protocol."""
         port: int = getattr(self, f"{protocol.value}_port")
         return port
+
+    def proxy_ssl(self, protocol: Protocol) -> str | None:
+        """Give TLS as an auth_http answer says it: ``on``, ``starttls``, ``off``; None: as the
+        server block says."""
+        mode: str = getattr(self, f"{protocol.value}_tls")
+        if mode == HostTls.BY_PORT:
+            return "on" if self.port(protocol) in _IMPLICIT_PORTS else "starttls"
+        return _PROXY_SSL.get(mode)
 
 
 class Verifier(models.Model):

@@ -18,7 +18,10 @@ GENERATION_ROW: Final = 1
 KEPT_GENERATIONS: Final = 1_000
 """Of so many it is kept whom they concerned: nodes are told within a second, or were away long."""
 
-_HOST: Final = ("id", "name", "address", "imap_port", "pop3_port", "smtp_port")
+_HOST: Final = (
+    *("id", "name", "address", "imap_port", "pop3_port", "smtp_port"),
+    *("imap_tls", "pop3_tls", "smtp_tls", "tls_name"),
+)
 _SWITCHES: Final = ("enabled", "imap_enabled", "pop3_enabled", "smtp_enabled")
 _ACCOUNT: Final = (
     "id",

@@ -15,6 +15,7 @@ from appliance.routing.choices import MatchKind, VerifierKind
 from appliance.routing.models import Account, Change, Generation, MailHost, Route, Verifier
 from appliance.servers.doors import own_door
 from appliance.servers.snapshot import parse_auth_http
+from proxycore.contract.authhttp import is_host_name, is_ip_address
 from proxycore.contract.messages import MAX_LOGINS
 from proxycore.contract.protocol import Protocol
 from proxycore.contract.secret import Secret
@@ -39,6 +40,10 @@ def check_mail_host(host: MailHost) -> None:
 
     A login sent to one of our own listeners would come back to us, again and again.
     """
+    host.tls_name = host.tls_name.strip().rstrip(".").lower()
+    name = host.tls_name.encode("utf-8")
+    if name and not is_host_name(name) and not is_ip_address(name):
+        raise ValidationError({"tls_name": f"“{host.tls_name}” is no host name and no address."})
     try:
         address = ipaddress.ip_address(host.address)
     except ValueError:

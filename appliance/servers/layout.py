@@ -36,7 +36,7 @@ FIELDSETS: Final[Any] = (
         {
             "fields": (
                 *("auth_service", "auth_http", "auth_http_backups"),
-                "auth_http_ssl_trusted_certificate",
+                *("auth_http_ssl_trusted_certificate", "auth_http_pass_client_cert"),
                 *("auth_http_timeout_ms", "auth_http_keepalive"),
                 *("auth_http_cache_ttl_ms", "auth_http_cache_stale_ms"),
             )
@@ -107,7 +107,7 @@ CONDITIONS: Final = {
     **_when(
         "auth_service == 'external'",
         *("auth_http", "auth_http_backups", "auth_http_ssl_trusted_certificate"),
-        *("auth_http_timeout_ms", "auth_http_keepalive"),
+        *("auth_http_timeout_ms", "auth_http_keepalive", "auth_http_pass_client_cert"),
         *("auth_http_cache_ttl_ms", "auth_http_cache_stale_ms"),
     ),
     **_when(

@@ -68,6 +68,9 @@ class ServerBlock(FrontTlsFields, BackTlsFields, models.Model):
     )
     auth_http_timeout_ms = declared.number(contract.AuthHttp, "timeout_ms", "auth_http_timeout_ms")
     auth_http_keepalive = declared.number(contract.AuthHttp, "keepalive", "auth_http_keepalive")
+    auth_http_pass_client_cert = declared.switch(
+        contract.AuthHttp, "pass_client_cert", "auth_http_pass_client_cert"
+    )
     auth_http_cache_ttl_ms = declared.number(
         contract.AuthHttp, "cache_ttl_ms", "auth_http_cache_ttl_ms"
     )

@@ -62,6 +62,7 @@ _AUTH_HTTP: Final = {
     "keepalive": "auth_http_keepalive",
     "cache_ttl_ms": "auth_http_cache_ttl_ms",
     "cache_stale_ms": "auth_http_cache_stale_ms",
+    "pass_client_cert": "auth_http_pass_client_cert",
     "ssl_trusted_certificate": "auth_http_ssl_trusted_certificate",
 }
 """Contract name below ``auth_http``, and the stored one."""

@@ -38,7 +38,9 @@ from appliance.fleet.services import nodes
 from appliance.lib.hashing import hash_password
 from appliance.routing import services
 from appliance.routing.models import MailHost, Route
-host = services.save_mail_host(MailHost(name='mail', address='192.0.2.1'))
+host = services.save_mail_host(MailHost(
+    name='mail', address='192.0.2.1', imap_tls='block', pop3_tls='block', smtp_tls='block'
+))
 services.save_route(Route(match='default', mail_host=host))
 numbers = (
     'generate_series(1, %s) AS n(i)' if connection.vendor == 'postgresql' else

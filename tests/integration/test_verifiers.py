@@ -5,18 +5,20 @@ import os
 import socket
 import threading
 from collections.abc import Generator, Iterator
+from pathlib import Path
 
 import pytest
 
 from appliance.credentials import verifiers
-from appliance.credentials.verifiers import Answer, Question
-from appliance.routing.choices import VerifierKind
+from appliance.credentials.verifiers import Answer, Question, line
+from appliance.routing.choices import HostTls, VerifierKind
 from appliance.routing.models import MailHost, Verifier
 from proxycore.contract.authhttp import AuthRequest
 from proxycore.contract.protocol import Protocol
 from tests.support import cast
 from tests.support.authserver import AuthServer
 from tests.support.dovecot import Dovecot
+from tests.support.pki import Authority
 from tests.support.ports import free_port
 from tests.support.postfix import Postfix
 
@@ -31,10 +33,29 @@ def submission(mailhost01: Dovecot) -> Generator[int, None, None]:
 
 
 @pytest.fixture
+def secure(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> Generator[tuple[Dovecot, Authority], None, None]:
+    """A mail server with TLS, and the authority that the system is made to trust."""
+    authority = Authority()
+    bundle = tmp_path / "bundle.pem"
+    bundle.write_text(authority.pem)
+    monkeypatch.setenv("SSL_CERT_FILE", str(bundle))
+    line.trust.cache_clear()
+    pair = authority.issue("mail.example.com")
+    with Dovecot("secure", cast.PASSWORDS, pair=pair) as server:
+        yield server, authority
+    line.trust.cache_clear()
+
+
+CLEAR = dict.fromkeys(("imap_tls", "pop3_tls", "smtp_tls"), HostTls.NONE)
+
+
+@pytest.fixture
 def host(mailhost01: Dovecot) -> MailHost:
     """Where Alice's mail is."""
     ports = {"imap_port": mailhost01.imap_port, "pop3_port": mailhost01.pop3_port}
-    return MailHost(name="mailhost01", address="127.0.0.1", **ports)
+    return MailHost(name="mailhost01", address="127.0.0.1", **ports, **CLEAR)
 
 
 def _ask(verifier: Verifier, host: MailHost, login: str, password: str) -> Answer:
@@ -52,7 +73,7 @@ def _ask(verifier: Verifier, host: MailHost, login: str, password: str) -> Answe
 @pytest.mark.parametrize("protocol", [Protocol.IMAP, Protocol.POP3])
 @pytest.mark.parametrize("is_fixed", [True, False])
 def test_a_mail_server_knows(host: MailHost, protocol: Protocol, is_fixed: bool) -> None:
-    elsewhere = MailHost(name="elsewhere", address="127.0.0.1", imap_port=1, pop3_port=1)
+    elsewhere = MailHost(name="elsewhere", address="127.0.0.1", imap_port=1, pop3_port=1, **CLEAR)
     verifier = Verifier(protocol=protocol.value, mail_host=host if is_fixed else None)
     place = elsewhere if is_fixed else host
     assert _ask(verifier, place, cast.ALICE, cast.PASSWORDS[cast.ALICE]) is Answer.RIGHT
@@ -80,7 +101,7 @@ def silent() -> Iterator[int]:
 def test_a_mail_server_that_is_away_or_silent_cannot_say(protocol: Protocol, silent: int) -> None:
     for port in (free_port(), silent):
         ports = dict.fromkeys(("imap_port", "pop3_port", "smtp_port"), port)
-        host = MailHost(name="x", address="127.0.0.1", **ports)
+        host = MailHost(name="x", address="127.0.0.1", **ports, **CLEAR)
         verifier = Verifier(protocol=protocol.value, timeout_ms=200)
         assert _ask(verifier, host, cast.ALICE, "x") is Answer.AWAY
 
@@ -122,7 +143,7 @@ def test_only_a_plain_refusal_is_a_wrong_password(
         speaker = threading.Thread(target=speak)
         speaker.start()
         ports = dict.fromkeys(("imap_port", "pop3_port", "smtp_port"), port)
-        host = MailHost(name="x", address="127.0.0.1", **ports)
+        host = MailHost(name="x", address="127.0.0.1", **ports, **CLEAR)
         assert _ask(Verifier(protocol=protocol, timeout_ms=5_000), host, "joe", "pw") is answer
         speaker.join(10)
         assert not speaker.is_alive()
@@ -160,3 +181,31 @@ def test_an_auth_http_service_that_is_away_cannot_say(host: MailHost, silent: in
             kind=VerifierKind.AUTH_HTTP, url=f"127.0.0.1:{port}/auth", timeout_ms=200
         )
         assert _ask(verifier, host, "joe", "pw") is Answer.AWAY
+
+
+@pytest.mark.parametrize("protocol", [Protocol.IMAP, Protocol.POP3])
+@pytest.mark.parametrize("mode", [HostTls.STARTTLS, HostTls.IMPLICIT, HostTls.BLOCK])
+def test_a_mail_server_with_tls_has_to_prove_itself_before_it_hears_a_password(
+    secure: tuple[Dovecot, Authority], protocol: Protocol, mode: HostTls
+) -> None:
+    server, _ = secure
+    ports = {"imap_port": server.imap_port, "pop3_port": server.pop3_port}
+    if mode is HostTls.IMPLICIT:
+        ports = {"imap_port": server.imaps_port, "pop3_port": server.pop3s_port}
+    host = MailHost(name="secure", address="127.0.0.1", tls_name="mail.example.com", **ports)
+    host.imap_tls = host.pop3_tls = mode
+    verifier = Verifier(protocol=protocol.value)
+    assert _ask(verifier, host, cast.ALICE, cast.PASSWORDS[cast.ALICE]) is Answer.RIGHT
+    assert _ask(verifier, host, cast.ALICE, "wrong") is Answer.WRONG
+    logins = len(server.logins())
+    host.tls_name = "other.example.com"
+    assert _ask(verifier, host, cast.ALICE, cast.PASSWORDS[cast.ALICE]) is Answer.AWAY
+    assert len(server.logins()) == logins
+
+
+def test_a_mail_server_without_starttls_hears_no_password(mailhost01: Dovecot) -> None:
+    ports = {"imap_port": mailhost01.imap_port, "pop3_port": mailhost01.pop3_port}
+    host = MailHost(name="plain", address="127.0.0.1", **ports)
+    for protocol in (Protocol.IMAP, Protocol.POP3):
+        right = cast.PASSWORDS[cast.ALICE]
+        assert _ask(Verifier(protocol=protocol.value), host, cast.ALICE, right) is Answer.AWAY

@@ -11,6 +11,7 @@ from typing import Final
 from appliance.credentials.verifiers.line import Line
 from appliance.credentials.verifiers.question import Answer, Question
 from appliance.routing import models
+from appliance.routing.models import MailHost
 from proxycore.contract.protocol import Protocol
 
 _LINE_BREAKS: Final = (b"\r", b"\n", b"\x00")
@@ -35,18 +36,39 @@ class MailHostVerifier:
         host = self._fixed or question.mail_host
         try:
             with Line(host.address, host.port(self._protocol), self._timeout_ms) as line:
-                return _TRY[self._protocol](line, login, password)
+                tls = _Tls(host, self._protocol)
+                if tls.mode == "on":
+                    line.start_tls(tls.name)
+                return _TRY[self._protocol](line, tls, login, password)
         except OSError:
             return Answer.AWAY
+
+
+class _Tls:
+    """How the mail server has to prove itself."""
+
+    def __init__(self, host: MailHost, protocol: Protocol) -> None:
+        # which server block there will be is not known here: never in clear, unless told so
+        self.mode = host.proxy_ssl(protocol) or "starttls"
+        self.name = host.tls_name or host.address
+
+    @property
+    def is_due(self) -> bool:
+        """Tell whether TLS has to be asked for."""
+        return self.mode == "starttls"
 
 
 def _plain(login: bytes, password: bytes) -> bytes:
     return base64.b64encode(b"\x00%b\x00%b" % (login, password))
 
 
-def _imap(line: Line, login: bytes, password: bytes) -> Answer:
+def _imap(line: Line, tls: _Tls, login: bytes, password: bytes) -> Answer:
     if not line.line().upper().startswith(b"* OK"):
         return Answer.AWAY
+    if tls.is_due:
+        if not line.ask(b"s STARTTLS").upper().startswith(b"S OK"):
+            return Answer.AWAY
+        line.start_tls(tls.name)
     answer = line.ask(b"a AUTHENTICATE PLAIN")
     if answer.startswith(b"+"):
         answer = line.ask(_plain(login, password))
@@ -62,9 +84,13 @@ def _imap(line: Line, login: bytes, password: bytes) -> Answer:
     return Answer.WRONG if is_refusal else Answer.AWAY
 
 
-def _pop3(line: Line, login: bytes, password: bytes) -> Answer:
+def _pop3(line: Line, tls: _Tls, login: bytes, password: bytes) -> Answer:
     if not line.line().startswith(b"+OK"):
         return Answer.AWAY
+    if tls.is_due:
+        if not line.ask(b"STLS").startswith(b"+OK"):
+            return Answer.AWAY
+        line.start_tls(tls.name)
     answer = line.ask(b"USER " + login)
     if answer.startswith(b"+OK"):
         answer = line.ask(b"PASS " + password)
@@ -75,18 +101,27 @@ def _pop3(line: Line, login: bytes, password: bytes) -> Answer:
     return Answer.WRONG if is_refusal else Answer.AWAY
 
 
-def _smtp(line: Line, login: bytes, password: bytes) -> Answer:
-    if not _reply(line).startswith(b"220"):
+def _smtp(line: Line, tls: _Tls, login: bytes, password: bytes) -> Answer:
+    if not _reply(line).startswith(b"220") or not _hello(line):
         return Answer.AWAY
-    line.send(b"EHLO localhost\r\n")
-    if not _reply(line).startswith(b"250"):
-        return Answer.AWAY
+    if tls.is_due:
+        line.send(b"STARTTLS\r\n")
+        if not _reply(line).startswith(b"220"):
+            return Answer.AWAY
+        line.start_tls(tls.name)
+        if not _hello(line):
+            return Answer.AWAY
     line.send(b"AUTH PLAIN " + _plain(login, password) + b"\r\n")
     answer = _reply(line)
     if answer.startswith(b"235"):
         line.send(b"QUIT\r\n")
         return Answer.RIGHT
     return Answer.WRONG if answer.startswith(_SMTP_WRONG) else Answer.AWAY
+
+
+def _hello(line: Line) -> bool:
+    line.send(b"EHLO localhost\r\n")
+    return _reply(line).startswith(b"250")
 
 
 def _reply(line: Line) -> bytes:
@@ -97,7 +132,7 @@ def _reply(line: Line) -> bytes:
     return answer
 
 
-_TRY: Final[dict[Protocol, Callable[[Line, bytes, bytes], Answer]]] = {
+_TRY: Final[dict[Protocol, Callable[[Line, _Tls, bytes, bytes], Answer]]] = {
     Protocol.IMAP: _imap,
     Protocol.POP3: _pop3,
     Protocol.SMTP: _smtp,

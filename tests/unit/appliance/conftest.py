@@ -6,9 +6,12 @@ from django.test import Client
 
 from appliance.credentials.writes import writes
 from appliance.routing import services as routing
+from appliance.routing.choices import HostTls
 from appliance.routing.models import MailHost
 from appliance.servers import services as servers
 from appliance.servers.models import ServerBlock
+
+AS_THE_BLOCK = dict.fromkeys(("imap_tls", "pop3_tls", "smtp_tls"), HostTls.BLOCK)
 
 
 @pytest.fixture(autouse=True)
@@ -70,10 +73,14 @@ def blocks(db: None) -> dict[str, ServerBlock]:
 @pytest.fixture
 def first_host(db: None) -> MailHost:
     """The listing's first mail host."""
-    return routing.save_mail_host(MailHost(name="mailhost01", address="192.168.1.22"))
+    return routing.save_mail_host(
+        MailHost(name="mailhost01", address="192.168.1.22", **AS_THE_BLOCK)
+    )
 
 
 @pytest.fixture
 def second_host(db: None) -> MailHost:
     """The listing's second mail host."""
-    return routing.save_mail_host(MailHost(name="mailhost02", address="192.168.1.33"))
+    return routing.save_mail_host(
+        MailHost(name="mailhost02", address="192.168.1.33", **AS_THE_BLOCK)
+    )

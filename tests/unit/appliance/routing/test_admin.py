@@ -9,6 +9,7 @@ from appliance.routing.models import MailHost, Route
 
 ROUTES = "/admin/routing/route/"
 ACCOUNTS = "/admin/routing/account/"
+TLS = dict.fromkeys(("imap_tls", "pop3_tls", "smtp_tls"), "port")
 HOSTS = "/admin/routing/mailhost/"
 TRY = f"{ROUTES}try/"
 CANARY = "canary-account-31"
@@ -62,7 +63,7 @@ def test_many_are_deleted_by_the_service(as_administrator: Client, first_host: M
 
 def test_a_mail_host_needs_an_address(as_administrator: Client) -> None:
     data = {"name": "m", "address": "mail.example.com", "imap_port": 143}
-    data |= {"pop3_port": 110, "smtp_port": 25}
+    data |= {"pop3_port": 110, "smtp_port": 25, **TLS}
     answer = as_administrator.post(f"{HOSTS}add/", data)
     assert "address" in answer.context["adminform"].form.errors
     assert as_administrator.post(f"{HOSTS}add/", data | {"address": "::1"}).status_code == 302
@@ -70,7 +71,7 @@ def test_a_mail_host_needs_an_address(as_administrator: Client) -> None:
 
 def test_a_zone_is_not_dropped_silently(as_administrator: Client) -> None:
     data = {"name": "m", "address": "fe80::1%eth0", "imap_port": 143}
-    data |= {"pop3_port": 110, "smtp_port": 25}
+    data |= {"pop3_port": 110, "smtp_port": 25, **TLS}
     form = as_administrator.post(f"{HOSTS}add/", data).context["adminform"].form
     assert "zone" in form.errors["address"][0]
 
@@ -79,7 +80,7 @@ def test_our_own_door_is_refused_at_the_port(
     as_administrator: Client, blocks: dict[str, object]
 ) -> None:
     data = {"name": "m", "address": "127.0.0.1", "imap_port": 1143}
-    data |= {"pop3_port": 110, "smtp_port": 25}
+    data |= {"pop3_port": 110, "smtp_port": 25, **TLS}
     form = as_administrator.post(f"{HOSTS}add/", data).context["adminform"].form
     assert "our own listener *:1143" in form.errors["imap_port"][0]
 

@@ -118,6 +118,7 @@ def test_every_setting_of_the_contract_has_a_field_that_arrives(db: None) -> Non
             auth_http_keepalive=22,
             auth_http_cache_ttl_ms=23,
             auth_http_cache_stale_ms=24,
+            auth_http_pass_client_cert=True,
             auth_http_backups=["https://[::1]/y", "unix:/run/auth.sock:/z"],
             auth_http_ssl_trusted_certificate="/etc/ca.pem",
             resolver=["192.0.2.53", "[2001:db8::53]:5353"],
@@ -157,6 +158,7 @@ def test_every_setting_of_the_contract_has_a_field_that_arrives(db: None) -> Non
                 "cache_ttl_ms": 23,
                 "cache_stale_ms": 24,
                 "ssl_trusted_certificate": "/etc/ca.pem",
+                "pass_client_cert": True,
                 "backups": [
                     {"host": "::1", "port": 443, "uri": "/y", "ssl": True},
                     {"host": "unix:/run/auth.sock", "port": 0, "uri": "/z"},
