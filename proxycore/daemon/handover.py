@@ -15,7 +15,7 @@ import asyncio
 import os
 import socket
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Final, Self
 
 from proxycore.daemon.frames import (
@@ -79,12 +79,13 @@ class Successor:
         """Tell it that it speaks for the node. Raises OSError when it is gone."""
         await asyncio.get_running_loop().sock_sendall(self._pipe, encode({"type": "released"}))
 
+    async def left(self) -> None:
+        """Wait until it does not serve any more, though its process may."""
+        await _hear(self._pipe, "")
+
     def let_go(self) -> None:
         """Tell it that we do not serve any more."""
-        try:
-            self._pipe.shutdown(socket.SHUT_RDWR)
-        except OSError:
-            return  # it has hung up first
+        _hang_up(self._pipe)
 
     async def ended(self) -> int:
         """Wait for its end; gives its exit code, or minus the signal that ended it."""
@@ -119,6 +120,9 @@ class Predecessor:
             if message["type"] == "begin":
                 self.pid = message["pid"]
                 break
+            if message["type"] != "sockets":
+                _close_all(fds)  # from a program that knows more than we do
+                continue
             for key, fd in zip(message["keys"], fds, strict=True):
                 self.sockets[key] = socket.socket(fileno=fd)
         pipe.setblocking(False)
@@ -141,8 +145,12 @@ class Predecessor:
         """Wait until it does not serve any more."""
         await _hear(self._pipe, "")
 
+    def let_go(self) -> None:
+        """Tell it that we do not serve any more."""
+        _hang_up(self._pipe)
+
     def close(self) -> None:
-        """Hang up."""
+        """Give the descriptor back."""
         self._pipe.close()
 
 
@@ -156,6 +164,18 @@ def _frames(pipe: socket.socket) -> Iterator[tuple[Message, list[int]]]:
             yield from decoder.feed(data, fds)
     finally:
         decoder.close()
+
+
+def _close_all(fds: Iterable[int]) -> None:
+    for fd in fds:
+        os.close(fd)
+
+
+def _hang_up(pipe: socket.socket) -> None:
+    try:
+        pipe.shutdown(socket.SHUT_RDWR)
+    except OSError:
+        return  # the other end was first
 
 
 async def _hear(pipe: socket.socket, kind: str) -> bool:

@@ -92,10 +92,10 @@ class Managed:
 
         Nobody tells us of changes any more, so nothing may be decided from a cache either.
         """
-        if self._linking is None:
+        linking, self._linking = self._linking, None
+        if linking is None:
             return
         await self._link.finish()
-        linking, self._linking = self._linking, None
         linking.cancel()
         await asyncio.wait([linking])
         async with self._applying:

@@ -9,8 +9,8 @@
      │ QUIT: stops accepting, hangs up ───► │  serves alone, owns the names of unix sockets
      │ ends after its last session          │
 
-If the new one ends instead, at any time before QUIT, the old one takes its name and its link back:
-it has never stopped serving.
+If it is the new one that is told to QUIT, or that ends in any other way, the old one takes its name
+and its link back: it has never stopped serving.
 """
 
 import asyncio
@@ -57,11 +57,14 @@ class Upgrade:
             self._tasks.append(waiting)
             await waiting
             self._tasks.append(spawn(self._outlive(self._predecessor), name="predecessor"))
-        await self._mode.speak()
-        notify("READY=1")
+        if not self._leaving:
+            await self._mode.speak()
+            notify("READY=1")
 
     async def _outlive(self, predecessor: Predecessor) -> None:
         await predecessor.left()
+        if self._leaving:
+            return
         self._predecessor = None
         predecessor.close()
         self._mode.supervisor.share_names(False)
@@ -95,23 +98,30 @@ class Upgrade:
                 self._logs.write("notice", f"new binary process {successor.pid} serves")
                 await self._mode.fall_silent()
                 await successor.release()
+                await successor.left()
+        if not self._leaving:
+            await self._take_back()
         status = await successor.ended()
         self._successor = None
         successor.close()
         how = f"exited on signal {-status}" if status < 0 else f"exited with code {status}"
         self._logs.write("alert", f"new binary process {successor.pid} {how}")
-        if not self._leaving:
-            self._mode.supervisor.share_names(False)
-            self._mode.supervisor.pid_file.step_back()
-            await self._mode.speak()
+
+    async def _take_back(self) -> None:
+        """Be the one and only again, also while a successor still finishes its sessions."""
+        self._mode.supervisor.share_names(False)
+        self._mode.supervisor.pid_file.step_back()
+        await self._mode.speak()
 
     async def step_down(self) -> None:
-        """Leave everything to the successor, if there is one: a drain begins."""
+        """Leave everything to the successor or, going back, to the predecessor: a drain begins."""
         self._leaving = True
         if self._successor is not None:
             notify(f"MAINPID={self._successor.pid}")
-            await self._mode.fall_silent()
-            self._successor.let_go()
+        for other in (self._successor, self._predecessor):
+            if other is not None:
+                await self._mode.fall_silent()
+                other.let_go()
 
     async def close(self) -> None:
         """End with what there is; a successor goes on."""

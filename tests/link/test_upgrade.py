@@ -97,6 +97,26 @@ def test_the_old_program_takes_the_link_back_when_the_new_one_dies(
     station.conversation(2).wait_for(Heartbeat, lambda beat: beat.generation == 42)
 
 
+def test_going_back_the_old_program_has_the_link_while_the_new_one_finishes(
+    station: Station, node: ManagedNode, auth_port: int
+) -> None:
+    port = free_port()
+    old = begin(station, node, port, auth_port)
+    new, _ = upgrade(station, node)
+    node.signal(signal.SIGWINCH)
+    eventually(lambda: node.workers() == [new], "the old one's worker is gone")
+    with log_in(port) as session:
+        node.signal(signal.SIGHUP)
+        eventually(lambda: len(node.workers()) == 2, "the old one serves again")
+        os.kill(new, signal.SIGQUIT)
+        assert station.conversation(2).wait_for(Hello).boot_id == old.boot_id
+        assert session.ask("b NOOP") == b"b OK done\r\n"
+        assert serves(port)
+        assert process.is_alive(new)
+    eventually(lambda: not process.is_alive(new), "the new one ends after its last session")
+    assert serves(port)
+
+
 def test_what_a_node_is_to_forget_may_be_single_logins(
     station: Station, node: ManagedNode, auth_port: int
 ) -> None:
