@@ -17,7 +17,7 @@ from proxycore.contract.fields import setting
 from proxycore.contract.listen import Listen
 from proxycore.contract.process import AccessLog, ErrorLog, Process, find_exempt_problems
 from proxycore.contract.server import AuthBackup, AuthHttp, AuthHttpHeader, Resolver, Server
-from proxycore.contract.tls import find_back_problems, find_front_problems
+from proxycore.contract.tls import FrontTls, find_back_problems, find_front_problems
 
 __all__ = [
     "FORMAT",
@@ -77,8 +77,9 @@ def find_conflicts(snapshot: Snapshot) -> list[Problem]:
     common. The first is for clients that ask for no name, or for one nobody has.
     """
     problems = find_exempt_problems(snapshot.process, "process")
-    sockets: dict[str, list[tuple[Server, Listen]]] = {}
+    sockets: dict[str, _Holders] = {}
     names: set[str] = set()
+    zones: dict[str, int] = {}
     for i, server in enumerate(snapshot.servers):
         here = f"servers[{i}]"
         if server.name in names:
@@ -88,33 +89,52 @@ def find_conflicts(snapshot: Snapshot) -> list[Problem]:
             problems.append(Problem(f"{here}.listens", "needs at least one socket"))
         for j, listen in enumerate(server.listens):
             path = f"{here}.listens[{j}]"
-            holders = sockets.setdefault(listen.key, [])
-            why = _why_not_shared(server, listen, holders)
-            if why is not None:
+            holders = sockets.get(listen.key)
+            if holders is None:
+                sockets[listen.key] = _Holders(server, listen)
+            elif (why := holders.add(server, listen)) is not None:
                 message = f'duplicate "{listen.key}" address and port pair{why}'
                 problems.append(Problem(path, message))
-            holders.append((server, listen))
         if server.speaks_tls:
             problems += find_front_problems(server.front_tls, f"{here}.front_tls")
+        problems += _zone_problems(server.front_tls, f"{here}.front_tls", zones)
         problems += find_back_problems(server.back_tls, f"{here}.back_tls")
     return problems
 
 
-def _why_not_shared(
-    server: Server, listen: Listen, holders: list[tuple[Server, Listen]]
-) -> str | None:
-    """Tell what keeps blocks from sharing a socket, for behind nginx's words; None: nothing."""
-    if not holders:
-        return None
-    first, socket = holders[0]
-    if not (server.speaks_tls and first.speaks_tls) or any(one is server for one, _ in holders):
-        return ""
-    if server.protocol is not first.protocol:
-        return f", with another protocol ({first.protocol}, {server.protocol})"
-    if listen != socket:
-        return ", with other options"
-    taken = {name.lower() for other, _ in holders for name in other.server_names}
-    own = sorted(name for name in server.server_names if name.lower() in taken)
-    if own:
-        return f', and server name "{own[0]}" is in both blocks'
-    return None if server.server_names else ", and no server_name to tell the blocks apart by"
+def _zone_problems(front: FrontTls, path: str, zones: dict[str, int]) -> list[Problem]:
+    """Find a shared cache that has another size elsewhere. ``zones``: sizes known so far."""
+    name, size = front.ssl_session_cache_shared_name, front.ssl_session_cache_shared_bytes
+    if not name or zones.setdefault(name, size) == size:
+        return []
+    message = (
+        f'the size {size} of shared memory zone "{name}" '
+        f"conflicts with already declared size {zones[name]}"
+    )
+    return [Problem(f"{path}.ssl_session_cache_shared_bytes", message)]
+
+
+class _Holders:
+    """The blocks that name a socket so far."""
+
+    def __init__(self, server: Server, listen: Listen) -> None:
+        self._server, self._listen = server, listen
+        self._last = server
+        self._names = {name.lower() for name in server.server_names}
+
+    def add(self, server: Server, listen: Listen) -> str | None:
+        """Tell what keeps one more from sharing it, behind nginx's words; None: nothing."""
+        first, is_again = self._server, server is self._last
+        own = {name.lower(): name for name in server.server_names}
+        common = sorted(own.keys() & self._names)
+        self._last = server
+        self._names |= own.keys()
+        if is_again or not (server.speaks_tls and first.speaks_tls):
+            return ""
+        if server.protocol is not first.protocol:
+            return f", with another protocol ({first.protocol}, {server.protocol})"
+        if listen != self._listen:
+            return ", with other options"
+        if common:
+            return f', and server name "{own[common[0]]}" is in both blocks'
+        return None if own else ", and no server_name to tell the blocks apart by"

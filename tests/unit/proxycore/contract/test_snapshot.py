@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from time import process_time
 from typing import Any
 
 import pytest
@@ -22,6 +23,7 @@ from proxycore.contract.snapshot import (
     from_plain,
     to_plain,
 )
+from proxycore.contract.tls import Certificate, FrontTls
 from tests.unit.proxycore.snapshots import snapshots
 
 _AUTH = AuthHttp(host="127.0.0.1")
@@ -84,6 +86,57 @@ def test_an_address_written_in_two_ways_is_one(one: str, other: str) -> None:
     first, second = Listen(address=one, port=143), Listen(address=other, port=143)
     (problem,) = conflicts(server("a", first), server("b", second))
     assert problem.endswith("address and port pair")
+
+
+PAIR = Certificate(ssl_certificate="/c", ssl_certificate_key=Secret("/k"))
+TLS: dict[str, Any] = {
+    "listens": (Listen(port=993, ssl=True),),
+    "front_tls": FrontTls(certificates=(PAIR,)),
+}
+TWICE = 'servers[1].listens[0]: duplicate "*:993" address and port pair'
+
+
+def test_blocks_with_tls_share_a_socket_and_are_told_apart_by_name() -> None:
+    default = replace(server("a"), **TLS)
+    others = [replace(server(name), **TLS, server_names=(f"{name}.example",)) for name in "bc"]
+    assert conflicts(default, *others) == []
+
+
+@pytest.mark.parametrize(
+    ("changed", "why"),
+    [
+        ({"server_names": ()}, ", and no server_name to tell the blocks apart by"),
+        ({"server_names": ("x", "A.example")}, ', and server name "A.example" is in both blocks'),
+        ({"protocol": Protocol.POP3}, ", with another protocol (imap, pop3)"),
+        ({"listens": (Listen(port=993, ssl=True, bind=True),)}, ", with other options"),
+        ({"listens": (Listen(port=993),)}, ""),
+        ({"listens": (Listen(port=993, ssl=True),) * 2}, None),
+    ],
+)
+def test_what_keeps_blocks_from_sharing_a_socket(changed: dict[str, Any], why: str | None) -> None:
+    first = replace(server("a"), **TLS, server_names=("a.example",))
+    second = replace(server("b"), **{**TLS, "server_names": ("b.example",), **changed})
+    told = TWICE.replace("listens[0]", "listens[1]") if why is None else TWICE + why
+    assert conflicts(first, second) == [told]
+
+
+def test_ten_thousand_blocks_on_one_socket_are_compared_at_once() -> None:
+    many = [replace(server(f"s{i}"), **TLS, server_names=(f"s{i}.example",)) for i in range(10_000)]
+    before = process_time()
+    assert conflicts(*many) == []
+    assert process_time() - before < 2
+
+
+def test_a_shared_cache_has_one_size() -> None:
+    def sized(number: int, size: int) -> Server:
+        tls = FrontTls(ssl_session_cache_shared_name="TLS", ssl_session_cache_shared_bytes=size)
+        return server(f"s{number}", Listen(port=number), front_tls=tls)
+
+    assert conflicts(sized(1, 40_000), sized(2, 40_000)) == []
+    assert conflicts(sized(1, 40_000), sized(2, 40_001)) == [
+        "servers[1].front_tls.ssl_session_cache_shared_bytes: the size 40001 of shared memory "
+        'zone "TLS" conflicts with already declared size 40000'
+    ]
 
 
 def test_from_plain_refuses_conflicts_as_it_does_bad_values() -> None:
