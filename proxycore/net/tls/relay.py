@@ -24,7 +24,6 @@ SEALED_READ_BYTES: Final = 65_536
 
 _MOST_ANSWERS_BYTES: Final = 262_144
 
-_read = os.read
 _write = os.write
 
 
@@ -32,6 +31,8 @@ class TlsRelay(Relay):
     """A session after login, where a leg has TLS. ``front_tls`` or ``back_tls`` may be None."""
 
     __slots__ = ("_back_tls", "_front_tls")
+
+    _READ_BYTES = SEALED_READ_BYTES
 
     def __init__(
         self,
@@ -65,17 +66,7 @@ class TlsRelay(Relay):
 
     # --- the way of the octets ---
 
-    def _carry(self, flow: Flow) -> None:
-        try:
-            data = _read(flow.source, SEALED_READ_BYTES)
-        except BlockingIOError:
-            return
-        except OSError:
-            self._source_ended(flow, CloseReason.RELAY_ERROR)
-            return
-        if not data:
-            self._source_ended(flow, None)
-            return
+    def _pass_on(self, flow: Flow, data: bytes) -> None:
         opener = self._opener(flow)
         if opener is None:
             self._deliver(flow, data)
