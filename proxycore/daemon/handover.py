@@ -5,13 +5,14 @@ stream in the environment, and sends frames (``frames``) on it:
 
     old ──► new                              new ──► old
     sockets   keys (+ the descriptors)       ready     all workers serve
-    begin     pid
+    begin     pid, tickets (the secret their keys are made from, in base64)
     released  the node is yours to speak for
 
 Its end is a message, too: the other one does not serve any more.
 """
 
 import asyncio
+import base64
 import os
 import socket
 import sys
@@ -56,14 +57,15 @@ class Successor:
         finally:
             theirs.close()
 
-    async def hand_over(self, sockets: Mapping[str, socket.socket]) -> None:
-        """Give it the listening sockets. Raises OSError when it is gone."""
+    async def hand_over(self, sockets: Mapping[str, socket.socket], ticket_secret: bytes) -> None:
+        """Give it the listening sockets and that secret. Raises OSError when it is gone."""
         outbox = Outbox(self._pipe)
         keys = list(sockets)
         for start in range(0, len(keys), MAX_FDS):
             some = keys[start : start + MAX_FDS]
             outbox.put({"type": "sockets", "keys": some}, [sockets[key] for key in some])
-        outbox.put({"type": "begin", "pid": os.getpid()})
+        tickets = base64.b64encode(ticket_secret).decode()
+        outbox.put({"type": "begin", "pid": os.getpid(), "tickets": tickets})
         self._pipe.settimeout(_HANDOVER_TIMEOUT_S)
         try:
             await asyncio.to_thread(outbox.flush)
@@ -113,12 +115,14 @@ class Predecessor:
         self.sockets: dict[str, socket.socket] = {}
         """Its listening sockets, by ``Listen.key``. Whoever takes them owns them."""
         self.pid = 0
+        self.ticket_secret = b""
         self._pipe = pipe
         pipe.set_inheritable(False)
         pipe.settimeout(_HANDOVER_TIMEOUT_S)
         for message, fds in _frames(pipe):
             if message["type"] == "begin":
                 self.pid = message["pid"]
+                self.ticket_secret = base64.b64decode(message.get("tickets", ""))
                 break
             if message["type"] != "sockets":
                 _close_all(fds)  # from a program that knows more than we do

@@ -69,7 +69,8 @@ class Supervisor:
         facts = Facts(boot_id=self.boot_id, hostname=self.hostname, node_token=node_token)
         self._crew = Crew(facts, logs=logs, totals=self.totals, registry=self.registry)
         self._zones = Zones()
-        self._tickets = TicketRing(ticket_secret or secrets.token_bytes(SECRET_BYTES))
+        self.ticket_secret = ticket_secret or secrets.token_bytes(SECRET_BYTES)
+        self._tickets = TicketRing(self.ticket_secret)
         self._renewing: asyncio.Task[None] | None = None
         self._applying = asyncio.Lock()
         self._invalidating = asyncio.Lock()
@@ -101,9 +102,15 @@ class Supervisor:
         """There are inherited sockets that no snapshot has named yet."""
         return self._listeners.has_inherited
 
-    def inherit(self, sockets: Mapping[str, socket.socket]) -> None:
-        """Take these over instead of opening them, as far as the first snapshot names them."""
+    def inherit(self, sockets: Mapping[str, socket.socket], ticket_secret: bytes) -> None:
+        """Take these over instead of opening them, as far as the first snapshot names them.
+
+        ticket_secret: of the former program; clients resume their TLS sessions with either.
+        """
         self._listeners.inherit(sockets)
+        if ticket_secret:
+            self.ticket_secret = ticket_secret
+            self._tickets = TicketRing(ticket_secret)
 
     def share_names(self, shared: bool) -> None:
         """Leave the names of unix sockets alone (or no longer): another process serves there."""

@@ -47,7 +47,7 @@ class Upgrade:
         self._tasks: list[asyncio.Task[None]] = []
         self._leaving = False
         if predecessor is not None:
-            mode.supervisor.inherit(predecessor.sockets)
+            mode.supervisor.inherit(predecessor.sockets, predecessor.ticket_secret)
             mode.supervisor.share_names(True)
 
     async def take_over(self) -> None:
@@ -93,7 +93,8 @@ class Upgrade:
 
     async def _accompany(self, successor: Successor) -> None:
         with contextlib.suppress(OSError):
-            await successor.hand_over(self._mode.supervisor.sockets)
+            supervisor = self._mode.supervisor
+            await successor.hand_over(supervisor.sockets, supervisor.ticket_secret)
             if await successor.is_ready():
                 self._logs.write("notice", f"new binary process {successor.pid} serves")
                 await self._mode.fall_silent()
