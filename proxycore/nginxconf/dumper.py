@@ -19,6 +19,8 @@ from proxycore.nginxconf.rows import Context, Repeat, Row
 from proxycore.nginxconf.table import ROWS
 
 _BARE: Final = re.compile(r"[0-9A-Za-z_./:*+@%=,~!?&\[\]-]+")
+_COMMENT: Final = "# postroad: "
+_SHARED: Final = "for postroad alone: nginx cannot share a socket among blocks (SNI)"
 _WRITTEN_APART: Final = frozenset({"listens", "auth_http", "protocol", "name", "server_names"})
 
 
@@ -31,12 +33,17 @@ def dump(snapshot: Snapshot, *, reveal: bool = True) -> str:
     reveal: write secrets in clear, as a file that is to work needs; without it they are masked.
     """
     lines = [*_process(snapshot.process), "", "mail {"]
+    taken: set[str] = set()
     for number, server in enumerate(snapshot.servers):
         if number:
             lines.append("")
-        lines.append("    server {")
-        lines.extend(f"        {line}" for line in _server(server, reveal=reveal))
-        lines.append("    }")
+        keys = {listen.key for listen in server.listens}
+        block = ["server {", *(f"    {line}" for line in _server(server, reveal=reveal)), "}"]
+        if keys & taken:
+            lines.append(f"    # {_SHARED}")
+            block = [f"{_COMMENT}{line.strip().removeprefix(_COMMENT)}" for line in block]
+        taken |= keys
+        lines.extend(f"    {line}" for line in block)
     lines.append("}")
     return "\n".join(lines) + "\n"
 
@@ -132,7 +139,7 @@ def _line(name: str, *args: str) -> str:
 
 
 def _ours(name: str, *args: str) -> str:
-    return f"# postroad: {_line(name, *args)}"
+    return f"{_COMMENT}{_line(name, *args)}"
 
 
 def _quoted(word: str) -> str:

@@ -193,7 +193,7 @@ class _Walk:
         row = next((row for row in rows if scope.context in row.contexts), None)
         if row is None:
             raise Refused(f'"{name}" directive is not allowed here')
-        if statement.ours and not row.ours:
+        if statement.ours and not (row.ours or row.name == "server" or scope.ours):
             raise Refused(f'"{name}" directive is not one for a "# postroad:" comment')
         if row.block is None and statement.block is not None:
             raise Refused(f'directive "{name}" is not terminated by ";"')
@@ -229,7 +229,7 @@ class _Walk:
         if row.block is Block.SKIPPED:
             self._skip(statement)
         elif row.name == "server":
-            scope = Scope(Context.SERVER, statement.place)
+            scope = Scope(Context.SERVER, statement.place, ours=statement.ours)
             self.servers.append(scope)
             self._walk(block, scope)
             is_whole = not any(isinstance(node, Fault) and node.fatal for node in block)

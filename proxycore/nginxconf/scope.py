@@ -15,6 +15,8 @@ class Scope:
     place: Place = Place("", 0)  # noqa: RUF009  (frozen)
     values: dict[str, Any] = field(default_factory=dict)
     places: dict[str, Place] = field(default_factory=dict)
+    ours: bool = False
+    """It stands in comments of ours, and any directive may."""
 
 
 class Contest(NamedTuple):

@@ -44,6 +44,7 @@ Node = Statement | Fault
 _SPACE: Final = re.compile(r"[ \t\r\n]*")
 _COMMENT: Final = re.compile(r"#[^\n]*")
 _OURS: Final = re.compile(r"#[ \t]*postroad:[ \t]*(.*)")
+_OURS_OPENS: Final = "server {"
 _QUOTED: Final = {
     '"': re.compile(r'"((?:[^"\\]|\\.)*)"', re.DOTALL),
     "'": re.compile(r"'((?:[^'\\]|\\.)*)'", re.DOTALL),
@@ -78,6 +79,8 @@ class _Open:
     name: str = ""
     args: tuple[str, ...] = ()
     line: int = 0
+    ours: bool = False
+    """Opened in a comment of ours: what belongs to it stands in such comments, too."""
 
 
 class _Parser:
@@ -106,6 +109,7 @@ class _Parser:
         return tuple(self._stack[0].nodes)
 
     def _end_statement(self, line: int) -> None:
+        self._leave_ours(line)
         if not self._words:
             self._fault('unexpected ";"', line)
             return
@@ -114,6 +118,7 @@ class _Parser:
         self._words.clear()
 
     def _open_block(self, line: int) -> None:
+        self._leave_ours(line)
         if not self._words:
             self._fault('unexpected "{"', line)
             self._words.append("")  # its block is read and left out
@@ -122,17 +127,24 @@ class _Parser:
         self._words.clear()
 
     def _close_block(self, line: int) -> None:
+        self._leave_ours(line)
         if self._words or len(self._stack) == 1:
             self._fault('unexpected "}"', line)
             self._words.clear()
         if len(self._stack) > 1:
             self._pop()
 
+    def _leave_ours(self, line: int) -> None:
+        """Close a block of ours before what nginx sees, for which there is no such block."""
+        if self._stack[-1].ours:
+            self._fault_in_comment("opens a block that no such comment closes", line)
+            self._pop()
+
     def _end_file(self, line: int) -> None:
         if self._words:
             self._fault(_EOF_IN_STATEMENT, line)
             self._words.clear()
-        elif len(self._stack) > 1:
+        elif any(not one.ours for one in self._stack[1:]):
             self._fault(_EOF_IN_BLOCK, line)
         while len(self._stack) > 1:
             self._pop()
@@ -141,20 +153,29 @@ class _Parser:
         top = self._stack.pop()
         if top.name:
             place = Place(self._file, top.line)
-            self._add(Statement(top.name, top.args, place, tuple(top.nodes)))
+            self._add(Statement(top.name, top.args, place, tuple(top.nodes), top.ours))
 
     def _comment(self, text: str, line: int) -> None:
         found = _OURS.fullmatch(text.rstrip())
         if found is None:
             return
+        if not self._words and found[1].rstrip() == _OURS_OPENS and not self._stack[-1].ours:
+            self._stack.append(_Open([], "server", (), line, ours=True))
+            return
+        if not self._words and found[1].strip() == "}" and self._stack[-1].ours:
+            self._pop()
+            return
         inner = _Parser(self._file).parse(found[1], line)
         taken = [node for node in inner if isinstance(node, Statement) and node.block is None]
         if self._words or not inner or len(taken) != len(inner):
-            place = Place(self._file, line)
-            self._add(Fault('comment "# postroad:" holds no setting', place, fatal=False))
+            self._fault_in_comment("holds no setting", line)
             return
         for node in taken:
             self._add(Statement(node.name, node.args, node.place, ours=True))
+
+    def _fault_in_comment(self, what: str, line: int) -> None:
+        place = Place(self._file, line)
+        self._add(Fault(f'comment "# postroad:" {what}', place, fatal=False))
 
     def _fault(self, message: str, line: int) -> None:
         self._add(Fault(message, Place(self._file, line)))

@@ -11,7 +11,7 @@ from tests.support import require
 
 pytestmark = pytest.mark.integration
 
-_MODULE = "/usr/lib/nginx/modules/ngx_mail_module.so"
+MODULE = "/usr/lib/nginx/modules/ngx_mail_module.so"
 
 _BROKEN = [
     # the language
@@ -218,8 +218,8 @@ def config(tmp_path: Path) -> Path:
 
 
 def write(path: Path, text: str) -> None:
-    require.program(_MODULE)
-    head = f"load_module {_MODULE}; pid {path.parent}/pid; events {{ }}\n"
+    require.program(MODULE)
+    head = f"load_module {MODULE}; pid {path.parent}/pid; events {{ }}\n"
     path.write_text(head + text, encoding="utf-8")
 
 

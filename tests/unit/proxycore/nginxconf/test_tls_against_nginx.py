@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from proxycore.daemon import standalone
-from proxycore.nginxconf import load
+from proxycore.nginxconf import dump, load
 from tests.support import require
 from tests.support.pki import self_signed
-from tests.unit.proxycore.nginxconf.test_against_nginx import nginx_says, write
+from tests.unit.proxycore.nginxconf.test_against_nginx import MODULE, nginx_says, write
 
 pytestmark = pytest.mark.integration
 
@@ -164,3 +164,32 @@ def test_what_nginx_takes_can_be_used(config: Path, settings: str) -> None:
     write(config, server(f"listen 127.0.0.1:41143 ssl;\n{settings}"))
     assert first_error(config) == ""
     assert standalone.check(str(config)).problems == []
+
+
+_ABOUT_BACKS = "proxy_ssl starttls; proxy_ssl_name a.example; proxy_ssl_session_reuse off;"
+_SHARED = (
+    f"mail {{ auth_http 127.0.0.1; {_PAIR}\nserver {{ protocol imap; listen 127.0.0.1:41143 ssl; }}"
+    "server { protocol imap; listen 127.0.0.1:41143 ssl; server_name b.example; timeout 5; } }"
+)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *(server(f"listen 127.0.0.1:41143 ssl;\n{settings}") for settings in _FINE),
+        server(f"listen 127.0.0.1:41143;\nstarttls only; {_PAIR} {_ABOUT_BACKS}"),
+        server(f"listen 127.0.0.1:41143;\nstarttls on; {_PAIR} ssl_certificate_compression on;"),
+        server(f"listen 127.0.0.1:41143;\nssl on; {_PAIR} auth_http_pass_client_cert on;"),
+        _SHARED,
+    ],
+)
+def test_nginx_takes_what_we_write_and_so_do_we(config: Path, text: str) -> None:
+    config.write_text(text, encoding="utf-8")
+    snapshot = load(str(config)).snapshot
+    assert snapshot is not None
+    config.write_text(f"load_module {MODULE};\npid {config.parent}/pid;\n{dump(snapshot)}")
+    assert first_error(config) == ""
+    again = load(str(config))
+    assert (again.problems, again.notices) == ([], [])
+    assert again.snapshot is not None
+    assert again.snapshot.servers == snapshot.servers
