@@ -38,6 +38,12 @@ HTTP_PORT = env.integer("HTTP_PORT", 8000, maximum=65535)
 IMAP_PORT = env.integer("IMAP_PORT", 1143, minimum=1, maximum=65535)
 POP3_PORT = env.integer("POP3_PORT", 1110, minimum=1, maximum=65535)
 SMTP_PORT = env.integer("SMTP_PORT", 1587, minimum=1, maximum=65535)
+TLS = env.boolean("TLS", True)
+"""A first start makes a self-signed certificate, offers STARTTLS and listens on these as well:"""
+IMAPS_PORT = env.integer("IMAPS_PORT", 1993, maximum=65535)
+POP3S_PORT = env.integer("POP3S_PORT", 1995, maximum=65535)
+SMTPS_PORT = env.integer("SMTPS_PORT", 1465, maximum=65535)
+"""Ports with TLS from the first octet; 0: none."""
 
 LISTEN_ADDRESS = env.text("LISTEN_ADDRESS", "*")
 """Address of the mail listeners that a first start creates."""

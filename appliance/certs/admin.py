@@ -25,9 +25,10 @@ class VersionInline(PostroadInline):
 
     model = CertificateVersion
     fields = (
-        *("created_at", "event", "author", "show_names", "issuer", "key_kind", "not_after"),
-        "fingerprint",
+        *("show_when", "event", "author", "show_names", "issuer", "key_kind", "show_until"),
+        "show_fingerprint",
     )
+    hide_title = True
     readonly_fields = fields
     verbose_name_plural = "History"
     tab = False
@@ -45,10 +46,25 @@ class VersionInline(PostroadInline):
         """Who may see the certificate may see what it was."""
         return request.user.has_perm("certs.view_certificate")
 
+    @display(description="When")
+    def show_when(self, version: CertificateVersion) -> str:
+        """Say when it came."""
+        return f"{timezone.localtime(version.created_at):%Y-%m-%d %H:%M}"
+
     @display(description="Names")
     def show_names(self, version: CertificateVersion) -> str:
         """Give what it was for."""
         return version.shown_names
+
+    @display(description="Valid until")
+    def show_until(self, version: CertificateVersion) -> str:
+        """Give the day."""
+        return f"{timezone.localtime(version.not_after):%Y-%m-%d}"
+
+    @display(description="SHA-256")
+    def show_fingerprint(self, version: CertificateVersion) -> str:
+        """Give its beginning, enough to tell two apart."""
+        return f"{version.fingerprint[:23]}…"
 
 
 @admin.register(Certificate)

@@ -47,7 +47,7 @@ class MailHostAdmin(RoutingAdmin):
         (
             "TLS",
             {
-                "fields": (("imap_tls", "pop3_tls", "smtp_tls"), "tls_name"),
+                "fields": ("imap_tls", "pop3_tls", "smtp_tls", "tls_name"),
                 "description": "Its certificate is verified, and a mail server that does not prove"
                 " itself is sent no password.",
             },

@@ -12,7 +12,7 @@ from django import forms
 from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
 from django.db import models
 from django.utils.text import capfirst
-from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
+from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget, UnfoldAdminTextareaWidget
 
 from appliance.lib.fields import PairsField, WordsField
 from proxycore.contract.fields import Setting, settings_of
@@ -20,7 +20,7 @@ from proxycore.contract.fields import Setting, settings_of
 _UNITS = {"ms": "Milliseconds.", "bytes": "Bytes."}
 _SPELT = {
     word: word.upper()
-    for word in ("imap", "pop3", "smtp", "http", "ttl", "xclient", "ssl", "crl", "id")
+    for word in ("imap", "pop3", "smtp", "http", "ttl", "xclient", "ssl", "crl", "id", "starttls")
 }
 _AS_DATA = "a path, or `data:` and PEM text"
 _AS_TEXT = "PEM text, or the path of a file on every node"
@@ -74,8 +74,16 @@ class LineField(models.CharField):  # type: ignore[type-arg]
         return _as_plain("CharField", super().deconstruct())
 
 
+def _few_lines() -> UnfoldAdminTextareaWidget:
+    return UnfoldAdminTextareaWidget(attrs={"rows": 3, "spellcheck": "false"})
+
+
 class MaterialField(models.TextField):  # type: ignore[type-arg]
     """PEM text, or the path of a file that the nodes have."""
+
+    def formfield(self, **options: Any) -> Any:
+        """Give a few lines of room; the text is pasted, not read."""
+        return super().formfield(**options | {"widget": _few_lines()})
 
     def deconstruct(self) -> Any:
         """Look like a plain field to migrations."""
@@ -84,6 +92,10 @@ class MaterialField(models.TextField):  # type: ignore[type-arg]
 
 class PairListField(PairsField):
     """A setting that is a list of names with values."""
+
+    def formfield(self, **options: Any) -> Any:
+        """Give a few lines of room."""
+        return super().formfield(**options | {"widget": _few_lines()})
 
     def deconstruct(self) -> Any:
         """Look like a plain field to migrations."""

@@ -6,6 +6,7 @@ from typing import Final
 from django.conf import settings
 from django.db import transaction
 
+from appliance.certs import queries as certificates
 from appliance.certs import services as certs
 from appliance.certs.models import Certificate
 from appliance.servers.declared import default_of
@@ -37,6 +38,13 @@ DEFAULT_NAMES: Final[Mapping[Protocol, str]] = {
     Protocol.POP3: "pop3",
     Protocol.SMTP: "submission",
 }
+
+PORT_SETTINGS: Final[Mapping[Protocol, Mapping[str, bool]]] = {
+    Protocol.IMAP: {"IMAP_PORT": False, "IMAPS_PORT": True},
+    Protocol.POP3: {"POP3_PORT": False, "POP3S_PORT": True},
+    Protocol.SMTP: {"SMTP_PORT": False, "SMTPS_PORT": True},
+}
+"""Settings that hold the ports of a first start, and whether these speak TLS at once."""
 
 
 def save_block(block: ServerBlock) -> ServerBlock:
@@ -149,21 +157,34 @@ def delete_blocks(blocks: Iterable[ServerBlock]) -> None:
 
 
 @transaction.atomic
-def create_default_blocks() -> list[ServerBlock]:
-    """Create the three blocks of a first start, unless there is any block already."""
+def create_default_blocks(tls_names: Sequence[str] = ()) -> list[ServerBlock]:
+    """Create the three blocks of a first start, unless there is any block already.
+
+    tls_names: make a self-signed certificate for these, and speak TLS with it.
+    """
     if ServerBlock.objects.exists():
         return []
-    ports = {
-        Protocol.IMAP: settings.IMAP_PORT,
-        Protocol.POP3: settings.POP3_PORT,
-        Protocol.SMTP: settings.SMTP_PORT,
-    }
+    certificate = None
+    if tls_names:
+        name = certificates.free_name(f"{tls_names[0]} (first start)")
+        certificate = certs.make_self_signed(name, list(tls_names))
     created = []
     for protocol, name in DEFAULT_NAMES.items():
         # nginx's default answers a mistyped password as if the mail server were broken
         block = save_block(
-            ServerBlock(name=name, protocol=protocol.value, proxy_pass_error_message=True)
+            ServerBlock(
+                name=name,
+                protocol=protocol.value,
+                proxy_pass_error_message=True,
+                starttls="on" if certificate else "off",
+            )
         )
-        save_listener(Listener(block=block, address=settings.LISTEN_ADDRESS, port=ports[protocol]))
+        if certificate is not None:
+            choose_certificates(block, [certificate])
+        for variable, is_ssl in PORT_SETTINGS[protocol].items():
+            port = getattr(settings, variable)
+            if port and (certificate is not None or not is_ssl):
+                place = {"address": settings.LISTEN_ADDRESS, "port": port, "ssl": is_ssl}
+                save_listener(Listener(block=block, **place))
         created.append(block)
     return created

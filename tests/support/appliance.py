@@ -54,6 +54,8 @@ class Appliance(Program):
         self.http_port = free_port()
         self.auth_port = free_port()
         self.front = Front.on_free_ports()
+        self.secure = Front.on_free_ports()
+        """Ports with TLS from the first octet."""
         self.state = self.directory / "var"
         self.variables = {
             "POSTROAD_STATE_DIR": str(self.state),
@@ -63,6 +65,9 @@ class Appliance(Program):
             "POSTROAD_IMAP_PORT": str(self.front.imap),
             "POSTROAD_POP3_PORT": str(self.front.pop3),
             "POSTROAD_SMTP_PORT": str(self.front.smtp),
+            "POSTROAD_IMAPS_PORT": str(self.secure.imap),
+            "POSTROAD_POP3S_PORT": str(self.secure.pop3),
+            "POSTROAD_SMTPS_PORT": str(self.secure.smtp),
             **(variables or {}),
         }
 

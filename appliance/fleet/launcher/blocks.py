@@ -7,6 +7,8 @@ the environment is followed once more when what it says has changed since the la
 
 import json
 import os
+import re
+import socket
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -22,18 +24,19 @@ from appliance.publish import services as publishing
 from appliance.publish.models import ConfigRevision
 from appliance.servers import services as servers
 from appliance.servers.models import Listener, ServerBlock
-from proxycore.contract.protocol import Protocol
 from proxycore.contract.snapshot import Server, Snapshot
 
-VARIABLES: Final = {
-    servers.DEFAULT_NAMES[protocol]: variable
-    for protocol, variable in (
-        (Protocol.IMAP, "IMAP_PORT"),
-        (Protocol.POP3, "POP3_PORT"),
-        (Protocol.SMTP, "SMTP_PORT"),
-    )
+Which = tuple[str, bool]
+"""The name of a default block, and whether its listener with TLS from the first octet is meant."""
+
+VARIABLES: Final[Mapping[Which, str]] = {
+    (servers.DEFAULT_NAMES[protocol], is_ssl): variable
+    for protocol, variables in servers.PORT_SETTINGS.items()
+    for variable, is_ssl in variables.items()
 }
-"""By name of the default block, the setting that holds its port."""
+"""The setting that holds the port of each default listener."""
+
+_NAMES: Final = tuple(servers.DEFAULT_NAMES.values())
 
 _LISTEN_ADDRESS: Final = "LISTEN_ADDRESS"
 _ADDRESS_VARIABLE: Final = f"POSTROAD_{_LISTEN_ADDRESS}"
@@ -43,8 +46,9 @@ def doors() -> list[Door]:
     """Give every address nodes will be told to listen on."""
     if not ServerBlock.objects.exists():
         return [
-            _door(name, settings.LISTEN_ADDRESS, getattr(settings, setting), _ADDRESS_VARIABLE)
-            for name, setting in VARIABLES.items()
+            _door(which, settings.LISTEN_ADDRESS, getattr(settings, setting), _ADDRESS_VARIABLE)
+            for which, setting in VARIABLES.items()
+            if getattr(settings, setting) and (settings.TLS or not which[1])
         ]
     return _doors(publish.current(), wanted_ports())
 
@@ -54,42 +58,59 @@ def doors_of(number: int) -> list[Door]:
     return _doors(ConfigRevision.objects.filter(number=number).first(), {})
 
 
-def _doors(revision: ConfigRevision | None, wanted: Mapping[str, int]) -> list[Door]:
+def _doors(revision: ConfigRevision | None, wanted: Mapping[Which, int]) -> list[Door]:
     return [
-        _door(server.name, listen.address, wanted.get(server.name, listen.port))
+        _door(
+            (server.name, listen.ssl),
+            listen.address,
+            wanted.get((server.name, listen.ssl), listen.port),
+        )
         for server in (publish.snapshot(revision).servers if revision else ())
         for listen in server.listens
         if not listen.address.startswith("unix:")
     ]
 
 
-def _door(name: str, address: str, port: int, address_variable: str = "") -> Door:
-    variable = f"POSTROAD_{VARIABLES[name]}" if name in VARIABLES else ""
-    return Door(f"Server block {name}", address, port, variable, address_variable)
+def _door(which: Which, address: str, port: int, address_variable: str = "") -> Door:
+    variable = f"POSTROAD_{VARIABLES[which]}" if which in VARIABLES else ""
+    purpose = f"Server block {_shown(which)}"
+    return Door(purpose, address, port, variable, address_variable, is_tls=which[1])
+
+
+def _shown(which: Which) -> str:
+    name, is_ssl = which
+    return f"{name} (TLS)" if is_ssl else name
 
 
 def create() -> bool:
     """Create and publish the default blocks if there is no block yet."""
-    if not servers.create_default_blocks():
+    if not servers.create_default_blocks(_own_names() if settings.TLS else ()):
         return False
     publishing.publish(note="First start")
     _remember()
     return True
 
 
+def _own_names() -> list[str]:
+    """Give names that clients of a first start may use, for its certificate."""
+    found = [socket.gethostname().lower(), "localhost", "127.0.0.1", "::1"]
+    return [name for name in found if re.fullmatch(r"[0-9a-z.:-]{1,64}", name)]
+
+
 def follow_environment() -> list[str]:
     """Bring ports and the auth service's address up to the environment; say what was done."""
     notes = _ignored_address()
     followed = set()
-    for name, port in wanted_ports().items():
-        listener = Listener.objects.get(block__name=name)
+    for which, port in wanted_ports().items():
+        name = _shown(which)
+        listener = Listener.objects.get(block__name=which[0], ssl=which[1])
         listener.port = port
         try:
             servers.save_listener(listener)
         except ValidationError as error:
             notes.append(f"Server block {name} cannot get port {port}: {' '.join(error.messages)}")
         else:
-            followed.add(name)
+            followed.add(which[0])
             notes.append(f"Server block {name} now listens on port {port}.")
     _remember()
     revision = publish.current()
@@ -107,18 +128,19 @@ def follow_environment() -> list[str]:
     return notes
 
 
-def wanted_ports() -> dict[str, int]:
-    """Give the ports by block that the environment asks for now and did not at the last start."""
+def wanted_ports() -> dict[Which, int]:
+    """Give the ports by listener that the environment asks for now and did not at last start."""
     remembered = _read_remembered()
     wanted = {}
-    for name, setting in VARIABLES.items():
+    for (name, is_ssl), setting in VARIABLES.items():
         port = getattr(settings, setting)
-        if f"POSTROAD_{setting}" not in os.environ or remembered.get(setting) == port:
+        if not port or f"POSTROAD_{setting}" not in os.environ or remembered.get(setting) == port:
             continue
-        ports = list(Listener.objects.filter(block__name=name).values_list("port", flat=True))
+        there = Listener.objects.filter(block__name=name, ssl=is_ssl)
+        ports = list(there.values_list("port", flat=True))
         # with several listeners nobody can say which is meant
         if len(ports) == 1 and ports[0] != port:
-            wanted[name] = port
+            wanted[name, is_ssl] = port
     return wanted
 
 
@@ -127,7 +149,7 @@ def _ignored_address() -> list[str]:
     address = settings.LISTEN_ADDRESS
     if _ADDRESS_VARIABLE not in os.environ or _read_remembered().get(_LISTEN_ADDRESS) == address:
         return []
-    others = Listener.objects.filter(block__name__in=VARIABLES).exclude(address=address)
+    others = Listener.objects.filter(block__name__in=_NAMES).exclude(address=address)
     if not others.exists():
         return []
     return [

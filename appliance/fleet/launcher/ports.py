@@ -20,6 +20,8 @@ class Door:
     """Environment variable that changes the port; empty when the admin does."""
     address_variable: str = ""
     """The one that changes the address."""
+    is_tls: bool = False
+    """TLS from the first octet: who connects has to begin."""
 
     @property
     def shown(self) -> str:

@@ -1,6 +1,7 @@
 """Ask until it answers: nothing is called started before it serves."""
 
 import asyncio
+import ssl
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
@@ -46,8 +47,8 @@ def auth_answers(door: Door) -> Probe:
 
 
 def mail_answers(door: Door) -> Probe:
-    """Probe: a listener greets, so a worker serves it."""
-    return lambda: _talk(door, b"", b"")
+    """Probe: a listener greets, or agrees on TLS, so a worker serves it."""
+    return (lambda: _shakes_hands(door)) if door.is_tls else (lambda: _talk(door, b"", b""))
 
 
 def node_has_answered(name: str, boot_before: str) -> Probe:
@@ -67,6 +68,20 @@ def node_has_answered(name: str, boot_before: str) -> Probe:
         )
 
     return sync_to_async(has)
+
+
+async def _shakes_hands(door: Door) -> bool:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    # whether it answers is asked, not who it is: nothing is said to it
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    host, port = door.reach
+    try:
+        async with asyncio.timeout(_ANSWER_S):
+            _, writer = await asyncio.open_connection(host, port, ssl=context)
+            writer.transport.abort()
+            return True
+    except (OSError, TimeoutError):
+        return False
 
 
 async def _talk(door: Door, question: bytes, expected: bytes) -> bool:

@@ -90,7 +90,7 @@ def show_listeners(found: Found, missing: Sequence[str], say: Say) -> None:
     else:
         say("Postroad listens for no mail client.")
     for door in found.doors:
-        say(f"  {door.purpose.removeprefix('Server block '):<11} {door.shown}")
+        say(f"  {door.purpose.removeprefix('Server block '):<16} {door.shown}")
     say(f"State is in {settings.STATE_DIR}.")
     if not found.has_routes:
         say(

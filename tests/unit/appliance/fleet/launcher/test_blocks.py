@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from appliance.certs.models import Certificate
 from appliance.fleet.launcher import blocks
 from appliance.publish import queries as publish
 from appliance.servers import services as servers
@@ -37,7 +38,7 @@ def revision_number() -> int:
 
 
 def test_the_first_start_publishes_three_blocks_once(settings: Any) -> None:
-    assert {door.port for door in blocks.doors()} == {1143, 1110, 1587}
+    assert {door.port for door in blocks.doors()} == {1143, 1110, 1587, 1993, 1995, 1465}
     assert blocks.create()
     assert not blocks.create()
     assert published_ports() == {"imap": 1143, "pop3": 1110, "submission": 1587}
@@ -45,7 +46,45 @@ def test_the_first_start_publishes_three_blocks_once(settings: Any) -> None:
         "POSTROAD_IMAP_PORT",
         "POSTROAD_POP3_PORT",
         "POSTROAD_SMTP_PORT",
+        "POSTROAD_IMAPS_PORT",
+        "POSTROAD_POP3S_PORT",
+        "POSTROAD_SMTPS_PORT",
     }
+
+
+def test_a_first_start_speaks_tls_with_a_certificate_of_its_own() -> None:
+    blocks.create()
+    revision = publish.current()
+    assert revision is not None
+    for server in publish.snapshot(revision).servers:
+        assert server.front_tls.starttls == "on"
+        assert [listen.ssl for listen in server.listens] == [False, True]
+        assert len(server.front_tls.certificates) == 1
+    assert "localhost" in Certificate.objects.get().names
+
+
+def test_a_first_start_without_tls(settings: Any) -> None:
+    settings.TLS = False
+    assert {door.port for door in blocks.doors()} == {1143, 1110, 1587}
+    blocks.create()
+    assert not Certificate.objects.exists()
+    assert {door.port for door in blocks.doors()} == {1143, 1110, 1587}
+
+
+def test_a_port_of_0_is_no_listener(settings: Any) -> None:
+    settings.IMAPS_PORT = 0
+    assert 0 not in {door.port for door in blocks.doors()}
+    blocks.create()
+    assert {door.port for door in blocks.doors()} == {1143, 1110, 1587, 1995, 1465}
+
+
+def test_the_port_with_tls_is_followed_by_itself(
+    settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    blocks.create()
+    say_port(settings, monkeypatch, "IMAPS_PORT", 2993)
+    assert blocks.follow_environment() == ["Server block imap (TLS) now listens on port 2993."]
+    assert {door.port for door in blocks.doors()} >= {1143, 2993}
 
 
 def test_an_unchanged_environment_changes_nothing() -> None:
@@ -70,11 +109,11 @@ def test_an_operator_s_port_is_not_undone_by_the_same_environment(
 ) -> None:
     say_port(settings, monkeypatch, "IMAP_PORT", 2143)
     blocks.create()
-    listener = Listener.objects.get(block__name="imap")
+    listener = Listener.objects.get(block__name="imap", ssl=False)
     listener.port = 3143
     servers.save_listener(listener)
     assert blocks.follow_environment() == []
-    assert Listener.objects.get(block__name="imap").port == 3143
+    assert Listener.objects.get(block__name="imap", ssl=False).port == 3143
 
 
 def test_a_moved_auth_service_is_published(settings: Any) -> None:
