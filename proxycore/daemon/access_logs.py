@@ -226,7 +226,7 @@ class AccessLogs:
 
     def _send(self, log: AccessLog, lines: bytes) -> None:
         now, syslog = time.time(), self._syslogs[log]
-        for line in lines.decode("ascii").splitlines():
+        for line in lines.decode("ascii").split("\n")[:-1]:
             problem = syslog.send(_LEVEL, now, line)
             if problem:
                 self._tell_once(log.target, f'send() to "{log.target}" failed ({problem})')

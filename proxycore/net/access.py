@@ -151,13 +151,7 @@ def write_record(  # noqa: PLR0913  (a record; names would cost as much as the l
     """
     proxy = front_tls = back_tls = "null"
     if not isinstance(kept, bytes):
-        kept, proxy_facts, peer, front_facts, back_facts = kept
-        if proxy_facts is not None:
-            proxy = _proxy(proxy_facts, peer)
-        if front_facts is not None:
-            front_tls = _tls(front_facts)
-        if back_facts is not None:
-            back_tls = _tls(back_facts)
+        kept, proxy, front_tls, back_tls = _spread(*kept)
     tls, credentials, auth, connect, to_login, began_ms, attempts, method = _kept.unpack(kept)
     context = block.context
     total = int(context.reactor.now * 1000) - began_ms
@@ -167,16 +161,13 @@ def write_record(  # noqa: PLR0913  (a record; names would cost as much as the l
         to_front, to_back = relayed
         relay = max(0, total - credentials - auth - connect - to_login)
     seconds = int(started_at)
-    place = block.places.get(listen)
-    if place is None:
-        place = block.places[listen] = _place(block, listen)
     block.access.write(
         _LINE
         % (
             _second(seconds),
             int((started_at - seconds) * 1000),
             context.ledger.name_of(number),
-            place,
+            block.places.get(listen) or _place(block, listen),
             _quoted(client),
             client_port,
             proxy,
@@ -222,7 +213,20 @@ def _second(at: int) -> str:
 def _place(block: "Block", listen: str) -> str:
     server = block.server
     name, protocol = _quoted(server.name), _quoted(server.protocol.value)
-    return f'"server":{name},"protocol":{protocol},"listen":{_quoted(listen)}'
+    place = f'"server":{name},"protocol":{protocol},"listen":{_quoted(listen)}'
+    block.places[listen] = place
+    return place
+
+
+def _spread(
+    numbers: bytes, proxy: ProxyFacts | None, peer: tuple[str, int], front_tls: Any, back_tls: Any
+) -> tuple[bytes, str, str, str]:
+    return (
+        numbers,
+        "null" if proxy is None else _proxy(proxy, peer),
+        "null" if front_tls is None else _tls(front_tls),
+        "null" if back_tls is None else _tls(back_tls),
+    )
 
 
 def _proxy(facts: ProxyFacts, peer: tuple[str, int]) -> str:

@@ -7,13 +7,16 @@ import sys
 from collections.abc import Callable
 from dataclasses import MISSING, Field, fields
 from enum import Enum
-from typing import Any, get_type_hints
+from types import NoneType
+from typing import Any, get_args, get_type_hints
 
 from proxycore.contract import stats
+from proxycore.contract.access import AccessPhases, AccessProxy, AccessRecord, AccessTls
 from proxycore.contract.fields import Setting, settings_of
 from proxycore.contract.reasons import EXPLANATIONS
 from proxycore.contract.secret import Secret
 from proxycore.contract.snapshot import (
+    AccessLog,
     AuthHttp,
     AuthHttpHeader,
     ErrorLog,
@@ -35,6 +38,7 @@ _SECTIONS: tuple[tuple[type, str, str], ...] = (
     (AuthHttpHeader, "Header of auth requests", "One of the auth service's `headers`."),
     (Process, "Process", "The daemon itself (`process`)."),
     (ErrorLog, "Log", "One of the process's `error_logs`."),
+    (AccessLog, "Access log", "One of the `access_logs`; [access-log.md](access-log.md)."),
 )
 
 
@@ -78,6 +82,52 @@ def reasons_page() -> str:
         *(f"| `{reason}` | {text} |" for reason, text in EXPLANATIONS.items()),
     ]
     return _HEAD + "\n".join(lines) + "\n"
+
+
+def access_page() -> str:
+    """Give docs/access-log.md."""
+    lines = [
+        "# Access log",
+        "",
+        "One JSON object in one line for every connection of a client, written when it has",
+        "ended: relayed or not, failed logins, broken handshakes and bad PROXY headers among",
+        "them. It is turned on and off by `access_log FILE;`, `access_log syslog:server=…;` or",
+        "`access_log off;` in the main part of the file, in `mail` or in a server block. nginx",
+        "knows no such directive there: write `# postroad: access_log …;` in a file that it",
+        "reads, too. Without one there is no access log.",
+        "",
+        "Every key is always there, in this order. Lines are printable ASCII: nothing that a",
+        "client sent ends a line, moves a cursor or turns the direction of writing. No",
+        "password, token or digest is in them.",
+        "",
+        "`USR1` opens files again; no record is lost, torn or in two of them. A disk that",
+        "stands still delays no session: what does not fit into a queue is dropped, and the",
+        "error log says how many records that were. Sessions of a worker that died have none. A",
+        "phase in which the session ended lasts until then.",
+        "",
+    ]
+    for cls, title in (
+        (AccessRecord, ""),
+        (AccessPhases, "`ms`"),
+        (AccessProxy, "`proxy`"),
+        (AccessTls, "`front_tls`, `back_tls`"),
+    ):
+        if title:
+            lines += ["", f"## {title}", "", (cls.__doc__ or "").partition("\n")[0], ""]
+        lines += ["| Key | Type | Meaning |", "|---|---|---|"]
+        declared = settings_of(cls)
+        lines += [
+            f"| `{field.name}` | {_json_type(get_type_hints(cls)[field.name])} |"
+            f" {declared[field.name].help} |"
+            for field in fields(cls)
+        ]
+    return _HEAD + "\n".join(lines) + "\n"
+
+
+def _json_type(hint: Any) -> str:
+    kinds = get_args(hint) or (hint,)
+    names = {str: "text", int: "number", bool: "true, false", NoneType: "null"}
+    return " or ".join(names.get(kind, "object") for kind in kinds)
 
 
 def stats_page() -> str:
@@ -134,6 +184,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "docs/reasons.md": reasons_page,
     "docs/stats.md": stats_page,
     "docs/states.md": states_page,
+    "docs/access-log.md": access_page,
 }
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from tests.checks.tree import ROOT, calls_of, name_of, sources
 
 WALL_CLOCK = {
+    "proxycore/daemon/access_logs.py": "syslog messages carry the time of day",
     "proxycore/daemon/crew.py": "log lines and session starts carry the time of day",
     "proxycore/daemon/logs.py": "log lines carry the time of day",
     "proxycore/daemon/worker.py": "log lines carry the time of day",

@@ -9,6 +9,7 @@ from proxycore.contract import stats
 from proxycore.contract.fields import settings_of
 from proxycore.contract.reasons import EXPLANATIONS, CloseReason
 from proxycore.contract.snapshot import (
+    AccessLog,
     AuthBackup,
     AuthHttp,
     AuthHttpHeader,
@@ -24,6 +25,7 @@ from tests.checks.tree import attributes, names_read, sources
 _READERS = ("proxycore/dialogue", "proxycore/net", "proxycore/daemon", "proxycore/policy")
 
 _DECLARING = (
+    AccessLog,
     Snapshot,
     Process,
     ErrorLog,
