@@ -268,6 +268,7 @@ class Driver(SecuredBackLeg):
                 self._record(machine, reason)
         self._drop_back()
         if self._front_tls is not None:
+            self._leave_turn()
             self._front_out += self._front_tls.close()
         self._following = None
         if self._front_out and reason is not CloseReason.INTERNAL:

@@ -23,17 +23,21 @@ from proxycore.dialogue.states import State
 from proxycore.net.front_leg import FRONT_GONE, FrontLeg
 from proxycore.net.log import ACTIONS
 from proxycore.net.reactor import READ
+from proxycore.net.timers import Timer
 
 if TYPE_CHECKING:
     from proxycore.net.tls.endpoint import Handshake
 
 ACCEPTED: Final = Accepted()
 
+LONGEST_HELLO_BYTES: Final = 16_384
+"""Most octets kept of a handshake that waits for its turn; what is longer fails at once."""
+
 
 class FrontTlsLeg(FrontLeg):
     """Opens what a client sends sealed."""
 
-    __slots__ = ()
+    __slots__ = ("_hello", "_turn")
 
     client_host: str
 
@@ -41,6 +45,9 @@ class FrontTlsLeg(FrontLeg):
         library = self.door.library
         assert library is not None, "TLS on a socket of blocks that have none"
         self._front_tls = library.endpoint()
+        self._hello: bytes | None = b""
+        """The beginning of a handshake that waits for its turn; None: it has had it."""
+        self._turn: Timer | None = None
 
     def _secure_front(self, _command: SecureFront) -> None:
         self._begin_tls()
@@ -54,6 +61,10 @@ class FrontTlsLeg(FrontLeg):
     def _open(self, data: bytes) -> None:
         tls = self._front_tls
         assert tls is not None
+        if self._hello is not None and data:
+            if not self._is_its_turn(data):
+                return
+            data, self._hello = self._hello + data, None
         was_shaking = tls.facts is None
         if not data:
             if was_shaking:
@@ -75,6 +86,33 @@ class FrontTlsLeg(FrontLeg):
             self.deliver(FRONT_GONE)
         elif self._front_out:
             self._push_front()
+
+    def _is_its_turn(self, data: bytes) -> bool:
+        """Ask for a handshake's turn with its first octets; keep what comes before it is there."""
+        assert self._hello is not None
+        if self._turn is None:
+            context = self.context
+            wait_s = context.gate.handshake_wait_s(self.client_ip, context.reactor.now)
+            if not wait_s:
+                return True
+            self._turn = context.reactor.call_later(wait_s, self._take_turn)
+        if len(self._hello) > LONGEST_HELLO_BYTES:
+            # that is no ClientHello, and to say so is cheap
+            return True
+        self._hello += data
+        return False
+
+    def _take_turn(self) -> None:
+        self._turn = None
+        data, self._hello = self._hello, None
+        if data and self._machine is not None:
+            self._on_sealed(data)
+
+    def _leave_turn(self) -> None:
+        """The session is over."""
+        if self._turn is not None:
+            self._turn.cancel()
+            self._turn = None
 
     def _push_front(self) -> None:
         """Send what nobody but TLS said."""

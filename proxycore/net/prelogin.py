@@ -10,15 +10,30 @@ from functools import lru_cache
 from typing import Final
 
 from proxycore.contract.process import UNIX, Process
+from proxycore.policy.pace import Pace
 from proxycore.policy.trust import TrustedPeers
 
 _MAPPED: Final = bytes(10) + b"\xff\xff"
 
 
+HANDSHAKES_PER_S: Final = 50
+HANDSHAKES_AT_ONCE: Final = 100
+"""TLS handshakes of one client, per worker; further ones wait for their turn. One costs about a
+millisecond, so a client that does nothing else has a twentieth of a worker."""
+
+
 class Gate:
     """The limits, and the sessions of each address."""
 
-    __slots__ = ("_by_address", "_exempt", "_full", "_most", "_most_per_address", "_reached")
+    __slots__ = (
+        "_by_address",
+        "_exempt",
+        "_full",
+        "_most",
+        "_most_per_address",
+        "_reached",
+        "pace",
+    )
 
     def __init__(self) -> None:
         self._by_address: dict[str, int] = {}
@@ -28,6 +43,8 @@ class Gate:
         self._most = 0
         self._most_per_address = 0
         self._exempt = TrustedPeers(())
+        self.pace = Pace(HANDSHAKES_PER_S, HANDSHAKES_AT_ONCE)
+        """Of TLS handshakes."""
 
     def configure(self, process: Process) -> None:
         """Take these limits from now on; sessions there are stay."""
@@ -53,6 +70,12 @@ class Gate:
         else:
             return ""
         return "" if address and address in self._exempt else limit
+
+    def handshake_wait_s(self, address: str, now: float) -> float:
+        """Count one more TLS handshake of an address; tell how long it has to wait."""
+        if not address or address == UNIX or address in self._exempt:
+            return 0.0
+        return self.pace.wait_s(key_of(address), now)
 
     def is_news(self, address: str, limit: str, waiting: int) -> bool:
         """Tell whether an operator has not been told yet that this limit is reached here.

@@ -58,9 +58,10 @@ class TlsPeer(Peer):
         return changed
 
 
-def client_of(house: House, address: tuple[str, int] | None = None) -> TlsPeer:
-    """Connect, and say nothing."""
-    peer = TlsPeer(house, socket.create_connection(address or house.address))
+def client_of(house: House, source: str = "127.0.0.1") -> TlsPeer:
+    """Connect from an address, and say nothing."""
+    sock = socket.create_connection(house.address, source_address=(source, 0))
+    peer = TlsPeer(house, sock)
     house._peers.append(peer)
     return peer
 
