@@ -5,7 +5,7 @@ temporary fault, and the mail server has seen no login.
 """
 
 import re
-from collections.abc import Generator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -169,7 +169,7 @@ def test_the_second_login_resumes_the_session(house: House, servers: Servers, mo
     eventually(lambda: "Reusing old session" in servers.postfix.log()[before:], "a resumption")
 
 
-BAD = {
+BAD: dict[str, tuple[Callable[[House], Pair], str]] = {
     "wrong name": (
         lambda house: house.authority.issue("other.postroad.test"),
         f'the certificate is not for "{NAME}" but for DNS:other.postroad.test',
@@ -189,7 +189,7 @@ def impostor(
     request: pytest.FixtureRequest, house: House
 ) -> Generator[tuple[Servers, str], None, None]:
     make, said = BAD[request.param]
-    pair: Pair = make(house)
+    pair = make(house)
     with (
         Dovecot("impostor", PASSWORDS, pair=pair) as dovecot,
         Postfix("impostor", sasl=dovecot, pair=pair) as postfix,

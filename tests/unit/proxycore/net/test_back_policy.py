@@ -16,6 +16,7 @@ from proxycore.contract.secret import Secret
 from proxycore.contract.stats import SESSIONS_CLOSED, series
 from proxycore.contract.tls import BackTls, ConfCommand
 from proxycore.net.back_policy import BackPolicies
+from proxycore.net.driver import Driver
 from proxycore.net.tls.certificate import pin_of
 from proxycore.net.tls.pem import certificates
 from proxycore.net.tls.refused import Refused
@@ -401,9 +402,13 @@ def test_facts_of_the_handshake_are_there_for_the_record(house: House) -> None:
     client = submit(house)
     sealed = met(house, "implicit", server_context())
     (driver,) = house.engine._context.drivers.values()
-    house.pump(lambda: driver._back_tls.facts is not None, "the proxy's handshake")  # type: ignore[union-attr]
-    facts = driver._back_tls.facts  # type: ignore[union-attr]
+    assert isinstance(driver, Driver)
+    tls = driver._back_tls
+    assert tls is not None
+    facts = house.pump(lambda: tls.facts, "the proxy's handshake")
+    assert facts is not None
     assert facts.verify == "SUCCESS"
+    assert facts.peer is not None
     assert facts.peer.subject == f"CN={NAME}"
     let_in(sealed, "implicit")
     client.expect(b"a1 OK logged in\r\n")

@@ -1,13 +1,18 @@
 """The mail server's connection with TLS: misbehaving mail servers, and what passes after login."""
 
+import select
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 
 import pytest
 
 from proxycore.contract.reasons import CloseReason
+from proxycore.contract.snapshot import Resolver
 from proxycore.contract.stats import SESSIONS_CLOSED, series
 from proxycore.contract.tls import BackTls
+from tests.support import stub_dns
+from tests.support.pki import self_signed
+from tests.support.stub_dns import StubDns
 from tests.unit.proxycore.net.house import House, Peer
 from tests.unit.proxycore.net.sealed import (
     AUTHORITY,
@@ -289,3 +294,57 @@ def test_every_octet_may_come_by_itself(house: House) -> None:
     mail.send = send  # type: ignore[method-assign]
     let_in(Sealed(mail, server_context()).shake(), "starttls")
     client.expect(b"a1 OK logged in\r\n")
+
+
+# --- a mail server with several addresses ---------------------------------------------------------
+
+
+@pytest.fixture
+def names() -> Generator[StubDns, None, None]:
+    """Every name is at 127.0.0.1 and at 127.0.0.2."""
+
+    def decide(question: stub_dns.Question) -> stub_dns.Answer:
+        ips = ("127.0.0.1", "127.0.0.2") if question.type == stub_dns.A else ()
+        return [stub_dns.Record(stub_dns.A, stub_dns.address(ip)) for ip in ips]
+
+    with StubDns(decide) as dns:
+        yield dns
+
+
+def submit_by_name(house: House, dns: StubDns) -> Peer:
+    serve(house, "implicit", resolver=Resolver(addresses=(dns.address,)))
+    client = house.client()
+    client.send(b"a1 LOGIN alice secret\r\n")
+    port = house.mail.getsockname()[1]
+    house.asked()[0].send(house.ok_at(NAME, port))
+    return client
+
+
+def test_the_next_address_is_tried_when_one_cannot_be_connected_to(
+    house: House, names: StubDns
+) -> None:
+    for _ in range(2):
+        # whichever comes first
+        client = submit_by_name(house, names)
+        let_in(met(house, "implicit", server_context()), "implicit")
+        client.expect(b"a1 OK logged in\r\n")
+
+
+def test_the_next_address_is_not_tried_when_one_is_not_whom_we_mean(
+    house: House, names: StubDns
+) -> None:
+    port = house.mail.getsockname()[1]
+    with socket.create_server(("127.0.0.2", port)) as other:
+        other.setblocking(False)
+        client = submit_by_name(house, names)
+        (taker,) = house.pump(lambda: readable(house.mail, other), "a connection from the proxy")
+        impostor = server_context(self_signed(NAME))
+        assert Sealed(house.accept(taker), impostor).shake().fault
+        assert client.expect_end() == b"* BAD internal server error\r\n"
+        house.idle()
+        assert readable(house.mail, other) == []
+    assert closed(house, CloseReason.BACKEND_UNTRUSTED) == 1
+
+
+def readable(*listeners: socket.socket) -> list[socket.socket]:
+    return select.select(listeners, [], [], 0)[0]
