@@ -66,8 +66,8 @@ class Authority:
         )
         chain = parent.below_root() if parent else ()
         own = builder.sign(signer, hashes.SHA256())
-        self.name = own.subject
-        self.pair = Pair(own, key, chain)
+        self.name: x509.Name = own.subject
+        self.pair: Pair = Pair(own, key, chain)
 
     @property
     def pem(self) -> str:
