@@ -44,7 +44,7 @@ def read(text: str) -> str:
     if scheme == "PLAIN":
         if not data:
             raise ValueError("There is no password behind {PLAIN}.")
-        stored = f"{{ENCRYPTED}}{vault.encrypt(data)}"
+        stored = ENCRYPTED + vault.encrypt(data)
     else:
         check = _CHECKS.get(scheme)
         if check is None:
@@ -55,6 +55,15 @@ def read(text: str) -> str:
     if len(stored) > MAX_STORED_CHARS:
         raise ValueError("This is too long for a password hash.")
     return stored
+
+
+ENCRYPTED: Final = "{ENCRYPTED}"
+"""What a stored password begins with that can be read back."""
+
+
+def renew(stored: str) -> str:
+    """Encrypt a readable password anew, with the newest key. Raises vault.Undecryptable."""
+    return ENCRYPTED + vault.encrypt(vault.decrypt(stored.removeprefix(ENCRYPTED)))
 
 
 def verify(stored: str, password: bytes) -> bool:

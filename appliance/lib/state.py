@@ -57,20 +57,47 @@ def read_keys(path: Path) -> list[str]:
     return keys
 
 
+def add_key(path: Path) -> None:
+    """Put a new key on top of the file."""
+    _replace(path, [Fernet.generate_key().decode("ascii"), *path.read_text("ascii").splitlines()])
+
+
+def keep_newest_key(path: Path) -> int:
+    """Drop every key but the newest; give how many went."""
+    keys = read_keys(path)
+    _replace(path, keys[:1])
+    return len(keys) - 1
+
+
+def _replace(path: Path, lines: list[str]) -> None:
+    """Write the file anew, aside and then into place."""
+    draft = _write_aside(path, "".join(f"{line}\n" for line in lines).encode("ascii"))
+    draft.replace(path)
+
+
 def _create(path: Path) -> None:
     # Written aside and linked into place: of two processes that start at once one wins, and
     # neither ever reads half a file.
     make_private_directory(path.parent)
+    draft = _write_aside(path, Fernet.generate_key() + b"\n")
+    try:
+        os.link(draft, path)
+    except FileExistsError:
+        return
+    finally:
+        draft.unlink()
+
+
+def _write_aside(path: Path, content: bytes) -> Path:
+    """Write a file that only we may read, beside the one it is for."""
     draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
     handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
         with os.fdopen(handle, "wb") as file:
-            file.write(Fernet.generate_key() + b"\n")
+            file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        try:
-            os.link(draft, path)
-        except FileExistsError:
-            return
-    finally:
+    except BaseException:
         draft.unlink()
+        raise
+    return draft

@@ -28,3 +28,10 @@ class RoutingConfig(AppConfig):
             "routing.view_mailhost",
         ),
     )
+
+    def ready(self) -> None:
+        """Readable imported passwords are encrypted where no field tells."""
+        from appliance.lib import rotation
+        from appliance.routing import services
+
+        rotation.register("routing.Account.password_hash", services.renew_encrypted_hashes)

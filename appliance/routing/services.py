@@ -121,6 +121,13 @@ def replace_hash(account_pk: int, old: str, new: str) -> bool:
     return bool(Account.objects.filter(pk=account_pk, password_hash=old).update(password_hash=new))
 
 
+def renew_encrypted_hashes() -> int:
+    """Encrypt readable imported passwords with the newest key; give how many there are."""
+    found = Account.objects.filter(password_hash__startswith=schemes.ENCRYPTED)
+    rows = list(found.order_by("pk").values_list("pk", "password_hash"))
+    return sum(replace_hash(pk, old, schemes.renew(old)) for pk, old in rows)
+
+
 @transaction.atomic
 def save_verifier(verifier: Verifier) -> Verifier:
     """Write a verifier; its accounts are verified anew. Raises ValidationError."""

@@ -17,16 +17,26 @@ from proxycore.contract.protocol import Protocol
 
 PAGE = "/admin/routing/mailhost/"
 FORM = {
-    "name": "one", "address": "192.0.2.1", "tls_name": "Mail.Example.com.",
-    "imap_port": 993, "pop3_port": 110, "smtp_port": 587,
-    "imap_tls": "port", "pop3_tls": "port", "smtp_tls": "port",
+    "name": "one",
+    "address": "192.0.2.1",
+    "tls_name": "Mail.Example.com.",
+    "imap_port": 993,
+    "pop3_port": 110,
+    "smtp_port": 587,
+    "imap_tls": "port",
+    "pop3_tls": "port",
+    "smtp_tls": "port",
 }
 
 
 def _answer(protocol: Protocol) -> AuthOk:
     request = AuthRequest(
-        protocol=protocol, method="plain", login=b"joe", password=b"x",
-        attempt=1, client_ip="192.0.2.7",
+        protocol=protocol,
+        method="plain",
+        login=b"joe",
+        password=b"x",
+        attempt=1,
+        client_ip="192.0.2.7",
     )
     verdict = authhttp.answer(request)
     assert isinstance(verdict, AuthOk)
