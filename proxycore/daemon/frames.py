@@ -179,6 +179,9 @@ def receive(sock: socket.socket) -> tuple[bytes, list[int]]:
     Raises BlockingIOError when there is nothing; BrokenStream when descriptors were lost.
     """
     data, fds, flags, _ = socket.recv_fds(sock, READ_BYTES, MAX_FDS + 50)
+    for fd in fds:
+        # as all that Python opens itself; this Python's recv_fds passes no MSG_CMSG_CLOEXEC on
+        os.set_inheritable(fd, False)
     if flags & socket.MSG_CTRUNC:
         for fd in fds:
             os.close(fd)

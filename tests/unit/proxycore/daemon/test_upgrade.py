@@ -12,7 +12,9 @@ import pytest
 from tests.support import process
 from tests.support.authserver import AuthServer
 from tests.support.ports import free_port
+from tests.support.proxycore import environment
 from tests.support.wait import eventually
+from tests.unit.proxycore.daemon import serve
 from tests.unit.proxycore.daemon.serve import Backend, Imap, Serve, serves
 
 CONFIG = """\
@@ -236,6 +238,31 @@ def test_term_ends_the_old_one_and_leaves_the_new_one(daemon: Upgradable, port: 
     daemon.end(new)
 
 
+def test_one_upgrade_after_another_leaves_no_socket_behind(daemon: Upgradable, port: int) -> None:
+    second = daemon.upgrade()
+    daemon.signal(signal.SIGQUIT)
+    assert daemon.ended(5) == 0
+    eventually(lambda: "does not accept sessions any more" in daemon.log(), "it is alone")
+    os.kill(second, signal.SIGUSR2)
+    third = eventually(
+        lambda: (new := daemon.pid_in(daemon.pid_file)) != second and new, "the third one serves"
+    )
+    eventually(lambda: daemon.log().count(" serves") == 2, "both serve")
+    assert len(_sockets_of(third)) == len(_sockets_of(second))
+    os.kill(second, signal.SIGTERM)
+    eventually(lambda: not process.is_alive(second), "the second one ends")
+    assert serves(port)
+    daemon.end(third)
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(("127.0.0.1", port), 2).close()
+
+
+def _sockets_of(pid: int) -> list[str]:
+    directory = Path(f"/proc/{pid}/fd")
+    found = [os.readlink(entry) for entry in directory.iterdir()]
+    return [target for target in found if target.startswith("socket:")]
+
+
 def test_a_listener_that_the_new_configuration_has_no_more_is_closed(
     daemon: Upgradable, port: int
 ) -> None:
@@ -255,12 +282,9 @@ def test_a_listener_that_the_new_configuration_has_no_more_is_closed(
 def test_an_init_system_is_told_who_is_to_be_watched(
     auth_port: int, port: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from tests.unit.proxycore.daemon import serve as module
-
     address = tmp_path / "notify"
-    clean = module.environment
     monkeypatch.setattr(
-        module, "environment", lambda **more: clean(NOTIFY_SOCKET=str(address), **more)
+        serve, "environment", lambda **more: environment(NOTIFY_SOCKET=str(address), **more)
     )
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as init:
         init.bind(str(address))
