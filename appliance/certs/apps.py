@@ -10,7 +10,7 @@ class CertsConfig(AppConfig):
 
     name = "appliance.certs"
     label = "certs"
-    verbose_name = "Certificates"
+    verbose_name = "Mail"
     sidebar = (
         Item(
             "Mail",

@@ -90,6 +90,22 @@ def test_a_database_dump_holds_no_password(appliance: Appliance) -> None:
     assert [name for name, form in _forms().items() if form in dump] == []
 
 
+def test_a_private_key_is_in_no_database_and_no_log(appliance: Appliance) -> None:
+    revealed = appliance.python(
+        "from appliance.certs.models import Certificate\n"
+        "print(*(one.private_key.reveal() for one in Certificate.objects.all()))"
+    )
+    lines = [line for line in revealed.splitlines() if line and "-----" not in line]
+    assert lines, "a first start has a certificate"
+    # the node's own copy, for its owner's eyes, is what it restarts from
+    files = (path for path in appliance.directory.rglob("*") if path.parent.name != "node")
+    texts = [path.read_bytes() for path in files if path.is_file()]
+    texts += [appliance.database_dump().encode(), appliance.log().encode()]
+    for text in texts:
+        assert b"PRIVATE KEY-----" not in text
+        assert not [line for line in lines if line.encode() in text]
+
+
 def test_no_command_line_and_no_environment_holds_a_password(appliance: Appliance) -> None:
     for pid in (appliance.pid, *descendants_of(appliance.pid)):
         for name in ("cmdline", "environ"):
