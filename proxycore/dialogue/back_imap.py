@@ -89,7 +89,8 @@ class ImapBack(LoginBack):
 
     def _begin(self, line: bytes) -> bytes:
         self._is_greeted = True
-        if b"[" in line:
+        # `in` would raise and catch a TypeError, within the interpreter
+        if line.find(b"[") >= 0:
             self._capabilities = greeted_capabilities(line)
         self._unsent = _login_command(self._tag, self._credential, self._capabilities)
         if self._id:
@@ -138,7 +139,7 @@ class ImapBack(LoginBack):
 
     def _answer_with_capabilities(self) -> bytes:
         answer = self._answer
-        if not self._capabilities or b"CAPABILITY" in answer.upper():
+        if not self._capabilities or answer.upper().find(b"CAPABILITY") >= 0:
             return answer
         return _correction(self._capabilities, self._announced) + answer
 

@@ -58,28 +58,20 @@ class LoggingIn(Spine):
 
     def _follow(self, back: Back, step: BackStep) -> Sequence[Command]:
         commands: list[Command] = []
-        while True:
-            if type(step) is bytes:
-                commands.append(SendBack(step))
-                step = back.read()
-            elif type(step) is Secure:
-                # nothing that was said in clear is remembered
-                self._back = None
-                commands.append(SecureBack())
-                return commands
-            elif type(step) is LoggedIn:
-                self._enter(_RELAYING)
-                commands += (
-                    CANCEL_TIMER,
-                    _LOGGED_IN,
-                    Relay(step.to_front, self._inbox.take_all()),
-                )
-                return commands
-            elif type(step) is Refused:
-                commands.extend(self._give_up(step))
-                return commands
-            else:
-                return commands
+        while type(step) is bytes:
+            commands.append(SendBack(step))
+            step = back.read()
+        if type(step) is LoggedIn:
+            self._enter(_RELAYING)
+            relay = Relay(step.to_front, self._inbox.take_all())
+            commands += (CANCEL_TIMER, _LOGGED_IN, relay)
+        elif type(step) is Secure:
+            # nothing that was said in clear is remembered
+            self._back = None
+            commands.append(SecureBack())
+        elif type(step) is Refused:
+            commands.extend(self._give_up(step))
+        return commands
 
     def _give_up(self, refused: Refused) -> Sequence[Command]:
         if refused.message:

@@ -18,7 +18,7 @@ from proxycore.contract.snapshot import AuthBackup, AuthHttp
 from proxycore.contract.tls import BackTls
 from proxycore.net.auth_connection import Connection
 from proxycore.net.auth_endpoint import Endpoint, Place
-from proxycore.net.auth_exchange import Done, Exchange
+from proxycore.net.auth_exchange import Deadlines, Done, Exchange
 from proxycore.net.auth_headers import OwnHeaders
 from proxycore.net.context import Context
 from proxycore.net.sockets import Address, shown_address
@@ -43,11 +43,11 @@ class AuthClient:
         "_headers",
         "_keepalive",
         "_listed",
-        "_timeout_s",
         "_trimming",
         "_waiting",
         "away_until",
         "context",
+        "deadlines",
         "name",
         "open_count",
         "places",
@@ -70,7 +70,7 @@ class AuthClient:
         self._addresses: list[list[Address]] = [[] for _ in self.places]
         self._endpoints: list[Endpoint] = []
         self._keepalive = auth_http.keepalive
-        self._timeout_s = auth_http.timeout_ms / 1000
+        self.deadlines = Deadlines(context.reactor, auth_http.timeout_ms / 1000)
         self._trimming: Timer | None = None
         self._waiting: deque[Exchange] = deque()
         self._listed = auth_http.headers
@@ -120,7 +120,7 @@ class AuthClient:
             fault = exchange.start(endpoints if len(endpoints) == 1 else self._order())
             if fault is not None:
                 return fault
-        exchange.arm(self._timeout_s)
+        self.deadlines.add(exchange)
         return exchange
 
     def _order(self) -> list[Endpoint]:

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Final
 
 from proxycore.contract.authhttp import AuthFault, Verdict
 from proxycore.contract.reasons import CloseReason
+from proxycore.net.reactor import Reactor
 from proxycore.net.timers import Timer
 
 if TYPE_CHECKING:
@@ -26,7 +27,6 @@ class Exchange:
     __slots__ = (
         "_asked",
         "_client",
-        "_deadline",
         "_done",
         "_patience",
         "_untried",
@@ -40,7 +40,6 @@ class Exchange:
         self._done: Done | None = done
         self._asked: Endpoint | None = None
         """Who was asked last."""
-        self._deadline: Timer | None = None
         self._patience: Timer | None = None
         self._untried: Sequence[Endpoint] = ()
         self.headers = headers
@@ -106,11 +105,8 @@ class Exchange:
 
     # --- the end ---
 
-    def arm(self, timeout_s: float) -> None:
-        """Start the deadline of it all."""
-        self._deadline = self._client.context.reactor.call_later(timeout_s, self._time_out)
-
-    def _time_out(self) -> None:
+    def time_out(self) -> None:
+        """Its time is over, whoever was asked."""
         if self.connection is not None:
             self.connection.endpoint.judged(TIMED_OUT)
         self._drop_connection()
@@ -135,8 +131,7 @@ class Exchange:
 
     def _disarm(self) -> None:
         self._done = None
-        if self._deadline is not None:
-            self._deadline.cancel()
+        self._client.deadlines.remove(self)
         if self._patience is not None:
             self._patience.cancel()
 
@@ -148,3 +143,47 @@ class Exchange:
     def __repr__(self) -> str:
         # the headers hold a password
         return f"Exchange({self._client.name})"
+
+
+class Deadlines:
+    """The deadlines of all exchanges with one service, which has the same time for each.
+
+    One timer for all of them: a login that set and cancelled its own would pay a microsecond.
+    """
+
+    __slots__ = ("_due", "_reactor", "_timeout_s", "_timer")
+
+    def __init__(self, reactor: Reactor, timeout_s: float) -> None:
+        self._reactor = reactor
+        self._timeout_s = timeout_s
+        self._due: dict[Exchange, float] = {}
+        """The first is due first."""
+        self._timer: Timer | None = None
+
+    def add(self, exchange: Exchange) -> None:
+        """Give an exchange its time, from now on."""
+        self._due[exchange] = self._reactor.now + self._timeout_s
+        if self._timer is None:
+            self._timer = self._reactor.call_later(self._timeout_s, self._look)
+
+    def remove(self, exchange: Exchange) -> None:
+        """It is over, or was never given a time."""
+        due = self._due
+        due.pop(exchange, None)
+        if not due and self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _look(self) -> None:
+        self._timer = None
+        now = self._reactor.now
+        over = [exchange for exchange, at in self._due.items() if at <= now]
+        for exchange in over:
+            del self._due[exchange]
+        if self._due:
+            first = next(iter(self._due.values()))
+            self._timer = self._reactor.call_later(first - now, self._look)
+        for exchange in over:
+            # one may have been given up because another was over
+            if exchange.is_wanted:
+                exchange.time_out()

@@ -41,7 +41,7 @@ class BackLeg(FrontTlsLeg):
     __slots__ = ("_back", "_back_out", "_connected", "_lookup", "_patience", "_targets")
 
     def __init__(self, door: Door, front: int, client: tuple[str, int], number: int) -> None:
-        super().__init__(door, front, client, number)
+        FrontTlsLeg.__init__(self, door, front, client, number)
         self._back = -1
         self._back_out = b""
         self._connected = False

@@ -70,7 +70,8 @@ class Driver(SecuredBackLeg):
     __slots__ = ("_asking", "_due", "_was", "client_host")
 
     def __init__(self, door: Door, front: int, client: tuple[str, int], number: int) -> None:
-        super().__init__(door, front, client, number)
+        # by name, here and in the legs: super() looks it up for every session
+        SecuredBackLeg.__init__(self, door, front, client, number)
         self._due = 0.0
         """When the session's timer is to fire (reactor's time); 0: it is not set."""
         self._asking: Asking | None = None

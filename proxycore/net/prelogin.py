@@ -93,12 +93,12 @@ class Gate:
 
     def count(self, address: str) -> None:
         """One more session of this address has not logged in."""
-        key = key_of(address)
+        key = key_of(address) if ":" in address else address
         self._by_address[key] = self._by_address.get(key, 0) + 1
 
     def release(self, address: str) -> None:
         """One less; it was counted under this address."""
-        key = key_of(address)
+        key = key_of(address) if ":" in address else address
         left = self._by_address[key] - 1
         if left:
             self._by_address[key] = left

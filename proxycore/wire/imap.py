@@ -86,6 +86,20 @@ GO_AHEAD: Final = GoAhead()
 
 def parse_simple(line: bytes) -> Command | None:
     """Read a command of the usual shape; None for every other line, malformed or not."""
+    words = line.split(b" ")
+    if len(words) == 4 and line.find(b'"') < 0:
+        # a LOGIN without quotes: half of what the pattern takes
+        tag, verb, first, second = words
+        if (
+            (verb := verb.upper()) == b"LOGIN"
+            and tag.isalnum()
+            and len(tag) <= MAX_TAG_BYTES
+            and first
+            and second
+            and line.find(b"{") < 0
+            and line.find(b"\r") < 0
+        ):
+            return Command(tag, verb, [first, second])
     found = _SIMPLE.fullmatch(line)
     if found is None:
         return None

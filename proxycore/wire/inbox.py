@@ -62,7 +62,8 @@ class Inbox:
         if end:
             self._start = self._scanned = end
             # most of what arrives is one line, and then this is no copy
-            return bytes(data[start:end])
+            line = data[start:end]
+            return line if type(line) is bytes else bytes(line)
         if len(data) - start >= limit_bytes:
             raise LineTooLong
         if start == len(data):
@@ -83,6 +84,8 @@ class Inbox:
 
     def take_all(self) -> bytes:
         """Take everything off."""
+        if self._start == len(self._data):
+            return b""
         taken = bytes(self._data[self._start :])
         self._data = b""
         self._start = self._scanned = 0
