@@ -1,13 +1,16 @@
 """What a worker has in common with the others for TLS: session caches and ticket keys.
 
-Nothing of OpenSSL is loaded before a snapshot with TLS arrives.
+Nothing of OpenSSL is loaded before a snapshot with TLS arrives, unless rights are to be dropped:
+afterwards the code may be unreadable.
 """
 
 import base64
+import contextlib
+import importlib
 import mmap
 import os
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from proxycore.contract.snapshot import Snapshot
 from proxycore.net.engine import Engine
@@ -15,6 +18,17 @@ from proxycore.net.engine import Engine
 if TYPE_CHECKING:
     from proxycore.net.tls.tickets import TicketKeys
     from proxycore.net.tls.zone import Zone
+
+
+_LATE: Final = ("fronts", "back", "relay", "tickets", "zone")
+"""What is imported on first use, and brings everything else of TLS along."""
+
+
+def import_tls() -> None:
+    """Import what TLS needs, while the rights to read it are there; nothing without OpenSSL."""
+    with contextlib.suppress(ImportError):
+        for name in _LATE:
+            importlib.import_module(f"proxycore.net.tls.{name}")
 
 
 class SharedTls:

@@ -26,7 +26,7 @@ from proxycore.daemon.access_lines import AccessLines
 from proxycore.daemon.frames import BrokenStream, Decoder, Message, Outbox, receive
 from proxycore.daemon.logs import DEFAULT_LOGS, Line, threshold, traceback_line
 from proxycore.daemon.privileges import DUMP_SIGNAL, Identity, drop
-from proxycore.daemon.shared_tls import SharedTls
+from proxycore.daemon.shared_tls import SharedTls, import_tls
 from proxycore.net.engine import Engine
 from proxycore.net.log import LEVELS
 from proxycore.net.reactor import READ, WRITE, Reactor
@@ -257,6 +257,7 @@ class Worker:
     def _start(self, message: Message) -> None:
         if message["identity"] is not None:
             identity = message["identity"]
+            import_tls()
             drop(
                 Identity(uid=identity["uid"], gid=identity["gid"], groups=tuple(identity["groups"]))
             )
