@@ -9,7 +9,7 @@ from django.db import models
 
 from appliance.certs.models import Certificate
 from appliance.lib.fields import EncryptedTextField, WordsField
-from appliance.servers import declared, snapshot
+from appliance.servers import declared, problems
 from appliance.servers.choices import AuthService, LogKind, LogLevel, MailProtocol
 from appliance.servers.declared import default_of
 from appliance.servers.tls_fields import BackTlsFields, FrontTlsFields
@@ -17,14 +17,14 @@ from proxycore.contract import snapshot as contract
 from proxycore.contract.process import FACILITIES, AccessLog
 
 
-def _complain_once(of: models.Model, problems: snapshot.Problems) -> None:
+def _complain_once(of: models.Model, found: problems.Problems) -> None:
     """Raise what the contract objects to, without what the fields object to by themselves."""
     try:
         of.clean_fields()
     except ValidationError as fault:
-        problems = {name: said for name, said in problems.items() if name not in fault.error_dict}
-    if problems:
-        raise ValidationError(problems)
+        found = {name: said for name, said in found.items() if name not in fault.error_dict}
+    if found:
+        raise ValidationError(found)
 
 
 class ServerBlock(FrontTlsFields, BackTlsFields, models.Model):
@@ -123,7 +123,7 @@ class ServerBlock(FrontTlsFields, BackTlsFields, models.Model):
 
     def clean(self) -> None:
         """Check every setting as the node will, each error at its field."""
-        _complain_once(self, snapshot.problems_of_block(self))
+        _complain_once(self, problems.of_block(self))
 
 
 class Listener(models.Model):
@@ -155,8 +155,8 @@ class Listener(models.Model):
         """Check the socket as the node will, and that it is nobody else's."""
         from appliance.servers import doors
 
-        problems = snapshot.problems_of_listener(self) or doors.problems_of_listener(self)
-        _complain_once(self, problems)
+        found = problems.of_listener(self) or doors.problems_of_listener(self)
+        _complain_once(self, found)
 
 
 class ServerCertificate(models.Model):
@@ -201,7 +201,7 @@ class TicketKey(models.Model):
 
     def clean(self) -> None:
         """Check that it is a key."""
-        _complain_once(self, snapshot.problems_of_ticket_key(self))
+        _complain_once(self, problems.of_ticket_key(self))
 
 
 class BlockLog(models.Model):
@@ -242,7 +242,7 @@ class BlockLog(models.Model):
 
     def clean(self) -> None:
         """Check the log as the node will."""
-        _complain_once(self, snapshot.problems_of_log(self))
+        _complain_once(self, problems.of_log(self))
 
 
 class ProcessSettings(models.Model):
@@ -303,7 +303,7 @@ class ProcessSettings(models.Model):
 
     def clean(self) -> None:
         """Check every setting as the node will, each error at its field."""
-        _complain_once(self, snapshot.problems_of_process(self))
+        _complain_once(self, problems.of_process(self))
 
 
 class Capability(models.Model):
@@ -349,4 +349,4 @@ class AuthHttpHeader(models.Model):
 
     def clean(self) -> None:
         """Check the header as the node will."""
-        _complain_once(self, snapshot.problems_of_header(self))
+        _complain_once(self, problems.of_header(self))

@@ -1,7 +1,5 @@
-"""From server blocks to the ``servers`` section of a snapshot, and from its problems to fields."""
+"""From server blocks to the ``servers`` section of a snapshot, and back."""
 
-import base64
-import ipaddress
 import re
 from typing import TYPE_CHECKING, Any, Final
 
@@ -12,8 +10,8 @@ from appliance.publish.registry import Origin, Section
 from appliance.servers import tls
 from appliance.servers.choices import AuthService, LogKind
 from proxycore.contract import snapshot as contract
-from proxycore.contract.codec import Invalid, decode, encode
-from proxycore.contract.process import OFF, AccessLog, ErrorLog, find_exempt_problems
+from proxycore.contract.codec import encode
+from proxycore.contract.process import OFF, AccessLog, ErrorLog
 
 if TYPE_CHECKING:
     from appliance.servers.models import (
@@ -22,7 +20,6 @@ if TYPE_CHECKING:
         Listener,
         ProcessSettings,
         ServerBlock,
-        TicketKey,
     )
 
 BUILTIN_URI: Final = "/auth_http"
@@ -57,7 +54,7 @@ _SAME_NAME: Final = (
 )
 """Settings whose stored form is the contract's."""
 
-_AUTH_HTTP: Final = {
+AUTH_HTTP: Final = {
     "timeout_ms": "auth_http_timeout_ms",
     "keepalive": "auth_http_keepalive",
     "cache_ttl_ms": "auth_http_cache_ttl_ms",
@@ -67,7 +64,7 @@ _AUTH_HTTP: Final = {
 }
 """Contract name below ``auth_http``, and the stored one."""
 
-_RESOLVER: Final = {
+RESOLVER: Final = {
     "addresses": "resolver",
     "valid_ms": "resolver_valid_ms",
     "ipv4": "resolver_ipv4",
@@ -77,7 +74,7 @@ _RESOLVER: Final = {
 
 _SYSLOG: Final = ("syslog_facility", "syslog_tag", "syslog_hostname")
 
-_LOG: Final = {
+LOG: Final = {
     "target": "log_target",
     "level": "log_level",
     "syslog_facility": "syslog_facility",
@@ -86,7 +83,7 @@ _LOG: Final = {
 }
 """Contract name below ``process.error_logs[0]``, and the stored one."""
 
-_ACCESS_LOG: Final = {name: f"access_log_{name}" for name in ("target", *_SYSLOG)}
+ACCESS_LOG: Final = {name: f"access_log_{name}" for name in ("target", *_SYSLOG)}
 """Contract name below ``process.access_logs[0]``, and the stored one."""
 
 _LISTEN: Final = ("address", "port", "backlog", "ssl", "proxy_protocol")
@@ -101,8 +98,6 @@ _ROWS: Final = (
     *("listeners", "capabilities", "auth_headers", "logs", "ticket_keys"),
     "chosen__certificate",
 )
-
-Problems = dict[str, list[str]]
 
 
 def build() -> Section:
@@ -161,7 +156,7 @@ def settings_plain(block: "ServerBlock") -> dict[str, Any]:
         "protocol": block.protocol,
         "listens": [],
         "auth_http": _auth_http(block),
-        "resolver": {name: getattr(block, field) for name, field in _RESOLVER.items()},
+        "resolver": {name: getattr(block, field) for name, field in RESOLVER.items()},
         "error_logs": [],
         "access_logs": [],
         "front_tls": tls.front_plain(block),
@@ -177,7 +172,7 @@ def listener_plain(listener: "Listener") -> dict[str, Any]:
 
 def log_plain(log: "BlockLog") -> dict[str, Any]:
     """Give a log as plain data of ``contract.ErrorLog`` or ``contract.AccessLog``."""
-    names = ("target", *_SYSLOG) if log.kind == LogKind.ACCESS else _LOG
+    names = ("target", *_SYSLOG) if log.kind == LogKind.ACCESS else LOG
     return {name: getattr(log, name) for name in names}
 
 
@@ -188,8 +183,8 @@ def header_plain(header: "AuthHttpHeader") -> dict[str, Any]:
 
 def process_plain(stored: "ProcessSettings") -> dict[str, Any]:
     """Give the nodes' processes as plain data of ``contract.Process``."""
-    log = {name: getattr(stored, field) for name, field in _LOG.items()}
-    access = {name: getattr(stored, field) for name, field in _ACCESS_LOG.items()}
+    log = {name: getattr(stored, field) for name, field in LOG.items()}
+    access = {name: getattr(stored, field) for name, field in ACCESS_LOG.items()}
     return {
         **{name: getattr(stored, name) for name in _PROCESS},
         "error_logs": [log],
@@ -209,7 +204,7 @@ def _auth_http(block: "ServerBlock") -> dict[str, Any]:
             "cache_ttl_ms": settings.AUTH_CACHE_TTL_MS,
             "cache_stale_ms": settings.AUTH_CACHE_STALE_MS,
         }
-    stored = {name: getattr(block, field) for name, field in _AUTH_HTTP.items()}
+    stored = {name: getattr(block, field) for name, field in AUTH_HTTP.items()}
     backups = [auth_place(text) for text in block.auth_http_backups]
     return {**auth_place(block.auth_http), "backups": backups, **stored}
 
@@ -256,11 +251,11 @@ def block_fields(server: contract.Server) -> dict[str, Any]:
     asked = server.auth_http
     fields = {name: plain[name] for name in _SAME_NAME}
     fields |= {"name": server.name, "protocol": server.protocol.value, "enabled": True}
-    fields |= {field: plain["resolver"][name] for name, field in _RESOLVER.items()}
+    fields |= {field: plain["resolver"][name] for name, field in RESOLVER.items()}
     fields |= tls.fields_of(server.front_tls, server.back_tls)
     if asked.send_node_token:
         return fields | {"auth_service": AuthService.BUILTIN, "auth_http": ""}
-    stored = {field: getattr(asked, name) for name, field in _AUTH_HTTP.items()}
+    stored = {field: getattr(asked, name) for name, field in AUTH_HTTP.items()}
     return fields | {
         "auth_service": AuthService.EXTERNAL,
         "auth_http": _auth_text(asked),
@@ -286,141 +281,7 @@ def process_fields(process: contract.Process) -> dict[str, Any]:
     fields = {name: getattr(process, name) for name in _PROCESS}
     fields["prelogin_exempt"] = list(process.prelogin_exempt)
     for log in process.error_logs[:1]:
-        fields |= {field: getattr(log, name) for name, field in _LOG.items()}
+        fields |= {field: getattr(log, name) for name, field in LOG.items()}
     for access in process.access_logs[:1] or (AccessLog(),):
-        fields |= {field: getattr(access, name) for name, field in _ACCESS_LOG.items()}
+        fields |= {field: getattr(access, name) for name, field in ACCESS_LOG.items()}
     return fields
-
-
-# --- problems -----------------------------------------------------------------------------------
-
-
-def problems_of_block(block: "ServerBlock") -> Problems:
-    """Say what the contract does not accept, by stored field."""
-    try:
-        plain = settings_plain(block)
-    except ValueError as fault:
-        return {"auth_http": [str(fault)]}
-    problems = _problems(contract.Server, plain)
-    for field, said in tls.problems_of(block).items():
-        problems.setdefault(field, said)
-    names = [name for name in block.server_names if not _HOST_NAME.fullmatch(name)]
-    if names and "server_names" not in problems:
-        problems["server_names"] = [
-            f"“{name}” is no host name: letters, digits, hyphens and dots." for name in names
-        ]
-    asked = plain["auth_http"]
-    own = {settings.AUTH_HTTP_PORT, settings.HTTP_PORT, settings.AUTH_LISTEN_PORT}
-    is_ours = asked["uri"].startswith(BUILTIN_URI) and asked["port"] in own
-    if block.auth_service == AuthService.EXTERNAL and is_ours and asked["host"] in _OWN_HOSTS:
-        problems["auth_http"] = [
-            "This is Postroad's own auth service: choose “Postroad's accounts and routes” above."
-        ]
-    return problems
-
-
-_HOST_NAME: Final = re.compile(r"[0-9A-Za-z](?:[0-9A-Za-z-]*[0-9A-Za-z])?(?:\.[0-9A-Za-z-]+)*\.?")
-_OWN_HOSTS: Final = {
-    *("127.0.0.1", "localhost", "::1"),
-    *(settings.AUTH_HTTP_HOST, settings.HTTP_ADDRESS),
-}
-
-
-def problems_of_listener(listener: "Listener") -> Problems:
-    """Say what is wrong with a socket, by stored field."""
-    problems = _problems(contract.Listen, listener_plain(listener))
-    is_unix = listener.address.startswith("unix:")
-    if not is_unix and "address" not in problems and not _is_place(listener.address):
-        problems["address"] = [f"{listener.address} is no IP address."]
-    if not is_unix and not listener.port:
-        problems.setdefault("port", []).append("A TCP listener needs a port.")
-    if is_unix and listener.port:
-        problems.setdefault("port", []).append("A unix socket has no port; give 0.")
-    return problems
-
-
-def _is_place(address: str) -> bool:
-    """Tell whether what looks like an IP address is one. Host names are found out by the node."""
-    if ":" not in address and not re.fullmatch(r"[0-9.]+", address):
-        return True
-    try:
-        ipaddress.ip_address(address)
-    except ValueError:
-        return False
-    return True
-
-
-def problems_of_process(stored: "ProcessSettings") -> Problems:
-    """Say what is wrong with the processes' settings, by stored field."""
-    found = _problems(contract.Process, process_plain(stored))
-    below = {f"error_logs[0].{name}": field for name, field in _LOG.items()}
-    below |= {f"access_logs[0].{name}": field for name, field in _ACCESS_LOG.items()}
-    found |= _wrong_networks(stored.prelogin_exempt)
-    return {below.get(path, path): messages for path, messages in found.items()}
-
-
-def _wrong_networks(sources: list[str]) -> Problems:
-    process = contract.Process(prelogin_exempt=tuple(sources))
-    wrong = [one.path for one in find_exempt_problems(process, "")]
-    words = [_word({"prelogin_exempt": sources}, path.lstrip(".")) for path in wrong]
-    return (
-        {"prelogin_exempt": [f"“{one}” is no address or network." for one in words]}
-        if words
-        else {}
-    )
-
-
-def problems_of_log(log: "BlockLog") -> Problems:
-    """Say what is wrong with a log of a block, by stored field."""
-    kind = AccessLog if log.kind == LogKind.ACCESS else ErrorLog
-    return _problems(kind, log_plain(log))
-
-
-def problems_of_ticket_key(key: "TicketKey") -> Problems:
-    """Say why a text is no ticket key."""
-    try:
-        content = base64.b64decode("".join(key.value.reveal().split()), validate=True)
-    except ValueError:
-        return {"value": ["This is no base64."]}
-    if len(content) in (48, 80):
-        return {}
-    return {"value": [f"A key has 80 or 48 bytes; this has {len(content)}."]}
-
-
-def problems_of_header(header: "AuthHttpHeader") -> Problems:
-    """Say what is wrong with a header, by stored field."""
-    return _problems(contract.AuthHttpHeader, header_plain(header))
-
-
-def field_of(path: str) -> str:
-    """Give the stored field of a path of ``contract.Server``: what a form shows the error at."""
-    head, _, rest = path.partition(".")
-    head = re.sub(r"\[\d+\]$", "", head)
-    rest = re.sub(r"(\[\d+\].*)?$", "", rest)
-    if head == "auth_http":
-        return "auth_http_backups" if rest == "backups" else _AUTH_HTTP.get(rest, head)
-    if head == "resolver":
-        return _RESOLVER.get(rest, head)
-    return rest if head in ("front_tls", "back_tls") and rest else head
-
-
-def _word(plain: dict[str, Any], path: str) -> str:
-    """Give the one word of a list that a problem is about."""
-    found = re.fullmatch(r"(?:(front_tls|back_tls)\.)?(\w+)\[(\d+)\]", path)
-    words = (plain.get(found[1], {}) if found[1] else plain).get(found[2]) if found else None
-    return str(words[int(found[3])]) if found and words else ""
-
-
-def _problems(kind: type, plain: dict[str, Any]) -> Problems:
-    try:
-        decode(kind, plain)
-    except Invalid as invalid:
-        found: Problems = {}
-        for problem in invalid.problems:
-            message = f"{problem.message[:1].upper()}{problem.message[1:]}."
-            word = _word(plain, problem.path)
-            if word:
-                message = f"“{word}” {problem.message}."
-            found.setdefault(field_of(problem.path), []).append(message)
-        return found
-    return {}

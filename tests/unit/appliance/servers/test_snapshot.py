@@ -10,7 +10,7 @@ from django.test.utils import CaptureQueriesContext
 
 from appliance.certs import services as certs
 from appliance.publish import draft
-from appliance.servers import queries, services, snapshot
+from appliance.servers import problems, queries, services, snapshot
 from appliance.servers.choices import AuthService
 from appliance.servers.models import (
     AuthHttpHeader,
@@ -242,7 +242,7 @@ def test_a_wrong_auth_http_is_refused(text: str) -> None:
     ],
 )
 def test_a_path_of_the_contract_is_a_field_of_the_form(path: str, field: str) -> None:
-    assert snapshot.field_of(path) == field
+    assert problems.field_of(path) == field
 
 
 def test_a_secret_of_a_row_not_yet_saved_can_be_read() -> None:
