@@ -159,9 +159,7 @@ def write_record(  # noqa: PLR0913  (a record; names would cost as much as the l
     to_front = to_back = 0
     if relayed is not None:
         to_front, to_back = relayed
-        relay = total - credentials - auth - connect - to_login
-        if relay < 0:
-            relay = 0
+        relay = max(0, total - credentials - auth - connect - to_login)
     seconds = int(started_at)
     block.access.write(
         _LINE
