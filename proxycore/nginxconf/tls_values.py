@@ -191,7 +191,14 @@ def _parse_conf_command(statement: Statement, _: Report) -> tuple[ConfCommand, .
     return (ConfCommand(name=name, value=value),)
 
 
-_PROXY_SSL: Final = {"on": "implicit", "off": "none", "starttls": "starttls"}
+_PROXY_SSL: Final = {
+    "on": "implicit",
+    "off": "none",
+    "starttls": "starttls",
+    "implicit": "implicit",
+    "none": "none",
+}
+"""Words and what they mean; the first of a meaning is written."""
 
 
 def _parse_proxy_ssl(statement: Statement, _: Report) -> str:
@@ -202,7 +209,7 @@ def _parse_proxy_ssl(statement: Statement, _: Report) -> str:
 
 
 def _write_proxy_ssl(value: str) -> Iterable[str]:
-    return (word for word, meant in _PROXY_SSL.items() if meant == value)
+    return (next(word for word, meant in _PROXY_SSL.items() if meant == value),)
 
 
 def _parse_pin(statement: Statement, _: Report) -> tuple[str, ...]:

@@ -169,7 +169,7 @@ BACK_TLS = (
     Case(
         name="proxy_ssl",
         setting="back_tls.proxy_ssl",
-        takes={"on": "implicit", "STARTTLS": "starttls", "off": "none"},
+        takes={"on": "implicit", "STARTTLS": "starttls", "off": "none", "implicit": "implicit"},
         refuses={"yes": 'invalid value "yes"', "": ""},
     ),
     _flag("back_tls", "proxy_ssl_verify"),
