@@ -5,7 +5,7 @@
 
 import sys
 from collections.abc import Callable
-from dataclasses import MISSING, Field, fields
+from dataclasses import MISSING, Field, fields, is_dataclass
 from enum import Enum
 from types import NoneType
 from typing import Any, get_args, get_type_hints
@@ -25,6 +25,7 @@ from proxycore.contract.snapshot import (
     Server,
     Snapshot,
 )
+from proxycore.contract.tls import BackTls, Certificate, ConfCommand, FrontTls
 from proxycore.dialogue.states import MOVES, State
 from proxycore.nginxconf.table import ROWS
 from tests.checks.tree import ROOT
@@ -36,6 +37,10 @@ _SECTIONS: tuple[tuple[type, str, str], ...] = (
     (Listen, "Listener", "One socket of a server block (`listens`)."),
     (AuthHttp, "Auth service", "Who decides about logins (`auth_http`)."),
     (AuthHttpHeader, "Header of auth requests", "One of the auth service's `headers`."),
+    (FrontTls, "TLS towards clients", "For sockets with `ssl`, and for STARTTLS (`front_tls`)."),
+    (Certificate, "Certificate", "One of the `certificates` of TLS towards clients."),
+    (BackTls, "TLS towards mail servers", "Where the auth service says nothing else (`back_tls`)."),
+    (ConfCommand, "OpenSSL command", "One of `ssl_conf_command` or `proxy_ssl_conf_command`."),
     (Process, "Process", "The daemon itself (`process`)."),
     (ErrorLog, "Log", "One of the process's `error_logs`."),
     (AccessLog, "Access log", "One of the `access_logs`; [access-log.md](access-log.md)."),
@@ -188,12 +193,23 @@ PAGES: dict[str, Callable[[], str]] = {
 }
 
 
+_BELOW = {
+    AuthHttp: "auth-service",
+    FrontTls: "tls-towards-clients",
+    BackTls: "tls-towards-mail-servers",
+}
+
+
 def _default(field: "Field[Any]") -> str:
     if field.default is MISSING:
         return "required" if field.default_factory is MISSING else "–"
     value = field.default
     if isinstance(value, bool):
         return "on" if value else "off"
+    if is_dataclass(value):
+        return "–"
+    if isinstance(value, Secret):
+        return "none"
     if isinstance(value, tuple):
         return " ".join(f"`{word}`" for word in value) or "none"
     return f"`{value}`" if value != "" else "none"
@@ -210,20 +226,28 @@ def _allowed(setting: Setting, hint: Any) -> str:
     if hint is int:
         low = 0 if setting.minimum is None else setting.minimum
         return f"≥ {low}" if setting.maximum is None else f"{low} – {setting.maximum}"
-    if hint is AuthHttp:
-        return "[see below](#auth-service)"
+    if hint in _BELOW:
+        return f"[see below](#{_BELOW[hint]})"
     if hint is Secret:
         return "text, kept secret"
     return "text" if hint is str else "list"
 
 
+_PREFIX = {
+    AuthHttp: "auth_http.",
+    Process: "process.",
+    FrontTls: "front_tls.",
+    BackTls: "back_tls.",
+}
+
+
 def _directive(cls: type, name: str, setting: Setting) -> str:
-    prefix = {AuthHttp: "auth_http.", Process: "process."}.get(cls, "")
+    prefix = _PREFIX.get(cls, "")
     found = [
         f"`{row.name}`{'*' if row.ours else ''}"
         for row in ROWS
         if row.field == f"{prefix}{name}" and not row.deprecated
-        if cls in (Server, AuthHttp, Process)
+        if cls in (Server, *_PREFIX)
     ]
     return ", ".join(found) or (f"`{setting.directive}`" if setting.directive else "–")
 
