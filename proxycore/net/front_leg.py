@@ -14,7 +14,7 @@ from proxycore.dialogue.events import Event, FrontBytes, FrontClosed
 from proxycore.dialogue.session import Session
 from proxycore.net.access import Course
 from proxycore.net.door import Door
-from proxycore.net.log import LEVELS, line, whereabouts
+from proxycore.net.log import LEVELS, USING_STARTTLS, line, whereabouts
 from proxycore.net.reactor import BROKEN, READ, WRITE
 from proxycore.net.sockets import READ_BYTES
 from proxycore.net.timers import Timer
@@ -206,5 +206,8 @@ class FrontLeg:
         if LEVELS[level] <= log.threshold:
             machine = self._machine
             login, auth_session = (machine.login, machine.auth_session) if machine else (b"", "")
-            where = whereabouts(self.client_ip, self.listen, login, self._upstream, auth_session)
+            client = self.client_ip
+            if self._front_tls is not None and not self.door.secured:
+                client += USING_STARTTLS
+            where = whereabouts(client, self.listen, login, self._upstream, auth_session)
             log.write(level, line(self.number, message, where, action))

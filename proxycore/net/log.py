@@ -20,6 +20,9 @@ LEVELS: Final[dict[str, int]] = {
 }
 """Severity by name, nginx's numbers: the smaller the graver."""
 
+USING_STARTTLS: Final = " using starttls"
+"""What follows a client's address from STARTTLS on (nginx)."""
+
 INFO: Final = LEVELS["info"]
 DEBUG: Final = LEVELS["debug"]
 

@@ -406,10 +406,15 @@ class Relay:
             (self._to_front.count, self._to_back.count),
         )
 
+    @property
+    def _shown_client(self) -> str:
+        """The client as log lines have it."""
+        return self._client
+
     def _log_end(self, reason: CloseReason) -> None:
         message, action = _LAST_WORDS.get(reason, ("proxied session done", ""))
         where = whereabouts(
-            self._client, self._listen, self._login, self._upstream, self._auth_session
+            self._shown_client, self._listen, self._login, self._upstream, self._auth_session
         )
         text = line(self.number, message, where, action)
         self._block.log.write("info", text)

@@ -1,6 +1,7 @@
 """A client's connection: we are the TLS server."""
 
 from collections.abc import Callable
+from sys import intern
 from typing import Final
 
 from proxycore.net.tls.certificate import facts_of
@@ -101,8 +102,9 @@ class FrontTlsEndpoint(Endpoint):
                 why = string(crypto.X509_verify_cert_error_string(code))
                 verify = f"FAILED:{why}" if code else "SUCCESS"
         return Handshake(
-            protocol=string(ssl.SSL_get_version(pointer)),
-            cipher=string(ssl.SSL_CIPHER_get_name(ssl.SSL_get_current_cipher(pointer))),
+            # thousands of sessions have the same two
+            protocol=intern(string(ssl.SSL_get_version(pointer))),
+            cipher=intern(string(ssl.SSL_CIPHER_get_name(ssl.SSL_get_current_cipher(pointer)))),
             server_name=self.server_name,
             alpn=agreed_alpn(pointer),
             resumed=bool(ssl.SSL_session_reused(pointer)),

@@ -16,6 +16,7 @@ from contextlib import suppress
 from typing import Any, Final
 
 from proxycore.contract.reasons import CloseReason
+from proxycore.net.log import USING_STARTTLS
 from proxycore.net.relay import Flow, Relay
 from proxycore.net.tls.endpoint import Endpoint, Phase
 
@@ -57,6 +58,15 @@ class TlsRelay(Relay):
         self.start(to_front, to_back)
         if not self.over and (waiting[0] or waiting[1]):
             self._remask()
+
+    @property
+    def _shown_client(self) -> str:
+        listens = self._block.server.listens
+        if self._front_tls is None or any(
+            listen.ssl for listen in listens if listen.key == self._listen
+        ):
+            return self._client
+        return self._client + USING_STARTTLS
 
     def _opener(self, flow: Flow) -> Endpoint | None:
         return self._front_tls if flow is self._to_back else self._back_tls

@@ -106,6 +106,10 @@ def test_a_session_is_relayed_sealed_on_the_one_leg_and_plain_on_the_other(
     mail.close()
     client.expect_end()
     expect_closed(house, CloseReason.DONE)
+    lines = [text for _, text in house.log.lines if "logged in" in text or "session done" in text]
+    assert len(lines) == 2
+    how = "" if implicit else " using starttls"
+    assert all(f"client: 127.0.0.1{how}, server: " in line for line in lines)
 
 
 def test_plain_sessions_are_relayed_as_ever_where_starttls_is_offered(house: House) -> None:
