@@ -38,6 +38,7 @@ _SIGNALS_OF_OURS: Final = (
     DUMP_SIGNAL,
 )
 _STDERR_BYTES = 65_536
+_SHARED: Final = ("server", "protocol", "client", "listen", "backend")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -228,7 +229,7 @@ class WorkerProcess:
             report = Report(
                 counts=message["counts"],
                 gauges=message["gauges"],
-                opened=[SessionRecord(**plain) for plain in message["opened"]],
+                opened=[_record(plain) for plain in message["opened"]],
                 counted=[SessionBytes(**plain) for plain in message["counted"]],
                 closed=message["closed"],
             )
@@ -307,3 +308,10 @@ def _spawn(pipe: socket.socket) -> "tuple[subprocess.Popen[bytes], int]":
         popen.kill()
         popen.communicate()
         raise
+
+
+def _record(plain: dict[str, Any]) -> SessionRecord:
+    """Read a record; what thousands of sessions have in common is kept once, not once for each."""
+    for name in _SHARED:
+        plain[name] = sys.intern(plain[name])
+    return SessionRecord(**plain)

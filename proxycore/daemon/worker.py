@@ -14,7 +14,7 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 from proxycore.contract.binding import bindings
@@ -36,6 +36,9 @@ IMPORTED_EARLY: Final = (encodings.idna, ipaddress)
 
 REPORT_S: Final = 1.0
 """How often a worker reports; the supervisor replaces one that misses ten."""
+
+PER_REPORT: Final = 250
+"""Changes of each kind in one report; more become several reports."""
 
 MAX_UNSENT_BYTES: Final = 4 * 1024 * 1024
 """What may wait for a supervisor that does not read, before reports and lines are held back."""
@@ -210,20 +213,26 @@ class Worker:
 
     def _report(self) -> None:
         if self._outbox.pending_bytes <= MAX_UNSENT_BYTES:
-            self._send(self._state())
+            for report in self._reports():
+                self._send(report)
         self._later(REPORT_S, self._report)
 
-    def _state(self) -> Message:
+    def _reports(self) -> Iterator[Message]:
+        """Give what there is to tell, in pieces: the totals, which may be said twice, and changes.
+
+        One piece of all that thousands of logins a second leave would, while it is composed and
+        read, take more memory than the sessions do.
+        """
         ledger = self.engine.ledger
-        opened, counted, closed = ledger.take_changes()
-        return {
-            "type": "report",
-            "counts": ledger.counts,
-            "gauges": ledger.gauges(),
-            "opened": encode(opened),
-            "counted": encode(counted),
-            "closed": closed,
-        }
+        for opened, counted, closed in in_pieces(*ledger.take_changes()):
+            yield {
+                "type": "report",
+                "counts": ledger.counts,
+                "gauges": ledger.gauges(),
+                "opened": encode(opened),
+                "counted": encode(counted),
+                "closed": closed,
+            }
 
     # --- frames -------------------------------------------------------------------------------
 
@@ -356,7 +365,8 @@ class Worker:
             if self._engine is not None:
                 self._outbox.put({"type": "log", "lines": self._log.take()})
                 self._put_records()
-                self._outbox.put(self._state())
+                for report in self._reports():
+                    self._outbox.put(report)
                 self._outbox.flush()
                 self._engine.close()
         except OSError:
@@ -366,6 +376,12 @@ class Worker:
             self._decoder.close()
             self._pipe.close()
             self._reactor.shut()
+
+
+def in_pieces(*changes: list[Any]) -> Iterator[list[list[Any]]]:
+    """Cut lists into pieces of at most ``PER_REPORT`` each, side by side; at least one of each."""
+    for at in range(0, max(1, *map(len, changes)), PER_REPORT):
+        yield [change[at : at + PER_REPORT] for change in changes]
 
 
 def main() -> None:

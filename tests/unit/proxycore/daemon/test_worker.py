@@ -2,7 +2,7 @@
 
 from proxycore.contract.snapshot import ErrorLog
 from proxycore.daemon import worker
-from proxycore.daemon.worker import WorkerLog
+from proxycore.daemon.worker import PER_REPORT, WorkerLog, in_pieces
 from tests.unit.proxycore.daemon.test_logs import naming
 
 
@@ -53,3 +53,12 @@ def test_a_block_s_log_has_its_own_threshold_and_says_whose_a_line_is() -> None:
     assert log.of("chatty") is chatty
     log.use(naming(ErrorLog(level="error")))
     assert chatty.threshold == log.threshold
+
+
+def test_a_report_without_changes_is_one_and_many_changes_are_several() -> None:
+    assert list(in_pieces([], [])) == [[[], []]]
+    many, few = list(range(2 * PER_REPORT + 1)), ["a"]
+    pieces = list(in_pieces(many, few, []))
+    assert [len(piece[0]) for piece in pieces] == [PER_REPORT, PER_REPORT, 1]
+    for i, whole in enumerate((many, few, [])):
+        assert [one for piece in pieces for one in piece[i]] == whole
