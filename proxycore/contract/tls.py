@@ -45,12 +45,21 @@ class Certificate:
     )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class ConfCommand:
     """One command given to OpenSSL as it is."""
 
     name: str = setting("Command.", directive="ssl_conf_command", pattern=r"[!-~]+")
-    value: str = setting("Its value.", directive="ssl_conf_command", pattern=_WORDS)
+    value: str = setting(
+        "Its value; of `Certificate` and `PrivateKey` a path, or `data:` and PEM text.",
+        directive="ssl_conf_command",
+        pattern=rf"{_WORDS}|{DATA}{_FILE}",
+    )
+
+    def __repr__(self) -> str:
+        # content may be a key
+        value = DATA if self.value.startswith(DATA) else self.value
+        return f"ConfCommand(name={self.name!r}, value={value!r})"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -28,6 +28,14 @@ def test_settings_go_to_json_and_back() -> None:
     assert decode(BackTls, encode(back, reveal=True)) == back
 
 
+def test_commands_may_have_content_which_is_not_shown() -> None:
+    command = ConfCommand(name="PrivateKey", value="data:-----BEGIN KEY-----\nsesame\n")
+    assert decode(ConfCommand, encode(command)) == command
+    assert "sesame" not in repr(FrontTls(ssl_conf_command=(command,)))
+    with pytest.raises(Invalid):
+        decode(ConfCommand, {"name": "Options", "value": "a\nb"})
+
+
 def test_keys_are_not_shown() -> None:
     front = FrontTls(
         certificates=(PAIR,),
