@@ -1,11 +1,13 @@
 """Every test here runs once for each proxy: nginx proves the test, the test proves ours."""
 
 from collections.abc import Generator
+from pathlib import Path
 from typing import Final
 
 import pytest
 
 from tests.support import proxies
+from tests.support.pki import self_signed
 from tests.support.stub_backends import ImapStub, Pop3Stub, SmtpStub
 
 PENDING: Final[tuple[str, ...]] = ()
@@ -38,6 +40,14 @@ def _kinds(item: pytest.Item) -> list[str]:
     ):
         kinds.append(proxies.NGINX)
     return kinds
+
+
+@pytest.fixture(scope="session")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Give files with a certificate for localhost: ``@CRT@`` and ``@KEY@`` of a configuration."""
+    pair = self_signed("localhost")
+    crt, key = pair.write(tmp_path_factory.mktemp("certificate"), "localhost")
+    return {"CRT": crt, "KEY": key}
 
 
 @pytest.fixture(scope="module")

@@ -2,12 +2,14 @@
 
 import contextlib
 from collections.abc import Callable, Generator
+from pathlib import Path
 
 import pytest
 
 from tests.peer.numbered import like
 from tests.peer.stage import Stage, staged, to
 from tests.support import stub_dns
+from tests.support.strangers import trusting
 from tests.support.stub_auth import Answer, Request
 from tests.support.stub_backends import SmtpStub
 from tests.support.stub_dns import CNAME, DNAME, PTR, Failure, Question, Record, StubDns
@@ -26,6 +28,14 @@ _MAIL = """
     server { listen @5@; protocol smtp; resolver @UNCOMPRESSED@; }
     server { listen @6@; protocol smtp; resolver @DNAME@; resolver_timeout 1s; }
     server { listen @7@; protocol smtp; resolver @BOTH@; }
+    server {
+        listen @8@ ssl;
+        protocol smtp;
+        resolver @EMPTY@;
+        resolver_timeout 1s;
+        ssl_certificate @CRT@;
+        ssl_certificate_key @KEY@;
+    }
 """
 _HOST = "a.example.net"
 _REVERSE = stub_dns.reverse("127.0.0.1")
@@ -70,7 +80,9 @@ _ZONES: dict[str, _Decide] = {
 
 
 @pytest.fixture(scope="module")
-def stage(kind: str, smtp_backend: SmtpStub) -> Generator[Stage, None, None]:
+def stage(
+    kind: str, smtp_backend: SmtpStub, certificate: dict[str, Path]
+) -> Generator[Stage, None, None]:
     def decide(request: Request) -> Answer:
         host = request["Client-Host"]
         status = host if "UNAVAIL" in host else "OK"
@@ -78,7 +90,7 @@ def stage(kind: str, smtp_backend: SmtpStub) -> Generator[Stage, None, None]:
 
     with contextlib.ExitStack() as stack:
         servers = {name: stack.enter_context(StubDns(zone)) for name, zone in _ZONES.items()}
-        words = {name: server.address for name, server in servers.items()}
+        words = {name: server.address for name, server in servers.items()} | certificate
         yield stack.enter_context(staged(kind, _MAIL, decide, words=words))
 
 
@@ -130,3 +142,13 @@ def test_07_an_alias_is_not_followed(stage: Stage) -> None:
     # nginx's own test marks this as to be done: it wants a name, and gets this from nginx
     with stage.smtp(4) as talk:
         like(7, _rcpt(talk), "TEMPUNAVAIL")
+
+
+def test_11_input_while_the_name_is_looked_up_is_kept(stage: Stage) -> None:
+    with Smtp(stage.ports[7]) as talk:
+        talk.seal(trusting())
+        talk.send("EHLO example.com")
+        like(11, talk.line(), "^220 ")
+        like(11, talk.line(), "^250 ")
+        like(11, talk.ask("MAIL FROM:<test@example.com> SIZE=100"), talk.ok)
+        like(11, talk.ask("RCPT TO:<test@example.com>"), "TEMPUNAVAIL")

@@ -12,6 +12,7 @@ COUNTS = {
     "mail_capability": 17,
     "mail_error_log": 30,
     "mail_imap": 31,
+    "mail_imap_ssl": 13,
     "mail_max_errors": 18,
     "mail_pop3": 28,
     "mail_proxy_protocol": 8,
@@ -20,17 +21,17 @@ COUNTS = {
     "mail_smtp": 41,
     "mail_smtp_greeting_delay": 2,
     "mail_smtp_xclient": 6,
+    "mail_ssl": 19,
+    "mail_ssl_conf_command": 3,
+    "mail_ssl_session_reuse": 7,
     "worker_shutdown_timeout_mail": 4,
 }
 """Numbered assertions of each script."""
 
-WITH_TLS = {"mail_capability": {3, 4, *range(9, 15), 16, 17}, "mail_resolver": {11}}
-"""Asserted where TLS is tested."""
-
 
 @pytest.mark.parametrize("name", COUNTS)
 def test_every_number_is_asserted(name: str) -> None:
-    wanted = set(range(1, COUNTS[name] + 1)) - WITH_TLS.get(name, set())
+    wanted = set(range(1, COUNTS[name] + 1))
     assert _numbers(_HERE / f"test_{name}.py") == wanted
 
 

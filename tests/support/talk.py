@@ -4,6 +4,7 @@ import base64
 import contextlib
 import re
 import socket
+import ssl
 from types import TracebackType
 from typing import ClassVar, Self
 
@@ -41,16 +42,36 @@ class Talk:
         self._file = self.socket.makefile("rb")
 
     @classmethod
-    def greeted(cls, port: int) -> Self:
-        """Connect and read the greeting."""
+    def greeted(cls, port: int, tls: ssl.SSLContext | None = None, name: str = "") -> Self:
+        """Connect and read the greeting, inside TLS if there is a context."""
         talk = cls(port)
         try:
+            if tls is not None:
+                talk.seal(tls, name)
             greeting = talk.line()
             assert re.search(cls.ok, greeting), f"greeted by {greeting!r}"
         except BaseException:
             talk.close()
             raise
         return talk
+
+    def seal(
+        self, context: ssl.SSLContext, name: str = "", *, session: ssl.SSLSession | None = None
+    ) -> Self:
+        """Shake hands; what follows is inside TLS. ``name`` is that of the server."""
+        self._file.close()
+        # closed by this when the handshake fails
+        self.socket = context.wrap_socket(
+            self.socket, server_hostname=name or None, session=session
+        )
+        self._file = self.socket.makefile("rb")
+        return self
+
+    @property
+    def tls(self) -> ssl.SSLSocket:
+        """The socket, once it is sealed."""
+        assert isinstance(self.socket, ssl.SSLSocket)
+        return self.socket
 
     def send(self, *lines: str) -> None:
         """Send complete lines, all in one write."""
