@@ -276,6 +276,18 @@ def test_one_deadline_covers_everything(house: House, partial: bytes) -> None:
     assert house.reactor.timer_count == 1
 
 
+def test_every_question_has_a_deadline_of_its_own(house: House) -> None:
+    desk = Desk(house, timeout_ms=300)
+    desk.ask()
+    begun = house.reactor.now
+    house.pump(lambda: house.reactor.now > begun + 0.2, "a while")
+    desk.ask()
+    second = house.reactor.now
+    house.pump(lambda: len(desk.verdicts) == 2, "both deadlines")
+    assert house.reactor.now >= second + 0.3
+    assert house.reactor.timer_count == 1
+
+
 def test_a_cancelled_question_leaves_nothing(house: House, desk: Desk) -> None:
     exchange = desk.ask()
     auth, _ = house.asked()
