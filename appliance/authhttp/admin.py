@@ -17,7 +17,7 @@ class CallerSecretForm(SecretModelForm):
         """All fields."""
 
         model = CallerSecret
-        fields = ("name", "header", "secret", "enabled")
+        fields = ("name", "header", "secret", "proxy_smtp_auth", "enabled")
 
     def _post_clean(self) -> None:
         super()._post_clean()  # type: ignore[misc]
@@ -29,7 +29,7 @@ class CallerSecretAdmin(PostroadAdmin):
     """Who may ask the auth service besides our own nodes."""
 
     form = CallerSecretForm
-    list_display = ("name", "header", "enabled")
+    list_display = ("name", "header", "proxy_smtp_auth", "enabled")
     list_filter = ("enabled",)
     search_fields = ("name", "header")
 

@@ -1,4 +1,4 @@
-"""May this caller ask? Anybody else could try passwords here past every limit of the proxy.
+"""Who asks? Strangers could try passwords here past every limit of the proxy.
 
 A node proves itself with its token, which the fleet app knows how to check; other proxies with a
 header secret. A refusal takes the same way whatever was sent: both look-ups are made, every secret
@@ -9,6 +9,7 @@ import hmac
 import secrets
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Final
 
 from appliance.authhttp.models import CallerSecret
@@ -16,6 +17,19 @@ from proxycore.contract.authhttp import NODE_TOKEN_HEADER
 
 NodeCheck = Callable[[str], bool]
 """Tells whether a token belongs to a node that may ask. Must not vary in time with the token."""
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Somebody who may ask."""
+
+    obeys_proxy_auth: bool
+    """Logs in at an SMTP server with the client's password when it is told to (or always), and
+    then names no login in XCLIENT. Nobody else may be told of a login that nobody has verified."""
+
+
+NODE: Final = Caller(obeys_proxy_auth=True)
+"""One of ours."""
 
 RECOGNISED_S: Final = 2.0
 _MOST_RECOGNISED: Final = 10_000
@@ -29,12 +43,12 @@ def register_node_check(check: NodeCheck) -> None:
     _node_checks[:] = [check]
 
 
-def may_ask(headers: Mapping[str, bytes]) -> bool:
-    """Tell whether these headers (lower-case names) come from somebody who may ask."""
+def who_asks(headers: Mapping[str, bytes]) -> Caller | None:
+    """Tell from whom these headers (lower-case names) are. None: a stranger."""
     token = headers.get(_NODE_TOKEN, b"")
     # an unknown token costs the same look-up as none, so there is always one
     is_node = _is_node(token)
-    return (is_node and bool(token)) or _holds_secret(headers)
+    return NODE if is_node and token else _holder(headers)
 
 
 class Doorkeeper:
@@ -49,35 +63,36 @@ class Doorkeeper:
         self._clock = clock
         self._until: dict[bytes, float] = {}
 
-    def may_ask(self, headers: Mapping[str, bytes]) -> bool:
-        """Tell whether these headers (lower-case names) come from somebody who may ask."""
+    def who_asks(self, headers: Mapping[str, bytes]) -> Caller | None:
+        """Tell from whom these headers (lower-case names) are. None: a stranger."""
         token = headers.get(_NODE_TOKEN, b"")
         if not token:
-            return may_ask(headers)
+            return who_asks(headers)
         digest = hmac.digest(self._key, token, "sha256")
         now = self._clock()
         if self._until.get(digest, 0.0) > now:
-            return True
-        if not may_ask(headers):
+            return NODE
+        caller = who_asks(headers)
+        # a good header secret beside a bad token does not make the token good
+        if caller is not NODE:
             self._until.pop(digest, None)
-            return False
+            return caller
         if len(self._until) >= _MOST_RECOGNISED:
             self._until.clear()
-        # a good header secret beside a bad token must not make the token good
-        if _is_node(token):
-            self._until[digest] = now + RECOGNISED_S
-        return True
+        self._until[digest] = now + RECOGNISED_S
+        return NODE
 
 
 def _is_node(token: bytes) -> bool:
     return [check(token.decode("latin-1")) for check in _node_checks] == [True]
 
 
-def _holds_secret(headers: Mapping[str, bytes]) -> bool:
-    holds = False
+def _holder(headers: Mapping[str, bytes]) -> Caller | None:
+    held = []
     for known in CallerSecret.objects.filter(enabled=True):
         given = headers.get(known.header.lower(), b"")
-        # both operands are evaluated for every secret, whatever was found before
-        fits = hmac.compare_digest(given, known.secret.reveal().encode())
-        holds = holds or (fits and bool(given))
-    return holds
+        # every secret is compared, whatever was found before
+        if hmac.compare_digest(given, known.secret.reveal().encode()) and given:
+            held.append(known)
+    # one secret in two rows: both have to say so
+    return Caller(all(one.proxy_smtp_auth for one in held)) if held else None

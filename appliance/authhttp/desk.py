@@ -93,7 +93,7 @@ class Desk:
         self._quick.submit(lambda: self._begin(raw, reply))
 
     def _begin(self, raw: views.RawHeaders, reply: Done) -> None:
-        begun = _guarded(lambda: views.begin(raw, self._doorkeeper.may_ask))
+        begun = _guarded(lambda: views.begin(raw, self._doorkeeper.who_asks))
         if isinstance(begun, views.Unfinished):
             self._go_on(begun, reply)
         else:

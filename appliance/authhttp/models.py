@@ -21,6 +21,14 @@ class CallerSecret(models.Model):
     secret = EncryptedTextField(
         help_text="Value of the header; at least 16 characters. Stored encrypted, never shown.",
     )
+    proxy_smtp_auth = models.BooleanField(
+        "logs in at SMTP servers",
+        default=False,
+        help_text="On: all its SMTP server blocks have “proxy_smtp_auth on”, as in nginx, so that"
+        " mail servers see the password. Off: a login whose password only a mail server knows is"
+        " refused over SMTP, since nobody would verify it. If this is on and proxy_smtp_auth is"
+        " not, anybody can send mail in the name of such a login.",
+    )
     enabled = models.BooleanField(default=True)
 
     class Meta:

@@ -12,6 +12,7 @@ from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import transaction
 
+from appliance.authhttp.callers import NODE, Caller
 from appliance.authhttp.models import CallerSecret
 from appliance.credentials import verify
 from appliance.credentials.certificates import ClientCertificate
@@ -57,7 +58,9 @@ class Open:
     conclude: Callable[[verify.Proof], Verdict]
 
 
-def begin(request: AuthRequest, certificate: ClientCertificate = _NO_CERTIFICATE) -> Verdict | Open:
+def begin(
+    request: AuthRequest, caller: Caller, certificate: ClientCertificate = _NO_CERTIFICATE
+) -> Verdict | Open:
     """Give the verdict on a login, or what is left to do for it."""
     if request.method == RECIPIENT:
         return _recipient(request)
@@ -69,14 +72,33 @@ def begin(request: AuthRequest, certificate: ClientCertificate = _NO_CERTIFICATE
     begun = verify.begin(asked, decision, certificate)
 
     def conclude(proof: verify.Proof) -> Verdict:
+        if _nobody_looks(proof, request.protocol, caller):
+            return refusal()
         return _verdict(request, asked, decision, proof)
 
-    return conclude(begun) if isinstance(begun, verify.Proof) else Open(begun, conclude)
+    if isinstance(begun, verify.Pending):
+        return Open(begun, conclude)
+    if _nobody_looks(begun, request.protocol, caller):
+        return refuse(request)
+    return conclude(begun)
 
 
-def answer(request: AuthRequest, certificate: ClientCertificate = _NO_CERTIFICATE) -> Verdict:
+def _nobody_looks(proof: verify.Proof, protocol: Protocol, caller: Caller) -> bool:
+    """Tell whether the client would be let in without anybody having looked at its password.
+
+    IMAP and POP3 servers are always given it, SMTP servers only by who does as he is told.
+    """
+    is_left_to_smtp = proof.answer is Answer.UNSAID and protocol is Protocol.SMTP
+    return is_left_to_smtp and not caller.obeys_proxy_auth
+
+
+def answer(
+    request: AuthRequest,
+    caller: Caller = NODE,
+    certificate: ClientCertificate = _NO_CERTIFICATE,
+) -> Verdict:
     """Give the verdict on a login, however long it takes."""
-    begun = begin(request, certificate)
+    begun = begin(request, caller, certificate)
     if isinstance(begun, Open):
         return begun.conclude(verify.complete(begun.pending))
     return begun
@@ -92,9 +114,11 @@ def _verdict(
 ) -> Verdict:
     if proof.answer is Answer.AWAY:
         return try_later(request.protocol)
-    if proof.answer is Answer.WRONG or decision.host is None:
+    if proof.answer not in (Answer.RIGHT, Answer.UNSAID) or decision.host is None:
         return refusal()
     found = _way(decision.host, request.protocol)
+    if proof.answer is Answer.UNSAID and request.protocol is Protocol.SMTP:
+        found.proxy_auth = True
     found.login = None if asked is request else asked.login
     found.password = None if proof.password is None else proof.password.reveal().encode()
     found.cache_ttl_s = proof.expires_in_s

@@ -45,14 +45,16 @@ class Unfinished:
 
 
 def begin(
-    raw: RawHeaders, may_ask: Callable[[Mapping[str, bytes]], bool] = callers.may_ask
+    raw: RawHeaders,
+    who_asks: Callable[[Mapping[str, bytes]], callers.Caller | None] = callers.who_asks,
 ) -> Reply | Unfinished:
     """Answer one request, or give what is left to do for it. Works on the database.
 
     Nothing a caller sends may raise.
     """
     headers, is_ambiguous = _collect(raw)
-    if not may_ask(headers):
+    caller = who_asks(headers)
+    if caller is None:
         return FORBIDDEN
     if is_ambiguous:
         return BAD_REQUEST
@@ -62,7 +64,7 @@ def begin(
         request = read_request(headers)
     except ValueError:
         return Unfinished(services.refuse(_NONSENSE), _NONSENSE.protocol)
-    begun = services.begin(request, ClientCertificate.read(headers))
+    begun = services.begin(request, caller, ClientCertificate.read(headers))
     if isinstance(begun, services.Open):
         return Unfinished(begun, request.protocol)
     return render(begun)

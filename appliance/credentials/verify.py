@@ -1,4 +1,4 @@
-"""Is this login who it says it is? The one place that decides it.
+"""Is this login who it says it is? The one place that decides it, or says that it cannot.
 
 ``begin`` is quick: it reads the database and the cache of what was verified before. What takes
 long, a slow hash or somebody else's answer, is given back as ``Pending`` for the caller to have
@@ -44,7 +44,7 @@ class Kind(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Proof:
-    """What came out. ``answer`` AWAY: cannot be said now."""
+    """What came out. Only ``answer`` RIGHT means that somebody has looked at the password."""
 
     answer: verifiers.Answer
     login: bytes | None = None
@@ -76,6 +76,7 @@ class Pending:
 
 _RIGHT: Final = Proof(verifiers.Answer.RIGHT)
 _WRONG: Final = Proof(verifiers.Answer.WRONG)
+_UNSAID: Final = Proof(verifiers.Answer.UNSAID)
 
 
 @lru_cache(maxsize=1)
@@ -120,14 +121,14 @@ def _plain(request: AuthRequest, decision: Decision) -> Proof | Pending:
     if decision.is_refused:
         return refusal(request)
     if account is None:
-        return _RIGHT
+        return _UNSAID
     if found is not None and _may_use(found, account, request):
         used = found.app_password
         writes.do(lambda: services.note_use(used, request.client_ip))
         return Proof(verifiers.Answer.RIGHT, password=found.secret, expires_in_s=_lifetime_s(found))
     if account.verifier_id is not None:
         return _ask(request, decision, account)
-    return _compare(request, account) if account.password_hash else _RIGHT
+    return _compare(request, account) if account.password_hash else _UNSAID
 
 
 def _may_use(found: queries.Found, account: Account, request: AuthRequest) -> bool:

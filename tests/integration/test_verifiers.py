@@ -153,6 +153,10 @@ def test_only_a_plain_refusal_is_a_wrong_password(
     ("verdict", "answer"),
     [
         ({"Auth-Status": "OK", "Auth-Server": "192.0.2.1", "Auth-Port": "143"}, Answer.RIGHT),
+        (
+            {"Auth-Server": "192.0.2.1", "Auth-Port": "25", "Auth-Proxy-Auth": "on"},
+            Answer.UNSAID,
+        ),
         ({"Auth-Status": "No such user", "Auth-Wait": "3"}, Answer.WRONG),
         ({"Auth-Status": "WAIT", "Auth-Wait": "3"}, Answer.AWAY),
         ({"Auth-Status": "OK"}, Answer.AWAY),

@@ -204,14 +204,16 @@ class Appliance(Program):
             TEST_PASSWORDS=json.dumps(dict(passwords)),
         )
 
-    def allow_auth_callers(self, header: str, secret: str) -> None:
+    def allow_auth_callers(
+        self, header: str, secret: str, *, proxy_smtp_auth: bool = False
+    ) -> None:
         """Let callers with this header secret use the auth view."""
         self.python(
             "import os\n"
             "from appliance.authhttp.models import CallerSecret\n"
             "known = CallerSecret.objects.filter(name='tests')\n"
             "caller = known.first() or CallerSecret(name='tests')\n"
-            f"caller.header = {header!r}\n"
+            f"caller.header, caller.proxy_smtp_auth = {header!r}, {proxy_smtp_auth}\n"
             "caller.secret = os.environ['TEST_SECRET']\n"
             "caller.save()",
             TEST_SECRET=secret,

@@ -38,7 +38,8 @@ class AuthHttpVerifier:
         except OSError:
             return Answer.AWAY
         if isinstance(verdict, AuthOk):
-            return Answer.RIGHT
+            # he leaves it to the mail server, and so must we (ADR-0022)
+            return Answer.UNSAID if verdict.proxy_auth else Answer.RIGHT
         return Answer.WRONG if isinstance(verdict, AuthFailed) else Answer.AWAY
 
 

@@ -14,6 +14,8 @@ class Answer(Enum):
     WRONG = "wrong"
     AWAY = "away"
     """He cannot be reached, or cannot say now: the client is asked to try again."""
+    UNSAID = "unsaid"
+    """Nobody has looked at it: the mail server that the login goes to has to."""
 
 
 @dataclass(frozen=True, slots=True)

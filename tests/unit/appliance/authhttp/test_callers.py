@@ -13,12 +13,17 @@ NODE = {"x-postroad-node-token": NODE_TOKEN.encode()}
 NGINX = {"x-ngx-auth-key": SECRET.encode()}
 
 
-def test_a_node_may_ask(db: None) -> None:
-    assert callers.may_ask(NODE)
+def test_a_node_may_ask_and_does_as_it_is_told(db: None) -> None:
+    assert callers.who_asks(NODE) == callers.Caller(obeys_proxy_auth=True)
 
 
-def test_who_holds_a_secret_may_ask(nginx: CallerSecret) -> None:
-    assert callers.may_ask(NGINX)
+def test_who_holds_a_secret_may_ask_and_does_what_the_operator_says(nginx: CallerSecret) -> None:
+    assert callers.who_asks(NGINX) == callers.Caller(obeys_proxy_auth=False)
+    nginx.proxy_smtp_auth = True
+    services.save_caller_secret(nginx)
+    assert callers.who_asks(NGINX) == callers.Caller(obeys_proxy_auth=True)
+    services.save_caller_secret(CallerSecret(name="the same", secret=SECRET))
+    assert callers.who_asks(NGINX) == callers.Caller(obeys_proxy_auth=False)
 
 
 @pytest.mark.parametrize(
@@ -36,13 +41,13 @@ def test_who_holds_a_secret_may_ask(nginx: CallerSecret) -> None:
     ],
 )
 def test_anybody_else_may_not(nginx: CallerSecret, headers: dict[str, bytes]) -> None:
-    assert not callers.may_ask(headers)
+    assert not callers.who_asks(headers)
 
 
 def test_a_secret_that_is_off_opens_nothing(nginx: CallerSecret) -> None:
     nginx.enabled = False
     services.save_caller_secret(nginx)
-    assert not callers.may_ask(NGINX)
+    assert not callers.who_asks(NGINX)
     services.delete_caller_secrets([nginx])
     assert not CallerSecret.objects.exists()
 
@@ -51,12 +56,12 @@ def test_an_empty_token_opens_nothing_even_if_a_check_took_it(
     db: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     callers.register_node_check(lambda token: True)
-    assert not callers.may_ask({})
+    assert not callers.who_asks({})
 
 
 def test_without_a_fleet_no_token_is_good(db: None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(callers, "_node_checks", [])
-    assert not callers.may_ask(NODE)
+    assert not callers.who_asks(NODE)
 
 
 def test_every_refusal_does_the_same_work(
@@ -76,7 +81,7 @@ def test_every_refusal_does_the_same_work(
         compared.clear()
         asked.clear()
         with CaptureQueriesContext(connection) as queries:
-            assert not callers.may_ask(headers)
+            assert not callers.who_asks(headers)
         assert (len(asked), len(compared), len(queries)) == (1, 2, 1), headers
 
 
@@ -104,13 +109,13 @@ def test_a_node_that_asked_a_moment_ago_is_recognised_for_a_moment(db: None) -> 
     callers.register_node_check(lambda token: asked.append(token) or token == NODE_TOKEN)  # type: ignore[func-returns-value]
     clock = Clock()
     doorkeeper = callers.Doorkeeper(clock)
-    assert doorkeeper.may_ask(NODE)
+    assert doorkeeper.who_asks(NODE)
     asked.clear()
-    assert doorkeeper.may_ask(NODE)
+    assert doorkeeper.who_asks(NODE)
     assert asked == []
     callers.register_node_check(lambda token: False)
     clock.now += callers.RECOGNISED_S
-    assert not doorkeeper.may_ask(NODE)
+    assert not doorkeeper.who_asks(NODE)
     assert callers.RECOGNISED_S < 5
 
 
@@ -118,8 +123,8 @@ def test_only_what_was_good_is_recognised(nginx: CallerSecret) -> None:
     doorkeeper = callers.Doorkeeper()
     wrong = {"x-postroad-node-token": b"another"}
     for _ in range(2):
-        assert not doorkeeper.may_ask(wrong)
-        assert not doorkeeper.may_ask({})
-    assert doorkeeper.may_ask({**wrong, **NGINX})
-    assert not doorkeeper.may_ask(wrong)
-    assert doorkeeper.may_ask(NGINX)
+        assert not doorkeeper.who_asks(wrong)
+        assert not doorkeeper.who_asks({})
+    assert doorkeeper.who_asks({**wrong, **NGINX})
+    assert not doorkeeper.who_asks(wrong)
+    assert doorkeeper.who_asks(NGINX) == callers.Caller(obeys_proxy_auth=False)

@@ -94,7 +94,7 @@ def test_a_full_queue_is_said_in_the_words_of_the_protocol_and_known_users_go_on
 def test_our_own_mistake_is_a_retryable_answer_and_quotes_nobody(
     desk: Desk, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    def fail(raw: Raw, may_ask: object) -> None:
+    def fail(raw: Raw, who_asks: object) -> None:
         raise RuntimeError("-".join(["canary", "login"]))
 
     monkeypatch.setattr(views, "begin", fail)
@@ -131,10 +131,10 @@ def test_a_connection_that_was_closed_meanwhile_is_opened_again(
 ) -> None:
     real, failures = views.begin, [OperationalError("the connection is closed")]
 
-    def begin(raw: Raw, may_ask: Any) -> Any:
+    def begin(raw: Raw, who_asks: Any) -> Any:
         if failures:
             raise failures.pop()
-        return real(raw, may_ask)
+        return real(raw, who_asks)
 
     monkeypatch.setattr(views, "begin", begin)
     (reply,) = _ask(desk, request(b"zoe", b"x"))

@@ -7,6 +7,7 @@ import pytest
 from django.conf import settings
 
 from appliance.authhttp import services
+from appliance.authhttp.callers import NODE, Caller
 from appliance.credentials import verify
 from appliance.routing import services as routing
 from appliance.routing.models import Account
@@ -17,17 +18,26 @@ from proxycore.contract.secret import Secret
 REFUSAL = AuthFailed(text=b"Invalid login or password", wait_s=settings.AUTH_WAIT_S)
 
 
-def _ask(login: bytes, password: bytes = b"pw", method: str = "plain") -> AuthOk | AuthFailed:
-    return services.answer(
-        AuthRequest(
-            protocol=Protocol.IMAP,
-            method=method,
-            login=login,
-            password=password,
-            attempt=1,
-            client_ip="192.0.2.7",
-        )
+NGINX = Caller(obeys_proxy_auth=False)
+
+
+def _ask(
+    login: bytes,
+    password: bytes = b"pw",
+    method: str = "plain",
+    *,
+    protocol: Protocol = Protocol.IMAP,
+    caller: Caller = NODE,
+) -> AuthOk | AuthFailed:
+    asked = AuthRequest(
+        protocol=protocol,
+        method=method,
+        login=login,
+        password=password,
+        attempt=1,
+        client_ip="192.0.2.7",
     )
+    return services.answer(asked, caller)
 
 
 @pytest.fixture
@@ -46,6 +56,30 @@ def test_a_right_password_is_let_in(accounts: None) -> None:
 def test_without_a_stored_password_the_mail_server_verifies(accounts: None) -> None:
     assert _ask(b"ann", b"anything") == AuthOk(server="192.168.1.22", port=143)
     assert _ask(b"unknown", b"anything") == AuthOk(server="192.168.1.33", port=143)
+
+
+@pytest.mark.parametrize("login", [b"ann", b"unknown"])
+def test_an_smtp_server_only_verifies_if_it_is_shown_the_password(
+    accounts: None, login: bytes
+) -> None:
+    """It would believe XCLIENT LOGIN, so nobody is told of a login who would send that."""
+    found = _ask(login, protocol=Protocol.SMTP)
+    assert isinstance(found, AuthOk)
+    assert found.proxy_auth is True
+    assert _ask(login, protocol=Protocol.SMTP, caller=NGINX) == REFUSAL
+    for protocol in (Protocol.IMAP, Protocol.POP3):
+        found = _ask(login, protocol=protocol, caller=NGINX)
+        assert isinstance(found, AuthOk)
+        assert found.proxy_auth is None
+
+
+@pytest.mark.parametrize("caller", [NODE, NGINX])
+def test_a_login_that_was_verified_here_needs_no_second_verification(
+    accounts: None, caller: Caller
+) -> None:
+    expected = AuthOk(server="192.168.1.33", port=25)
+    assert _ask(b"joe", b"right", protocol=Protocol.SMTP, caller=caller) == expected
+    assert _ask(b"joe", b"wrong", protocol=Protocol.SMTP, caller=caller) == REFUSAL
 
 
 @pytest.mark.parametrize(
@@ -84,6 +118,10 @@ def test_every_refusal_costs_one_verification(
     ):
         calls.clear()
         assert isinstance(_ask(login, b"wrong", method), AuthFailed)
+        assert len(calls) == 1, login
+    for login in (b"ann", b"unknown"):
+        calls.clear()
+        assert _ask(login, protocol=Protocol.SMTP, caller=NGINX) == REFUSAL
         assert len(calls) == 1, login
 
 

@@ -31,7 +31,6 @@ def _ok(server: bytes, port: bytes) -> views.Reply:
         (b"bob", b"pop3", b"192.168.1.33", b"110"),
         (b"carol", b"imap", b"192.168.1.22", b"143"),
         (b"dave", b"imap", b"192.168.1.33", b"143"),
-        (b"frank", b"smtp", b"192.168.1.22", b"25"),
         (b"grace", b"imap", b"192.168.1.22", b"143"),
         (b"Alice", b"imap", b"192.168.1.33", b"143"),
         (b"", b"pop3", b"192.168.1.33", b"110"),
@@ -41,6 +40,20 @@ def test_the_vectors_of_listing_15_2(
     listing: None, login: bytes, protocol: bytes, server: bytes, port: bytes
 ) -> None:
     assert views.answer(request(login, auth_protocol=protocol)) == _ok(server, port)
+
+
+@pytest.mark.parametrize(
+    ("login", "server"), [(b"frank", b"192.168.1.22"), (b"ZOE", b"192.168.1.33")]
+)
+def test_the_listing_s_vectors_for_smtp_once_somebody_has_verified_the_password(
+    listing: None, login: bytes, server: bytes
+) -> None:
+    """As in the listing, whose authuser() verifies; without an account nobody here would."""
+    asked = request(login, auth_protocol=b"smtp")
+    status, headers = _ok(server, b"25")
+    assert views.answer(asked) == (status, [*headers, (b"Auth-Proxy-Auth", b"on")])
+    routing.save_account(Account(login=login.decode()), password=Secret("pw"))
+    assert views.answer(asked) == (status, headers)
 
 
 def test_without_a_protocol_the_port_is_that_of_pop3(listing: None) -> None:
@@ -60,6 +73,17 @@ def test_nonsense_is_a_failure(listing: None, name: str) -> None:
 def test_nginx_is_answered_by_its_secret(listing: None, nginx: CallerSecret) -> None:
     raw = without(request(x_ngx_auth_key=SECRET.encode()), b"x-postroad-node-token")
     assert views.answer(raw) == _ok(b"192.168.1.22", b"143")
+
+
+def test_nginx_is_told_of_no_smtp_login_that_nobody_has_verified(
+    listing: None, nginx: CallerSecret
+) -> None:
+    more = {"auth_protocol": b"smtp", "x_ngx_auth_key": SECRET.encode()}
+    raw = without(request(**more), b"x-postroad-node-token")
+    assert views.answer(raw) == (200, FAILURE)
+    nginx.proxy_smtp_auth = True
+    services.save_caller_secret(nginx)
+    assert (b"Auth-Proxy-Auth", b"on") in views.answer(raw)[1]
 
 
 def test_anybody_else_gets_403_and_nothing_else(listing: None, nginx: CallerSecret) -> None:

@@ -155,9 +155,7 @@ def test_a_disk_that_is_full_is_told_once(logs, told) -> None:
     eventually(tried, "the failure is told")
     for _ in range(20):
         logs.write("a", b"one\n")
-    assert told.lines == [
-        ("alert", 'write() to "/dev/full" failed (28: No space left on device)')
-    ]
+    assert told.lines == [("alert", 'write() to "/dev/full" failed (28: No space left on device)')]
 
 
 def test_what_cannot_be_opened_is_a_problem_of_the_setting(logs, tmp_path) -> None:
