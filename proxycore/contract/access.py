@@ -12,6 +12,9 @@ from proxycore.contract.fields import setting
 MOST_LOGIN_BYTES: Final = 512
 """Of a login, in octets: a client may send megabytes, which a log has no use for."""
 
+MOST_FAULT_LETTERS: Final = 512
+"""Of a fault; a mail server's certificate may have a thousand names."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccessProxy:
@@ -85,3 +88,8 @@ class AccessRecord:
     bytes_to_back: int = setting("Octets relayed to the mail server.")
     ms: AccessPhases = setting("How long each phase took.")
     reason: str = setting("Why the session ended: see [reasons.md](reasons.md).")
+    fault: str = setting(
+        "What the error log says of it: the last message of level `error` or graver about this"
+        " session before login, or why TLS with the client came to nothing; cut after"
+        f" {MOST_FAULT_LETTERS} characters. Empty: none."
+    )

@@ -11,7 +11,7 @@ from struct import Struct
 from time import gmtime, strftime
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from proxycore.contract.access import MOST_LOGIN_BYTES
+from proxycore.contract.access import MOST_FAULT_LETTERS, MOST_LOGIN_BYTES
 from proxycore.contract.authhttp import ProxyFacts
 from proxycore.net.log import escaped, shown
 
@@ -68,6 +68,7 @@ class Course:
         "cached",
         "connected_at",
         "decided_at",
+        "fault",
         "method",
         "peer",
         "secured_at",
@@ -86,6 +87,8 @@ class Course:
         self.decided_at = 0.0
         self.connected_at = 0.0
         self.method = ""
+        self.fault = ""
+        """What was last said to be wrong with the session."""
         self.attempts = 0
         self.cached = False
 
@@ -144,10 +147,11 @@ def write_record(  # noqa: PLR0913  (a record; names would cost as much as the l
     kept: Kept,
     reason: str,
     relayed: tuple[int, int] | None = None,
+    fault: str = "",
 ) -> None:
     """Write the line of a session that has just ended.
 
-    relayed: octets to front and to back; None when it never came to that.
+    relayed: octets to front and to back; None when it never came to that. fault: not yet escaped.
     """
     proxy = front_tls = back_tls = "null"
     if not isinstance(kept, bytes):
@@ -155,11 +159,9 @@ def write_record(  # noqa: PLR0913  (a record; names would cost as much as the l
     tls, credentials, auth, connect, to_login, began_ms, attempts, method = _kept.unpack(kept)
     context = block.context
     total = int(context.reactor.now * 1000) - began_ms
-    relay: int | str = "null"
-    to_front = to_back = 0
-    if relayed is not None:
-        to_front, to_back = relayed
-        relay = max(0, total - credentials - auth - connect - to_login)
+    to_front, to_back = relayed or (0, 0)
+    before = credentials + auth + connect + to_login
+    relay = "null" if relayed is None else max(0, total - before)
     seconds = int(started_at)
     block.access.write(
         _LINE
@@ -189,6 +191,7 @@ def write_record(  # noqa: PLR0913  (a record; names would cost as much as the l
             relay,
             total,
             reason,
+            _quoted(escaped(fault[:MOST_FAULT_LETTERS])),
         )
     )
 
@@ -201,7 +204,7 @@ _LINE: Final = (
     '"login":%s,"auth_session":%s,"method":"%s","attempts":%d,"cached":%s,"backend":%s,'
     '"front_tls":%s,"back_tls":%s,"bytes_to_front":%d,"bytes_to_back":%d,'
     '"ms":{"tls":%s,"credentials":%s,"auth":%s,"connect":%s,"login":%s,"relay":%s,"total":%d},'
-    '"reason":"%s"}\n'
+    '"reason":"%s","fault":%s}\n'
 )
 
 

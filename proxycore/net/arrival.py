@@ -104,8 +104,8 @@ class Arrival:
         try:
             header = read_header(self._buffer)
         except BadHeader:
-            shown = without_credentials(self._buffer)
-            self._log("error", f'broken header: "{shown}"', _READING_HEADER)
+            self._course.fault = f'broken header: "{without_credentials(self._buffer)}"'
+            self._log("error", self._course.fault, _READING_HEADER)
             self._read_away()
             self.stop(CloseReason.BAD_PROXY_HEADER)
             return

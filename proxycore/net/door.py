@@ -128,7 +128,8 @@ class Door:
         if block.access.wanted:
             kept = keep(course, context.reactor.now, connecting=False, proxy=proxy)
             at = course.started_at
-            write_record(block, number, self.key, *client, b"", "", "", at, kept, reason)
+            place = (block, number, self.key, *client, b"", "", "", at)
+            write_record(*place, kept, reason, fault=course.fault)
 
     def local_address(self, fd: int) -> tuple[str, int]:
         """Give our own address of a connection; ``("unix:", 0)`` for a unix socket."""

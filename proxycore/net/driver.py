@@ -32,7 +32,7 @@ from proxycore.net.auth_desk import Asking
 from proxycore.net.back_tls import SecuredBackLeg
 from proxycore.net.door import Door
 from proxycore.net.front_tls_leg import ACCEPTED, FrontTlsLeg
-from proxycore.net.log import ACTIONS, LEVELS
+from proxycore.net.log import ACTIONS, ERROR, LEVELS
 from proxycore.net.reactor import READ, WRITE
 
 FLUSH_S: Final = 10.0
@@ -199,7 +199,8 @@ class Driver(SecuredBackLeg):
         self._due = 0.0
 
     def _note(self, command: Note) -> None:
-        if LEVELS[command.level] <= self.block.log.threshold:
+        level = LEVELS[command.level]
+        if level <= ERROR or level <= self.block.log.threshold:
             relaying = self._machine is not None and self._machine.state is State.RELAYING
             action = "" if relaying else command.action or ACTIONS[self._was]
             self._log(command.level, command.message, action)
@@ -305,6 +306,7 @@ class Driver(SecuredBackLeg):
             self.course.started_at,
             self._keep(),
             reason,
+            fault=self.course.fault,
         )
 
     EXECUTE: ClassVar[dict[type[Command], Callable[["Driver", Any], None]]] = {

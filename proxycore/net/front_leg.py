@@ -14,7 +14,7 @@ from proxycore.dialogue.events import Event, FrontBytes, FrontClosed
 from proxycore.dialogue.session import Session
 from proxycore.net.access import Course
 from proxycore.net.door import Door
-from proxycore.net.log import LEVELS, USING_STARTTLS, line, whereabouts
+from proxycore.net.log import ERROR, LEVELS, USING_STARTTLS, line, whereabouts
 from proxycore.net.reactor import BROKEN, READ, WRITE
 from proxycore.net.sockets import READ_BYTES
 from proxycore.net.timers import Timer
@@ -202,8 +202,10 @@ class FrontLeg:
         context.session_gone()
 
     def _log(self, level: str, message: str, action: str) -> None:
-        log = self.block.log
-        if LEVELS[level] <= log.threshold:
+        number, log = LEVELS[level], self.block.log
+        if number <= ERROR:
+            self.course.fault = message
+        if number <= log.threshold:
             machine = self._machine
             login, auth_session = (machine.login, machine.auth_session) if machine else (b"", "")
             client = self.client_ip

@@ -80,6 +80,7 @@ class FrontTlsLeg(FrontLeg):
         failure = tls.failure
         if failure is not None:
             self._log_tls("error" if failure.is_ours else "info", failure.detail)
+            self.course.fault = failure.detail
             reason = CloseReason.TLS_FAILED if tls.facts is None else CloseReason.CLIENT_ERROR
             self.deliver(FrontClosed(reason))
         elif tls.ended:
@@ -137,7 +138,8 @@ class FrontTlsLeg(FrontLeg):
         tls.facts = facts._replace(peer=None)
         profile = block.profile.secured
         if refusal:
-            self.deliver(FrontDistrusted(refusal, _complaint(facts)))
+            self.course.fault = complaint = _complaint(facts)
+            self.deliver(FrontDistrusted(refusal, complaint))
         elif machine.state is State.NEW:
             self._machine = Session(profile, self)
             self.deliver(ACCEPTED)

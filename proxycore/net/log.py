@@ -23,6 +23,7 @@ LEVELS: Final[dict[str, int]] = {
 USING_STARTTLS: Final = " using starttls"
 """What follows a client's address from STARTTLS on (nginx)."""
 
+ERROR: Final = LEVELS["error"]
 INFO: Final = LEVELS["info"]
 DEBUG: Final = LEVELS["debug"]
 

@@ -46,7 +46,7 @@ def test_a_relayed_session(house: House) -> None:
     assert not record.cached
     assert record.backend == f"127.0.0.1:{house.mail.getsockname()[1]}"
     assert (record.proxy, record.front_tls, record.back_tls) == (None, None, None)
-    assert (record.bytes_to_back, record.reason) == (9, "done")
+    assert (record.bytes_to_back, record.reason, record.fault) == (9, "done", "")
     assert record.bytes_to_front == len(b"a1 OK logged in\r\n")
     phases = record.ms
     assert phases.tls is None

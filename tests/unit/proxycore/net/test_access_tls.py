@@ -1,7 +1,10 @@
 """Records of sessions with TLS; a handshake that hangs takes a place before login."""
 
+from pathlib import Path
+
 import pytest
 
+from proxycore.contract.access import MOST_FAULT_LETTERS
 from proxycore.contract.reasons import CloseReason
 from proxycore.contract.tls import BackTls
 from tests.unit.proxycore.net.access_sink import records_of
@@ -9,6 +12,7 @@ from tests.unit.proxycore.net.house import House
 from tests.unit.proxycore.net.sealed import AUTHORITY, CLEAR, NAME, Sealed, server_context, submit
 from tests.unit.proxycore.net.test_prelogin import closed, counts, gone, limit
 from tests.unit.proxycore.net.tls.house import client_of, serve
+from tests.unit.proxycore.net.tls.test_client_certificates import met
 
 
 @pytest.mark.parametrize("logged_in", [True, False])
@@ -43,7 +47,8 @@ def test_a_refused_handshake_has_its_record_and_one_line(house: House) -> None:
     gone(house)
     refused, left = records.all()
     assert (refused.reason, refused.front_tls, refused.ms.tls) == ("tls_failed", None, None)
-    assert left.reason == "client_closed"
+    assert "http request" in refused.fault
+    assert (left.reason, left.fault) == ("client_closed", "")
     assert house.log.text().count("client closed connection") == 0
 
 
@@ -72,6 +77,41 @@ def test_what_a_handshake_with_the_mail_server_agreed_on(
     assert record.front_tls is None
     assert record.back_tls is not None
     assert (record.back_tls.sni, record.back_tls.verify) == (NAME, "SUCCESS")
+    assert record.fault == ("" if is_good else 'upstream sent invalid response: "a1 NO out"')
+
+
+@pytest.mark.parametrize("mode", ["implicit", "starttls"])
+def test_why_a_mail_server_was_not_believed(house: House, mode: str) -> None:
+    records = records_of(house)
+    trusted = "data:" + AUTHORITY.pem
+    tls = BackTls(proxy_ssl=mode, proxy_ssl_name=NAME, proxy_ssl_trusted_certificate=trusted)
+    house.serve(back_tls=tls)
+    client = submit(house)
+    mail = house.accept(house.mail)
+    CLEAR["imap"][mode](mail)
+    # a name that would end a line, colour a terminal, and never end
+    other = AUTHORITY.issue("other.example.com", "\x1b[31m\r\n" + ".example" * 100)
+    assert Sealed(mail, server_context(other)).shake().fault
+    client.expect_end()
+    gone(house)
+    record = records.one()
+    assert record.reason == "backend_untrusted"
+    wanted = f'upstream SSL certificate verify error: the certificate is not for "{NAME}" but for '
+    assert record.fault.startswith(wanted)
+    assert record.fault.isprintable()
+    assert len(record.fault) <= MOST_FAULT_LETTERS * 4
+    assert record.back_tls is None
+
+
+def test_why_a_client_was_not_believed(house: House, tmp_path: Path) -> None:
+    records = records_of(house)
+    met(house, tmp_path, None).expect_end()
+    gone(house)
+    record = records.one()
+    assert (record.reason, record.fault) == (
+        "client_certificate",
+        "client sent no required SSL certificate",
+    )
 
 
 def test_a_handshake_that_hangs_counts_and_one_too_many_is_told_nothing(house: House) -> None:
