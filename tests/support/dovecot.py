@@ -105,12 +105,18 @@ class Dovecot(Program):
     its own.
     """
 
-    def __init__(self, name: str, users: Mapping[str, str], *, pair: Pair | None = None) -> None:
-        """Prepare a server called ``name`` for ``users`` (login to password)."""
+    def __init__(
+        self, name: str, users: Mapping[str, str], *, pair: Pair | None = None, more: str = ""
+    ) -> None:
+        """Prepare a server called ``name`` for ``users`` (login to password).
+
+        more: further configuration; ``@DIR@`` in it becomes the server's own directory.
+        """
         self.name = name
         super().__init__()
         self.imap_port, self.pop3_port, self.sasl_port = (free_port() for _ in range(3))
         self._pair = pair
+        self._more = more
         self.imaps_port, self.pop3s_port = (free_port(), free_port()) if pair else (0, 0)
         self.mail = self.directory / "mail"
         self.users = dict(users)
@@ -217,6 +223,7 @@ class Dovecot(Program):
             sasl_port=self.sasl_port,
             **accounts,
         )
+        text += self._more.replace("@DIR@", str(self.directory))
         (self.directory / "dovecot.conf").write_text(text, encoding="utf-8")
 
 
