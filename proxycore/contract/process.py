@@ -150,8 +150,8 @@ class Process:
     )
     prelogin_sessions_per_address: int = setting(
         "Sessions per worker and client address (IPv6: its /64) that have not logged in; more are "
-        "turned away. 0: no limit.",
-        default=100,
+        "turned away. 0: any number, and 100 once half of `prelogin_sessions` are taken.",
+        default=0,
         directive="prelogin_sessions_per_address",
         unit="count",
         minimum=0,

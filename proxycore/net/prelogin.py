@@ -16,10 +16,21 @@ from proxycore.policy.trust import TrustedPeers
 _MAPPED: Final = bytes(10) + b"\xff\xff"
 
 
-HANDSHAKES_PER_S: Final = 50
-HANDSHAKES_AT_ONCE: Final = 100
-"""TLS handshakes of one client, per worker; further ones wait for their turn. One costs about a
-millisecond, so a client that does nothing else has a twentieth of a worker."""
+FAIR_SHARE: Final = 100
+"""Sessions before login one client may have while half of all places are taken, if no number is
+configured. Before that nobody is in anybody's way, and behind a balancer everybody has one address.
+"""
+
+HANDSHAKES_PER_S: Final = 500
+HANDSHAKES_AT_ONCE: Final = 1000
+"""TLS handshakes a worker does for all; one costs about a millisecond."""
+
+FAIR_HANDSHAKES_PER_S: Final = 50
+FAIR_HANDSHAKES_AT_ONCE: Final = 100
+"""Beyond that, those of one client, while its further ones wait for their turn: a client that does
+nothing else has a twentieth of a worker."""
+
+_ALL: Final = ""
 
 
 class Gate:
@@ -27,11 +38,13 @@ class Gate:
 
     __slots__ = (
         "_by_address",
+        "_crowded",
         "_exempt",
         "_full",
         "_most",
         "_most_per_address",
         "_reached",
+        "all_handshakes",
         "pace",
     )
 
@@ -43,13 +56,18 @@ class Gate:
         self._most = 0
         self._most_per_address = 0
         self._exempt = TrustedPeers(())
-        self.pace = Pace(HANDSHAKES_PER_S, HANDSHAKES_AT_ONCE)
-        """Of TLS handshakes."""
+        self._crowded = 0
+        """As many sessions, and the fair share holds."""
+        self.all_handshakes = Pace(HANDSHAKES_PER_S, HANDSHAKES_AT_ONCE)
+        """Of all TLS handshakes."""
+        self.pace = Pace(FAIR_HANDSHAKES_PER_S, FAIR_HANDSHAKES_AT_ONCE)
+        """Of one client's TLS handshakes, once the worker does as many as it can."""
 
     def configure(self, process: Process) -> None:
         """Take these limits from now on; sessions there are stay."""
         self._most = process.prelogin_sessions
         self._most_per_address = process.prelogin_sessions_per_address
+        self._crowded = (process.prelogin_sessions or process.worker_connections) // 2
         self._exempt = TrustedPeers(process.prelogin_exempt)
 
     def exceeded(self, address: str, waiting: int) -> str:
@@ -60,20 +78,23 @@ class Gate:
         """
         if self._most and waiting >= self._most:
             limit = f"prelogin_sessions {self._most}"
-        elif (
-            self._most_per_address
-            and address
-            and address != UNIX
-            and self._by_address.get(key_of(address), 0) >= self._most_per_address
-        ):
+        elif not address or address == UNIX:
+            return ""
+        elif self._most_per_address:
+            if self._by_address.get(key_of(address), 0) < self._most_per_address:
+                return ""
             limit = f"prelogin_sessions_per_address {self._most_per_address}"
+        elif waiting >= self._crowded and self._by_address.get(key_of(address), 0) >= FAIR_SHARE:
+            limit = f"prelogin_sessions_per_address, {FAIR_SHARE} while others wait"
         else:
             return ""
         return "" if address and address in self._exempt else limit
 
     def handshake_wait_s(self, address: str, now: float) -> float:
         """Count one more TLS handshake of an address; tell how long it has to wait."""
-        if not address or address == UNIX or address in self._exempt:
+        if not address or address == UNIX or self.all_handshakes.lets_through(_ALL, now):
+            return 0.0
+        if address in self._exempt:
             return 0.0
         return self.pace.wait_s(key_of(address), now)
 

@@ -36,6 +36,14 @@ class Pace:
         wait_s = due - now - self._at_once_s
         return wait_s if wait_s > _NOTHING_S else 0.0
 
+    def lets_through(self, client: str, now: float) -> bool:
+        """Count one more of this client if it may go on at once; tell whether it may."""
+        due = max(self._due.get(client, 0.0), now) + self._interval_s
+        if due - now - self._at_once_s > _NOTHING_S:
+            return False
+        self._due[client] = due
+        return True
+
     def _forget(self, now: float) -> None:
         """Drop clients that may have everything at once again; so seldom that it costs nothing."""
         self._due = {client: due for client, due in self._due.items() if due > now}

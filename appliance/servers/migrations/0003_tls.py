@@ -101,7 +101,7 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='processsettings',
             name='prelogin_sessions_per_address',
-            field=models.PositiveIntegerField(default=100),
+            field=models.PositiveIntegerField(default=0),
         ),
         migrations.AddField(
             model_name='serverblock',

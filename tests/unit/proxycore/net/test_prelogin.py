@@ -8,7 +8,7 @@ import pytest
 from proxycore.contract.reasons import CloseReason
 from proxycore.contract.snapshot import Process
 from proxycore.contract.stats import SESSIONS_ACCEPTED, SESSIONS_CLOSED, series
-from proxycore.net.prelogin import Gate, key_of
+from proxycore.net.prelogin import FAIR_SHARE, Gate, key_of
 from tests.unit.proxycore.net.access_sink import records_of
 from tests.unit.proxycore.net.house import House, Peer
 
@@ -249,3 +249,18 @@ def test_every_way_a_session_ends_before_login_gives_its_place_back(house: House
         client.expect_end()
         gone(house)
     assert house.engine.ledger.counts[series(SESSIONS_ACCEPTED, "main")] == len(CloseReason)
+
+
+def test_without_a_number_an_address_has_its_fair_share_once_half_is_taken() -> None:
+    gate = Gate()
+    gate.configure(Process(prelogin_sessions=1000))
+    for _ in range(FAIR_SHARE + 300):
+        gate.count("192.0.2.1")
+    gate.count("192.0.2.2")
+    assert gate.exceeded("192.0.2.1", 499) == ""
+    limit = gate.exceeded("192.0.2.1", 500)
+    assert limit == "prelogin_sessions_per_address, 100 while others wait"
+    assert gate.is_news("192.0.2.1", limit, 500)
+    assert not gate.is_news("192.0.2.1", limit, 500)
+    assert gate.exceeded("192.0.2.2", 999) == ""
+    assert gate.exceeded("unix:", 999) == ""

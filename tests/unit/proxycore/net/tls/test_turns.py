@@ -4,7 +4,7 @@ import pytest
 
 from proxycore.contract.process import Process
 from proxycore.contract.reasons import CloseReason
-from proxycore.net.prelogin import HANDSHAKES_AT_ONCE
+from proxycore.net.prelogin import FAIR_HANDSHAKES_AT_ONCE, HANDSHAKES_AT_ONCE
 from proxycore.policy.pace import Pace
 from tests.unit.proxycore.net.house import House
 from tests.unit.proxycore.net.tls.client import Client
@@ -13,9 +13,16 @@ from tests.unit.proxycore.net.tls.house import TlsPeer, client_of, serve
 READY = b"* OK IMAP4 ready\r\n"
 
 
+def busy(house: House, fair: Pace) -> None:
+    """Have the worker do as many handshakes as it can; ``fair`` is each client's share."""
+    gate = house.engine._context.gate
+    gate.all_handshakes = Pace(0.001, 0)
+    gate.pace = fair
+
+
 def waiting(house: House) -> TlsPeer:
     """Give a client whose handshake waits, for longer than the test."""
-    house.engine._context.gate.pace = Pace(0.001, 1)
+    busy(house, Pace(0.001, 1))
     client_of(house).shake().expect(READY)
     client = client_of(house).begin()
     house.pump(lambda: house.engine.open_count == 2, "it is accepted")
@@ -38,7 +45,7 @@ def test_a_client_beyond_its_rate_waits_and_others_do_not(house: House) -> None:
 @pytest.mark.parametrize("implicit", [True, False])
 def test_a_turn_comes(house: House, implicit: bool) -> None:
     serve(house, implicit=implicit, starttls="on")
-    house.engine._context.gate.pace = Pace(20, 1)
+    busy(house, Pace(20, 1))
     began = house.reactor.now
     for _ in range(3):
         client = client_of(house)
@@ -52,7 +59,7 @@ def test_a_turn_comes(house: House, implicit: bool) -> None:
 
 def test_a_hello_in_pieces_has_one_turn(house: House) -> None:
     serve(house, implicit=True)
-    house.engine._context.gate.pace = Pace(20, 1)
+    busy(house, Pace(20, 1))
     client_of(house).shake().expect(READY)
     client = client_of(house)
     client.tls = Client()
@@ -91,17 +98,22 @@ def test_exempt_addresses_do_not_wait(house: House) -> None:
     serve(house, implicit=True)
     gate = house.engine._context.gate
     gate.configure(Process(prelogin_exempt=("127.0.0.0/8",)))
-    gate.pace = Pace(0.001, 1)
+    busy(house, Pace(0.001, 1))
     for _ in range(3):
         client_of(house).shake().expect(READY)
 
 
-def test_a_hundred_at_once_is_nobody_s_burden(house: House) -> None:
+def test_nobody_waits_while_the_worker_can_do_them_all(house: House) -> None:
     serve(house, implicit=True)
     gate = house.engine._context.gate
     now = house.reactor.now
     assert not any(gate.handshake_wait_s("192.0.2.1", now) for _ in range(HANDSHAKES_AT_ONCE))
+    # what it had before is not held against it
+    assert not any(gate.handshake_wait_s("192.0.2.1", now) for _ in range(FAIR_HANDSHAKES_AT_ONCE))
     assert gate.handshake_wait_s("192.0.2.1", now) > 0
+    assert gate.handshake_wait_s("192.0.2.2", now) == 0
     assert gate.handshake_wait_s("unix:", now) == 0
     shared = [gate.handshake_wait_s(f"2001:db8::{i:x}", now) for i in range(150)]
     assert any(shared)
+    # a hundredth of a second later there is room for five again, whoever comes
+    assert gate.handshake_wait_s("192.0.2.1", now + 0.01) == 0
