@@ -1,6 +1,10 @@
 # Two commands do everything: `make run` and `make test`. Nothing is needed before them.
 SHELL := /bin/sh
-PYTHON ?= $(shell command -v python3.11 || command -v python3)
+# The system's own Python first: distributions build theirs with profile-guided optimisation, which
+# is worth a tenth of a login (docs/performance.md). It has to be able to make environments.
+PYTHON ?= $(shell for python in /usr/bin/python3.11 python3.11 python3; do \
+    command -v $$python >/dev/null && $$python -c 'import ensurepip' 2>/dev/null && \
+    command -v $$python && exit; done; command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
 

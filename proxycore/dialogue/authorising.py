@@ -17,6 +17,7 @@ from proxycore.contract.authhttp import (
 )
 from proxycore.contract.protocol import Protocol
 from proxycore.contract.reasons import CloseReason
+from proxycore.dialogue.back_smtp import is_nameable
 from proxycore.dialogue.commands import AskAuth, Command, ConnectBack, Note, SetTimer
 from proxycore.dialogue.credential import REPLAYED, TOKEN_MECHANISMS, Credential
 from proxycore.dialogue.events import AuthAnswered
@@ -43,6 +44,7 @@ _PROXY_SSL: Final = {"off": "none", "on": "implicit", "starttls": "starttls"}
 _UNSENDABLE_ANSWER: Final = AuthFault(
     CloseReason.AUTH_INVALID, "sent a login or password with a line break"
 )
+_TOO_LONG: Final = b"Login is too long"
 _NO_PASSWORD: Final = AuthFault(CloseReason.AUTH_INVALID, "did not send password")
 
 
@@ -121,6 +123,8 @@ class Authorising(LoggingIn):
                 reply = self._profile.internal_error
                 return self._close(CloseReason.NO_PASSWORD, reply, note)
             password = b""
+        if is_smtp and self._profile.xclient and not authenticates and not is_nameable(self.login):
+            return self._turn_down(verdict)
         self._credential = Credential(
             self.login, password, mechanism, verdict.master, authenticates
         )
@@ -131,6 +135,11 @@ class Authorising(LoggingIn):
         self._enter(_CONNECTING)
         connect = ConnectBack(verdict.server, verdict.port, mode, verdict.proxy_ssl_name)
         return (self._profile.timer, connect)
+
+    def _turn_down(self, verdict: AuthOk) -> Sequence[Command]:
+        """Refuse a login that XCLIENT cannot name: it must not be let in as nobody."""
+        note = Note("error", "login is too long for XCLIENT, nobody is asked to let it in")
+        return (note, *self._fail(AuthFailed(text=_TOO_LONG, session=verdict.session)))
 
     def _authenticates(self, verdict: AuthOk, method: str) -> bool:
         """Tell whether an SMTP server is to see the credential."""

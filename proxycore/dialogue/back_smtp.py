@@ -26,6 +26,13 @@ _RCPT: Final[frozenset[bytes]] = frozenset()
 _GO_AHEAD: Final = frozenset({b"334"})
 _AUTH: Final = frozenset({b"235"})
 
+MAX_XCLIENT_VALUE_BYTES: Final = 255
+"""Of an attribute value as it is sent, xtext and all (Postfix's XCLIENT_README; what is longer it
+answers with 501, measured with 3.7). The whole command may be longer than SMTP's 512 octets: Postfix
+takes 2048. It cannot be split: once ADDR is another's, further ones need that one's authority."""
+
+_UNAVAILABLE: Final = b"[UNAVAILABLE]"
+
 Script = list[tuple[bytes, frozenset[bytes]]]
 """Commands, each with the codes that accept it; none: all do."""
 
@@ -155,6 +162,15 @@ def envelope(submitted: Envelope | None) -> Script:
     return [(submitted.mail + b"\r\n", _MAIL), (submitted.rcpt + b"\r\n", _RCPT)]
 
 
+def is_nameable(login: bytes) -> bool:
+    """Tell whether XCLIENT can name a login."""
+    # at worst each octet takes three
+    return (
+        len(login) * 3 <= MAX_XCLIENT_VALUE_BYTES
+        or len(xtext.encode(login)) <= MAX_XCLIENT_VALUE_BYTES
+    )
+
+
 def xclient(client_ip: str, login: bytes, client_host: str) -> bytes:
     """Give the XCLIENT command. Every value is xtext, so none can add an attribute or a line.
 
@@ -167,7 +183,10 @@ def xclient(client_ip: str, login: bytes, client_host: str) -> bytes:
 def legacy_xclient(facts: Facts, hello: tuple[bytes, bytes], login: bytes) -> bytes:
     """Give the XCLIENT command as nginx sent it before 0.7.34, but with xtext as above."""
     verb, client_name = hello
-    helo = b" HELO=" + xtext.encode(client_name) if client_name else b""
+    encoded = xtext.encode(client_name)
+    if len(encoded) > MAX_XCLIENT_VALUE_BYTES:
+        encoded = _UNAVAILABLE
+    helo = b" HELO=" + encoded if encoded else b""
     shown = b" LOGIN=" + xtext.encode(login) if login else b""
     return b"XCLIENT PROTO=%b%b ADDR=%b%b NAME=%b\r\n" % (
         b"ESMTP" if verb == b"EHLO" else b"SMTP",
@@ -180,10 +199,10 @@ def legacy_xclient(facts: Facts, hello: tuple[bytes, bytes], login: bytes) -> by
 
 def _address(client_ip: str) -> bytes:
     if client_ip.startswith("unix:"):
-        return b"[UNAVAILABLE]"
+        return _UNAVAILABLE
     text = xtext.encode(client_ip.encode("ascii", "replace"))
     return b"IPV6:" + text if ":" in client_ip else text
 
 
 def _name(client_host: str) -> bytes:
-    return xtext.encode(client_host.encode("ascii", "replace")) or b"[UNAVAILABLE]"
+    return xtext.encode(client_host.encode("ascii", "replace")) or _UNAVAILABLE

@@ -46,14 +46,42 @@ def cpu_time(pids: Iterable[int]) -> CpuTime:
 
 def pss_bytes(pids: Iterable[int]) -> int:
     """Add up the proportional set size of some processes: shared pages count once in the sum."""
-    return sum(_pss_of(pid) for pid in pids)
+    return sum(_mapped(pid, "Pss:") for pid in pids)
 
 
-def _pss_of(pid: int) -> int:
+def rss_bytes(pids: Iterable[int]) -> int:
+    """Add up the resident set size of some processes: shared pages count in each."""
+    return sum(_mapped(pid, "Rss:") for pid in pids)
+
+
+def _mapped(pid: int, name: str) -> int:
     for line in Path(f"/proc/{pid}/smaps_rollup").read_text(encoding="ascii").splitlines():
-        if line.startswith("Pss:"):
+        if line.startswith(name):
             return int(line.split()[1]) * 1024
-    raise LookupError(f"process {pid} has no Pss line")
+    raise LookupError(f"process {pid} has no {name} line")
+
+
+def open_files(pid: int) -> int:
+    """Give how many descriptors a process has open."""
+    return len(os.listdir(f"/proc/{pid}/fd"))
+
+
+def pipes_of(pid: int) -> int:
+    """Give how many of them are ends of pipes."""
+    found = 0
+    for entry in Path(f"/proc/{pid}/fd").iterdir():
+        try:
+            found += os.readlink(entry).startswith("pipe:")
+        except FileNotFoundError:
+            continue
+    return found
+
+
+def wakeups_of(pid: int) -> int:
+    """Give how often a process has gone to sleep of its own accord: timers show here."""
+    text = Path(f"/proc/{pid}/status").read_text(encoding="ascii", errors="replace")
+    line = next(line for line in text.splitlines() if line.startswith("voluntary_ctxt_switches"))
+    return int(line.split()[1])
 
 
 def listen_overflows() -> int:

@@ -8,18 +8,20 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
-from tests.bench.machine import find_program
+from tests.bench.machine import Unfit, find_program
 
 SOURCES: Final = Path(__file__).parent / "src"
 
 PARTS: Final = {
-    "backend": ("backend.c", "net.c"),
+    "backend": ("backend.c", "net.c", "stream.c"),
     "auth": ("auth.c", "net.c"),
-    "load": ("load.c", "options.c", "script.c", "latency.c", "net.c"),
+    "load": ("load.c", "options.c", "script.c", "latency.c", "net.c", "stream.c"),
 }
 """Program -> what it is built of."""
 
 _FLAGS: Final = ("-std=gnu11", "-O2", "-Wall", "-Wextra", "-Werror")
+_LIBRARIES: Final = ("-lssl", "-lcrypto")
+_TLS_HEADER: Final = Path("/usr/include/openssl/ssl.h")
 
 
 class LoadFailed(Exception):
@@ -29,10 +31,12 @@ class LoadFailed(Exception):
 def build(directory: Path) -> None:
     """Compile every program into a directory."""
     compiler = find_program("gcc", "gcc libc6-dev")
+    if not _TLS_HEADER.exists():
+        raise Unfit("OpenSSL's headers are not installed: apt-get install libssl-dev")
     for name, sources in PARTS.items():
         files = [str(SOURCES / source) for source in sources]
         subprocess.run(
-            [compiler, *_FLAGS, "-o", str(directory / name), *files],
+            [compiler, *_FLAGS, "-o", str(directory / name), *files, *_LIBRARIES],
             check=True,
             stdin=subprocess.DEVNULL,
         )
@@ -70,12 +74,19 @@ class Work:
     """Logins per second of an open loop; 0 is closed loop."""
     deadline: float = 120
     """Most seconds one run may take."""
+    tls: str = "off"
+    """``off``, ``implicit`` or ``starttls``."""
+    resume: int = 0
+    """1: TLS sessions of the slot's last connection are resumed, or the run fails."""
+    first_user: int = 0
+    user_prefix: str = "user"
+    user_suffix: str = ""
 
     def options(self) -> list[str]:
         """Render as command line."""
         words = []
         for name in self.__slots__:
-            words += [f"--{name}", str(getattr(self, name))]
+            words += [f"--{name.replace('_', '-')}", str(getattr(self, name))]
         return words
 
 

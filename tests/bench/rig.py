@@ -3,7 +3,7 @@
 import contextlib
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -12,11 +12,13 @@ from typing import Final, Self, TypeVar
 from tests.bench.accounting import CpuTime, cpu_time
 from tests.bench.machine import Unfit, pinned_to, raise_file_limit, two_cpus
 from tests.bench.programs import Load, Outcome, Stub, Work, build
-from tests.bench.proxies import Proxy, make_proxy
+from tests.bench.proxies import SECURE, Proxy, make_proxy
+from tests.bench.surroundings import AuthPlace, Surroundings, make_certificate
 
 _Thing = TypeVar("_Thing")
 
 _WARM_UP_LOGINS: Final = 2_000
+_WARM_UP_TLS_LOGINS: Final = 300
 _SPARE_FILES: Final = 200
 
 
@@ -66,11 +68,18 @@ class Rig:
             directory = self._stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-"))
             self.programs = Path(directory)
             build(self.programs)
-            backend = Stub([str(self.programs / "backend")])
+            pair = make_certificate(self.programs)
+            files = (str(pair.certificate), str(pair.key))
+            backend = Stub([str(self.programs / "backend"), *files])
             self._stack.callback(backend.close)
             auth = Stub([str(self.programs / "auth"), *map(str, backend.ports)])
             self._stack.callback(auth.close)
-            (self.auth_port,) = auth.ports
+            self.around = Surroundings(
+                auth=AuthPlace(port=auth.ports[0]),
+                backend_ports=tuple(backend.ports),
+                certificate=pair,
+                connections=self.connections,
+            )
         except BaseException:
             self._stack.close()
             raise
@@ -92,15 +101,24 @@ class Rig:
         return self._proxies[name]
 
     @contextlib.contextmanager
-    def fresh_proxy(self, name: str, warm_up_logins: int = _WARM_UP_LOGINS) -> Iterator[Proxy]:
-        """Run a proxy of its own for the time of the block."""
-        proxy = make_proxy(name, self.auth_port, self.connections)
+    def fresh_proxy(self, name: str) -> Iterator[Proxy]:
+        """Run a proxy of its own, warmed up, for the time of the block."""
+        with self.cold_proxy(name, self.around) as proxy:
+            with Load(self.programs / "load", proxy.ports["imap"], Work()) as load:
+                load.run(_WARM_UP_LOGINS)
+            if proxy.speaks_tls:
+                with self.load(proxy, Work(tls="implicit")) as load:
+                    load.run(_WARM_UP_TLS_LOGINS)
+            yield proxy
+
+    @contextlib.contextmanager
+    def cold_proxy(self, name: str, around: Surroundings) -> Iterator[Proxy]:
+        """Run a proxy of its own that nobody has logged in through yet."""
+        proxy = make_proxy(name, around)
         with contextlib.ExitStack() as stack:
             stack.callback(proxy.close)
             with pinned_to(self.proxy_cpu):
                 proxy.start()
-            with Load(self.programs / "load", proxy.ports["imap"], Work()) as load:
-                load.run(warm_up_logins)
             yield proxy
 
     def keep(self, thing: contextlib.AbstractContextManager[_Thing]) -> _Thing:
@@ -109,11 +127,12 @@ class Rig:
 
     def load(self, proxy: Proxy, work: Work) -> Load:
         """Start a load generator against a proxy; its sessions are logged in on return."""
-        return Load(self.programs / "load", proxy.ports[work.protocol], work)
+        port = SECURE[work.protocol] if work.tls == "implicit" else work.protocol
+        return Load(self.programs / "load", proxy.ports[port], work)
 
-    def measure(self, proxy: Proxy, load: Load, operations: int) -> Run:
-        """Run operations and account the proxy for them."""
-        processes = proxy.processes()
+    def measure(self, proxy: Proxy, load: Load, operations: int, others: Iterable[int] = ()) -> Run:
+        """Run operations and account the proxy, and other processes named, for them."""
+        processes = [*proxy.processes(), *others]
         before = cpu_time(processes)
         outcome = load.run(operations)
         return Run(outcome, cpu_time(processes) - before)
@@ -122,6 +141,8 @@ class Rig:
         """Measure one load generator against the proxy of a name."""
         proxy = self.proxy(name)
         with self.load(proxy, work) as load:
+            if work.resume:
+                load.run(2 * work.sessions)  # brings the tickets
             return self.measure(proxy, load, operations)
 
     def most_sessions(self) -> int:

@@ -19,10 +19,12 @@ chromium:/usr/bin/chromium
 curl:/usr/bin/curl
 fetchmail:/usr/bin/fetchmail
 isync:/usr/bin/mbsync
+libnet-ssleay-perl:/usr/share/doc/libnet-ssleay-perl
 libsasl2-modules:/usr/share/doc/libsasl2-modules
 msmtp:/usr/bin/msmtp
 mutt:/usr/bin/mutt
 swaks:/usr/bin/swaks
+testssl.sh:/usr/bin/testssl
 fonts-dejavu-core:/usr/share/fonts/truetype/dejavu/DejaVuSans.ttf
 "
 

@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+from dataclasses import dataclass
 from pathlib import Path
 
 from tests.support import require
@@ -9,6 +10,20 @@ from tests.support import require
 _WITHIN_S = 30
 
 Done = subprocess.CompletedProcess[bytes]
+
+
+@dataclass(frozen=True)
+class Tls:
+    """How a program is to speak TLS, and whom it is to believe."""
+
+    mode: str = "plain"
+    """``plain``, ``starttls`` or ``implicit``."""
+    host: str = "127.0.0.1"
+    """Whom it calls, and whose certificate it wants to see."""
+    authority: Path = Path()
+
+
+PLAIN = Tls()
 
 
 def _run(argv: list[str], home: Path, *, text: bytes = b"") -> Done:
@@ -41,17 +56,30 @@ def _hex(text: str) -> str:
 
 
 def fetchmail(
-    home: Path, protocol: str, port: int, login: str, password: str, *, auth: str = "password"
+    home: Path,
+    protocol: str,
+    port: int,
+    login: str,
+    password: str,
+    *,
+    auth: str = "password",
+    tls: Tls = PLAIN,
 ) -> tuple[Done, str]:
     """Fetch all messages, leaving them there; gives them as one text, too.
 
     protocol: ``imap``, ``pop3`` or ``apop``.
     """
     fetched = home / "fetched"
+    believes = f'sslcertck sslcertfile "{tls.authority}"'
+    sealing = {
+        "plain": 'sslproto ""',
+        "starttls": f'sslproto "tls1.2+" {believes}',
+        "implicit": f"ssl {believes}",
+    }
     config = f"""
-        poll 127.0.0.1 service {port} protocol {protocol} auth {auth}
+        poll {tls.host} service {port} protocol {protocol} auth {auth}
         username "{_hex(login)}" password "{_hex(password)}"
-        sslproto "" keep fetchall mda "cat >>{fetched}"
+        {sealing[tls.mode]} keep fetchall mda "cat >>{fetched}"
     """
     rc = _private(home / "fetchmailrc", config)
     pid_file = str(home / "fetchmail.pid")
@@ -61,18 +89,27 @@ def fetchmail(
 
 
 def mbsync(
-    home: Path, port: int, login: str, password: str, *, mechanism: str = "LOGIN"
+    home: Path,
+    port: int,
+    login: str,
+    password: str,
+    *,
+    mechanism: str = "LOGIN",
+    tls: Tls = PLAIN,
 ) -> tuple[Done, list[bytes]]:
     """Copy the INBOX into a Maildir; gives the messages in it, too."""
     if mechanism != "LOGIN" and not list(Path("/usr/lib").glob("*/sasl2/libplain.so")):
         require.missing("libsasl2-modules is not installed")
+    sealing = {"plain": "None", "starttls": "STARTTLS", "implicit": "IMAPS"}[tls.mode]
+    if tls.mode != "plain":
+        sealing += f"\nSystemCertificates no\nCertificateFile {tls.authority}"
     config = f"""
 IMAPAccount there
-Host 127.0.0.1
+Host {tls.host}
 Port {port}
 User {quoted(login)}
 PassCmd "cat {_private(home / "password", password)}"
-SSLType None
+SSLType {sealing}
 AuthMechs {mechanism}
 
 IMAPStore far
@@ -96,16 +133,27 @@ SyncState *
 
 
 def msmtp(
-    home: Path, port: int, login: str, password: str, message: bytes, *, auth: str = "plain"
+    home: Path,
+    port: int,
+    login: str,
+    password: str,
+    message: bytes,
+    *,
+    auth: str = "plain",
+    tls: Tls = PLAIN,
 ) -> Done:
     """Send a message."""
+    sealing = "tls off"
+    if tls.mode != "plain":
+        starttls = "on" if tls.mode == "starttls" else "off"
+        sealing = f"tls on\ntls_starttls {starttls}\ntls_trust_file {tls.authority}"
     config = f"""
 account there
-host 127.0.0.1
+host {tls.host}
 port {port}
 domain laptop.example
 from sender@postroad.test
-tls off
+{sealing}
 auth {auth}
 user {login}
 passwordeval "cat {_private(home / "password", password)}"
@@ -117,16 +165,30 @@ account default : there
 
 
 def mutt(
-    home: Path, smtp_port: int, imap_port: int, login: str, password: str, body: bytes
+    home: Path,
+    smtp_port: int,
+    imap_port: int,
+    login: str,
+    password: str,
+    body: bytes,
+    *,
+    tls: Tls = PLAIN,
 ) -> Done:
     """Send a text by SMTP and keep a copy in the IMAP folder ``Sent``; its subject is ``mutt``."""
+    s, host = "s" if tls.mode == "implicit" else "", tls.host
+    sealing = "set ssl_starttls=no ssl_force_tls=no"
+    if tls.mode != "plain":
+        sealing = (
+            "set ssl_starttls=yes ssl_force_tls=yes ssl_verify_host=yes certificate_file=/dev/null"
+            f' ssl_ca_certificates_file="{tls.authority}"'
+        )
     config = f"""
 set my_pass={quoted(password)}
-set smtp_url="smtp://{login}@127.0.0.1:{smtp_port}/" smtp_pass=$my_pass
+set smtp_url="smtp{s}://{login}@{host}:{smtp_port}/" smtp_pass=$my_pass
 set imap_user="{login}" imap_pass=$my_pass
-set folder="imap://127.0.0.1:{imap_port}/"
-set record="imap://127.0.0.1:{imap_port}/Sent" copy=yes confirmcreate=no confirmappend=no
-set ssl_starttls=no ssl_force_tls=no
+set folder="imap{s}://{host}:{imap_port}/"
+set record="imap{s}://{host}:{imap_port}/Sent" copy=yes confirmcreate=no confirmappend=no
+{sealing}
 set from="sender@postroad.test" hostname="laptop.example" use_envelope_from=yes
 """
     rc = _private(home / "muttrc", config)
@@ -135,11 +197,24 @@ set from="sender@postroad.test" hostname="laptop.example" use_envelope_from=yes
 
 
 def swaks(
-    home: Path, port: int, login: str, password: str, subject: str, *more: str, auth: str = "PLAIN"
+    home: Path,
+    port: int,
+    login: str,
+    password: str,
+    subject: str,
+    *more: str,
+    auth: str = "PLAIN",
+    tls: Tls = PLAIN,
 ) -> Done:
-    """Send a message with this subject, showing the whole dialogue on standard output."""
+    """Send a message with this subject, showing the whole dialogue on standard output.
+
+    It looks at the chain of a certificate and at no name.
+    """
+    if tls.mode != "plain":
+        how = "--tls" if tls.mode == "starttls" else "--tls-on-connect"
+        more += (how, "--tls-verify", "--tls-ca-path", str(tls.authority))
     argv = [
-        *("swaks", "--server", "127.0.0.1", "--port", str(port), "--helo", "laptop.example"),
+        *("swaks", "--server", tls.host, "--port", str(port), "--helo", "laptop.example"),
         *("--auth", auth, "--auth-user", login, "--auth-password", password),
         *("--from", "sender@postroad.test", "--to", "someone@postroad.test"),
         *("--header", f"Subject: {subject}", *more),

@@ -3,7 +3,7 @@
 from typing import Final
 
 from tests.bench.measure import Measure
-from tests.bench.measures import auth, bulk, idle, login, messages, roundtrip, storm
+from tests.bench.measures import auth, bulk, idle, login, messages, roundtrip, storm, tls
 
 ALL: Final[tuple[Measure, ...]] = (
     *login.MEASURES,
@@ -11,6 +11,7 @@ ALL: Final[tuple[Measure, ...]] = (
     *roundtrip.MEASURES,
     *messages.MEASURES,
     *bulk.MEASURES,
+    *tls.MEASURES,
     *idle.MEASURES,
     *auth.MEASURES,
 )

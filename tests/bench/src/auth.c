@@ -1,9 +1,10 @@
 /* Answers auth_http requests: every login is let in and sent to the stub backend of its protocol.
  *
- *     auth IMAP_PORT POP3_PORT SMTP_PORT
+ *     auth IMAP_PORT POP3_PORT SMTP_PORT IMAPS_PORT [RUDE_PORT]
  *
- * HTTP/1.0 requests are answered and closed, HTTP/1.1 ones kept alive. A login that begins with
- * "reject" is refused. Prints "PORT" when it listens; ends when its standard input is closed. */
+ * HTTP/1.0 requests are answered and closed, HTTP/1.1 ones kept alive. Who asks for /secure is sent
+ * to the port with TLS. A login that begins with "reject" is refused, one with "nowhere" sent to a
+ * port nobody has, one with "rude" to RUDE_PORT. Prints "PORT" when it listens; ends when its standard input is closed. */
 #define _GNU_SOURCE
 #include "net.h"
 
@@ -20,7 +21,7 @@ struct connection {
     char input[8192];
 };
 
-static const char *backend_ports[3];
+static const char *backend_ports[5] = {"", "", "", "", "1"};
 
 static void hang_up(struct connection *connection)
 {
@@ -34,6 +35,12 @@ static const char *backend_port(const char *request)
 
     if (protocol == NULL)
         die("auth: no Auth-Protocol in the request");
+    if (strcasestr(request, "\nAuth-User: nowhere") != NULL)
+        return "1";
+    if (strcasestr(request, "\nAuth-User: rude") != NULL)
+        return backend_ports[4];
+    if (strncmp(request, "GET /secure ", 12) == 0)
+        return backend_ports[3];
     protocol += strlen("\nAuth-Protocol: ");
     if (strncmp(protocol, "imap", 4) == 0)
         return backend_ports[0];
@@ -112,9 +119,9 @@ int main(int argc, char **argv)
     int listener = listen_loopback(&port);
     static char end_mark, listen_mark;
 
-    if (argc != 4)
-        die("usage: auth IMAP_PORT POP3_PORT SMTP_PORT");
-    for (int i = 0; i < 3; i++)
+    if (argc < 5 || argc > 6)
+        die("usage: auth IMAP_PORT POP3_PORT SMTP_PORT IMAPS_PORT [RUDE_PORT]");
+    for (int i = 0; i < argc - 1; i++)
         backend_ports[i] = argv[i + 1];
     watch(epoll_fd, STDIN_FILENO, EPOLLIN, &end_mark);
     watch(epoll_fd, listener, EPOLLIN, &listen_mark);

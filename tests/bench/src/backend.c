@@ -4,9 +4,13 @@
  * and PASS, AUTH PLAIN; SMTP EHLO, XCLIENT, AUTH PLAIN. After that NOOP, LOGOUT or QUIT, and on IMAP
  *     tag FETCHBULK n     n octets of filler, then the tagged reply, in as few sends as possible
  *     tag APPENDBULK n    takes the n octets behind the line, then replies
- * Prints "IMAP_PORT POP3_PORT SMTP_PORT" when it listens; ends when its standard input is closed. */
+ *     backend CERTIFICATE_FILE KEY_FILE
+ *
+ * Prints "IMAP_PORT POP3_PORT SMTP_PORT IMAPS_PORT" when it listens, the last one with TLS; ends
+ * when its standard input is closed. */
 #define _GNU_SOURCE
 #include "net.h"
+#include "stream.h"
 
 #include <ctype.h>
 #include <stdarg.h>
@@ -22,8 +26,9 @@
 enum protocol { IMAP, POP3, SMTP };
 
 struct connection {
-    int fd;
+    struct stream stream;
     enum protocol protocol;
+    bool shaking;     /* the TLS handshake is not done */
     bool blocked;     /* waiting for room in the socket */
     bool ending;      /* close once everything is sent */
     bool in_command;  /* an IMAP command goes on behind its literal */
@@ -39,13 +44,15 @@ struct connection {
 struct listener {
     int fd;
     enum protocol protocol;
+    bool secure;
 };
 
 static int epoll_fd;
+static SSL_CTX *tls;
 
 static void hang_up(struct connection *connection)
 {
-    close(connection->fd);
+    stream_close(&connection->stream);
     free(connection);
 }
 
@@ -64,21 +71,32 @@ static void say(struct connection *connection, const char *format, ...)
     connection->reply_length += (size_t)length;
 }
 
+/* Sends filler, and what is said behind the last of it. Gives octets, or -1 when none went. */
+static ssize_t send_parts(struct connection *connection, size_t chunk)
+{
+    struct iovec parts[2] = {
+        {(void *)filler(), chunk},
+        {connection->reply, chunk == connection->bulk ? connection->reply_length : 0},
+    };
+    struct msghdr message = {.msg_iov = parts, .msg_iovlen = 2};
+    ssize_t sent;
+
+    if (connection->stream.ssl == NULL)
+        return sendmsg(connection->stream.fd, &message, MSG_NOSIGNAL);
+    sent = stream_send(&connection->stream, parts[chunk == 0].iov_base, parts[chunk == 0].iov_len);
+    return sent == 0 ? -1 : sent;
+}
+
 /* Sends what is due. Gives false when the connection is over (and gone). */
 static bool flush_out(struct connection *connection)
 {
     while (connection->bulk > 0 || connection->reply_length > 0) {
         size_t chunk = connection->bulk < BULK_CHUNK ? (size_t)connection->bulk : BULK_CHUNK;
-        struct iovec parts[2] = {
-            {(void *)filler(), chunk},
-            {connection->reply, chunk == connection->bulk ? connection->reply_length : 0},
-        };
-        struct msghdr message = {.msg_iov = parts, .msg_iovlen = 2};
-        ssize_t sent = sendmsg(connection->fd, &message, MSG_NOSIGNAL);
+        ssize_t sent = send_parts(connection, chunk);
 
         if (sent < 0) {
             if (!connection->blocked)
-                rewatch(epoll_fd, connection->fd, EPOLLOUT, connection);
+                rewatch(epoll_fd, connection->stream.fd, EPOLLOUT, connection);
             connection->blocked = true;
             return true; /* a dead peer shows up as an event at once */
         }
@@ -96,7 +114,7 @@ static bool flush_out(struct connection *connection)
         return false;
     }
     if (connection->blocked)
-        rewatch(epoll_fd, connection->fd, EPOLLIN, connection);
+        rewatch(epoll_fd, connection->stream.fd, EPOLLIN, connection);
     connection->blocked = false;
     return true;
 }
@@ -249,7 +267,8 @@ static void consume(struct connection *connection)
         die("backend: line too long");
 }
 
-static void on_input(struct connection *connection)
+/* Gives false when the connection is over (and gone). */
+static bool on_input(struct connection *connection)
 {
     static char sink[BULK_CHUNK];
     ssize_t received;
@@ -257,32 +276,51 @@ static void on_input(struct connection *connection)
     if (connection->skip > sizeof connection->input && connection->input_length == 0) {
         size_t most = connection->skip < sizeof sink ? (size_t)connection->skip : sizeof sink;
 
-        received = receive_some(connection->fd, sink, most);
+        received = stream_receive(&connection->stream, sink, most);
         if (received > 0)
             skipped(connection, (uint64_t)received);
     } else {
-        received = receive_some(connection->fd, connection->input + connection->input_length,
-                                sizeof connection->input - connection->input_length);
+        received = stream_receive(&connection->stream, connection->input + connection->input_length,
+                                  sizeof connection->input - connection->input_length);
         if (received > 0) {
             connection->input_length += (size_t)received;
             consume(connection);
         }
     }
     if (received == -2)
-        return;
-    if (received <= 0)
-        hang_up(connection);
-    else
-        flush_out(connection);
+        return true;
+    if (received > 0)
+        return flush_out(connection);
+    hang_up(connection);
+    return false;
 }
 
-static void on_accept(struct listener *listener)
+static void greet(struct connection *connection)
 {
     static const char *greetings[] = {
         "* OK [CAPABILITY IMAP4rev1 SASL-IR LITERAL+ AUTH=PLAIN] stub ready\r\n",
         "+OK stub ready\r\n",
         "220 stub ESMTP ready\r\n",
     };
+
+    say(connection, "%s", greetings[connection->protocol]);
+    flush_out(connection);
+}
+
+static void shake_hands(struct connection *connection)
+{
+    int result = stream_shake(&connection->stream);
+
+    if (result < 0) {
+        hang_up(connection);
+    } else if (result > 0) {
+        connection->shaking = false;
+        greet(connection);
+    }
+}
+
+static void on_accept(struct listener *listener)
+{
     int fd;
 
     while ((fd = accept_one(listener->fd)) >= 0) {
@@ -290,11 +328,14 @@ static void on_accept(struct listener *listener)
 
         if (connection == NULL)
             die("backend: out of memory");
-        connection->fd = fd;
+        connection->stream.fd = fd;
         connection->protocol = listener->protocol;
+        connection->shaking = listener->secure;
         watch(epoll_fd, fd, EPOLLIN, connection);
-        say(connection, "%s", greetings[listener->protocol]);
-        flush_out(connection);
+        if (listener->secure)
+            stream_accept_tls(&connection->stream, tls);
+        else
+            greet(connection);
     }
 }
 
@@ -302,26 +343,32 @@ static void on_event(struct connection *connection, uint32_t events)
 {
     if (events & EPOLLERR)
         hang_up(connection);
+    else if (connection->shaking)
+        shake_hands(connection);
     else if (events & EPOLLOUT)
         flush_out(connection);
     else
-        on_input(connection);
+        while (on_input(connection) && stream_holds_input(&connection->stream))
+            ;
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
-    static struct listener listeners[3];
+    static struct listener listeners[4] = {
+        {.protocol = IMAP}, {.protocol = POP3}, {.protocol = SMTP}, {.protocol = IMAP, .secure = true}};
     static char end_mark;
-    uint16_t ports[3];
+    uint16_t ports[4];
 
+    if (argc != 3)
+        die("usage: backend CERTIFICATE_FILE KEY_FILE");
+    tls = server_tls(argv[1], argv[2]);
     epoll_fd = make_epoll();
     watch(epoll_fd, STDIN_FILENO, EPOLLIN, &end_mark);
-    for (int i = 0; i < 3; i++) {
+    for (int i = 0; i < 4; i++) {
         listeners[i].fd = listen_loopback(&ports[i]);
-        listeners[i].protocol = (enum protocol)i;
         watch(epoll_fd, listeners[i].fd, EPOLLIN, &listeners[i]);
     }
-    printf("%u %u %u\n", ports[0], ports[1], ports[2]);
+    printf("%u %u %u %u\n", ports[0], ports[1], ports[2], ports[3]);
     fflush(stdout);
     for (;;) {
         struct epoll_event events[256];
@@ -332,7 +379,7 @@ int main(void)
 
             if (data == &end_mark)
                 return 0;
-            if (data >= (void *)listeners && data < (void *)(listeners + 3))
+            if (data >= (void *)listeners && data < (void *)(listeners + 4))
                 on_accept(data);
             else
                 on_event(data, events[i].events);

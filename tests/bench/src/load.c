@@ -7,6 +7,7 @@
 #include "net.h"
 #include "options.h"
 #include "script.h"
+#include "stream.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -20,12 +21,13 @@
 
 #define SETUP_AT_ONCE 64
 
-enum stage { LOGGING_IN, LEAVING, ENDING, IDLE, WORKING };
+enum stage { IN_CLEAR, CONNECTING, SHAKING, LOGGING_IN, LEAVING, ENDING, IDLE, WORKING };
 
 struct session {
-    int fd;
+    struct stream stream;
     enum stage stage;
-    size_t step;           /* row of the login script */
+    size_t step;           /* row of the login script, or before TLS of the one for STARTTLS */
+    SSL_SESSION *ticket;   /* of the last connection of this slot */
     uint64_t due_ns;       /* when the running operation was due */
     uint64_t bulk;         /* octets still to receive or send */
     bool blocked;          /* waiting for room in the socket */
@@ -34,6 +36,7 @@ struct session {
 };
 
 static struct options options;
+static SSL_CTX *tls;
 static int epoll_fd;
 static uint64_t deadline_ns;
 static struct session *sessions;
@@ -57,30 +60,34 @@ static void say(struct session *session, const struct exchange *exchange)
     char user[64], command[256];
     size_t length;
 
-    snprintf(user, sizeof user, "%s%u", options.user_prefix, next_user % options.users);
+    snprintf(user, sizeof user, "%s%u%s", options.user_prefix,
+             options.first_user + next_user % options.users, options.user_suffix);
     length = render(exchange, user, command, sizeof command);
     if (strcmp(exchange->command, command) != 0)
         next_user++;
     session->input_length = 0;
-    if (send_some(session->fd, command, length) != (ssize_t)length)
+    if (stream_send(&session->stream, command, length) != (ssize_t)length)
         fail(session, "could not send a command at once");
 }
 
 /* Makes everything ready but the connection, so that a storm is made of nothing but connects. */
 static void prepare_session(struct session *session)
 {
-    session->stage = LOGGING_IN;
+    static const enum stage first[] = {
+        [NO_TLS] = LOGGING_IN, [IMPLICIT] = CONNECTING, [STARTTLS] = IN_CLEAR};
+
+    session->stage = first[options.tls];
     session->step = 0;
     session->input_length = 0;
-    session->fd = make_socket();
-    watch(epoll_fd, session->fd, EPOLLIN, session);
+    session->stream.fd = make_socket();
+    watch(epoll_fd, session->stream.fd, session->stage == CONNECTING ? EPOLLOUT : EPOLLIN, session);
 }
 
 static void start_session(struct session *session, uint64_t due_ns)
 {
     started++;
     session->due_ns = due_ns;
-    connect_loopback(session->fd, options.port);
+    connect_loopback(session->stream.fd, options.port);
 }
 
 static void open_session(struct session *session, uint64_t due_ns)
@@ -93,20 +100,20 @@ static void push_upload(struct session *session)
 {
     while (session->bulk > 0) {
         size_t chunk = session->bulk < BULK_CHUNK ? (size_t)session->bulk : BULK_CHUNK;
-        ssize_t sent = send_some(session->fd, filler(), chunk);
+        ssize_t sent = stream_send(&session->stream, filler(), chunk);
 
         if (sent < 0)
             fail(session, "connection lost in an upload");
         session->bulk -= (uint64_t)sent;
         if (sent == 0) {
             if (!session->blocked)
-                rewatch(epoll_fd, session->fd, EPOLLIN | EPOLLOUT, session);
+                rewatch(epoll_fd, session->stream.fd, EPOLLIN | EPOLLOUT, session);
             session->blocked = true;
             return;
         }
     }
     if (session->blocked)
-        rewatch(epoll_fd, session->fd, EPOLLIN, session);
+        rewatch(epoll_fd, session->stream.fd, EPOLLIN, session);
     session->blocked = false;
 }
 
@@ -146,11 +153,52 @@ static void done(struct session *session)
     }
 }
 
+static int keep_ticket(SSL *ssl, SSL_SESSION *ticket)
+{
+    struct session *session = stream_owner(ssl);
+
+    SSL_SESSION_free(session->ticket);
+    session->ticket = ticket;
+    return 1;
+}
+
+static void shake_hands(struct session *session)
+{
+    int result = stream_shake(&session->stream);
+
+    if (result < 0)
+        fail(session, stream_error());
+    if (result == 0)
+        return;
+    if (options.resume && session->ticket != NULL && !SSL_session_reused(session->stream.ssl))
+        fail(session, "TLS session not resumed");
+    session->stage = LOGGING_IN;
+    session->step = 0;
+    session->input_length = 0;
+    if (options.tls == STARTTLS)
+        say(session, &options.script->login[++session->step]);
+}
+
+static void begin_tls(struct session *session)
+{
+    if (session->stage == CONNECTING)
+        rewatch(epoll_fd, session->stream.fd, EPOLLIN, session);
+    session->stage = SHAKING;
+    stream_connect_tls(&session->stream, tls, options.resume ? session->ticket : NULL, session);
+    shake_hands(session);
+}
+
 static void advance(struct session *session)
 {
     const struct script *script = options.script;
 
     switch (session->stage) {
+    case IN_CLEAR:
+        if (++session->step < script->starttls_count)
+            say(session, &script->starttls[session->step]);
+        else
+            begin_tls(session);
+        break;
     case LOGGING_IN:
         if (++session->step < script->login_count) {
             say(session, &script->login[session->step]);
@@ -168,6 +216,8 @@ static void advance(struct session *session)
     case WORKING:
         done(session);
         break;
+    case CONNECTING:
+    case SHAKING:
     case IDLE:
     case ENDING:
         fail(session, "octets nobody asked for");
@@ -176,6 +226,8 @@ static void advance(struct session *session)
 
 static const struct exchange *expected(const struct session *session)
 {
+    if (session->stage == IN_CLEAR)
+        return &options.script->starttls[session->step];
     if (session->stage == LOGGING_IN)
         return &options.script->login[session->step];
     if (session->stage == LEAVING)
@@ -187,7 +239,7 @@ static void at_end(struct session *session)
 {
     if (session->stage != ENDING)
         fail(session, "connection closed");
-    close(session->fd);
+    stream_close(&session->stream);
     done(session);
 }
 
@@ -200,14 +252,14 @@ static void on_readable(struct session *session)
     if (downloading) {
         size_t most = session->bulk < sizeof sink ? (size_t)session->bulk : sizeof sink;
 
-        received = receive_some(session->fd, sink, most);
+        received = stream_receive(&session->stream, sink, most);
         if (received > 0) {
             session->bulk -= (uint64_t)received;
             return;
         }
     } else {
-        received = receive_some(session->fd, session->input + session->input_length,
-                                sizeof session->input - session->input_length);
+        received = stream_receive(&session->stream, session->input + session->input_length,
+                                  sizeof session->input - session->input_length);
     }
     if (received == -2)
         return;
@@ -229,6 +281,15 @@ static void on_readable(struct session *session)
         if (session->input_length == sizeof session->input)
             fail(session, "answer too long");
     }
+}
+
+/* Reads until epoll knows of everything that is still to be read. */
+static void read_all(struct session *session)
+{
+    do
+        on_readable(session);
+    while (session->stage != CONNECTING && session->stage != SHAKING &&
+           stream_holds_input(&session->stream));
 }
 
 /* Opens what is due in an open loop. Gives the time until the next is due, or -1 when none is. */
@@ -267,8 +328,12 @@ static void loop_until_done(void)
 
             if (session->blocked && events[i].events & EPOLLOUT)
                 push_upload(session);
-            if (events[i].events & ~(uint32_t)EPOLLOUT)
-                on_readable(session);
+            if (session->stage == CONNECTING)
+                begin_tls(session);
+            else if (session->stage == SHAKING)
+                shake_hands(session);
+            else if (events[i].events & ~(uint32_t)EPOLLOUT)
+                read_all(session);
         }
         if (now_ns() > deadline_ns) {
             fprintf(stderr, "load: deadline, %zu of %zu operations done\n", finished, wanted);
@@ -327,6 +392,10 @@ int main(int argc, char **argv)
         setrlimit(RLIMIT_NOFILE, &files);
     }
     deadline_ns = now_ns() + (uint64_t)(options.deadline_s * 1e9);
+    if (options.tls != NO_TLS) {
+        tls = client_tls();
+        SSL_CTX_sess_set_new_cb(tls, keep_ticket);
+    }
     epoll_fd = make_epoll();
     sessions = calloc(options.sessions + 1, sizeof *sessions);
     if (sessions == NULL)

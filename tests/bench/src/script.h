@@ -16,6 +16,8 @@ struct script {
     const char *name;
     struct exchange login[4];  /* greeting first; login_count rows */
     size_t login_count;
+    struct exchange starttls[3]; /* greeting first; behind it TLS and the login without greeting */
+    size_t starttls_count;
     struct exchange noop, leave;
 };
 
