@@ -42,7 +42,7 @@ REVEALING = {
     "proxycore/net/auth_headers.py": "sends header secrets to the auth service",
     "proxycore/net/tls/material.py": "gives keys, their passphrases and ticket keys to OpenSSL",
     "proxycore/nginxconf/kinds.py": "writes header secrets to an nginx.conf that is to work",
-    "proxycore/nginxconf/dumper_tls.py": "writes paths of keys; gives the files with keys beside it",
+    "proxycore/nginxconf/dumper_tls.py": "writes paths of keys; gives the files beside it",
     "proxycore/nginxconf/tls_settings.py": "completes paths of keys",
     "proxycore/nginxconf/tls_values.py": "writes paths of keys to an nginx.conf",
     "proxycore/dialogue/profile.py": "looks for variables in the operator's headers",
