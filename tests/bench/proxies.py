@@ -109,6 +109,7 @@ mail {{
         if self.speaks_tls:
             pair = self.around.certificate
             lines += [f"ssl_certificate {pair.certificate};", f"ssl_certificate_key {pair.key};"]
+            lines.append("ssl_protocols TLSv1.2 TLSv1.3;")  # before 1.23.4 it had no 1.3 by itself
         return "\n    ".join(lines)
 
     def _servers(self) -> str:

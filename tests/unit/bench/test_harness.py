@@ -1,5 +1,6 @@
 """The benchmark's arithmetic and its C programs; the measuring itself is ``make bench``."""
 
+import contextlib
 import http.client
 import os
 import socket
@@ -11,7 +12,10 @@ from tests.bench import accounting, pairs, programs
 from tests.bench.machine import Unfit
 from tests.bench.measure import Better, Contest, Goal, Measure, Metric
 from tests.bench.measures import ALL
+from tests.bench.proxies import OURS_TLS_BOTH, make_proxy
 from tests.bench.report import results_of, table
+from tests.bench.surroundings import AuthPlace, Surroundings, make_certificate
+from tests.support.wait import eventually
 
 
 def test_pairs_alternate_their_order():
@@ -126,8 +130,13 @@ def test_c_programs_compile_without_a_warning(built):
 
 
 @pytest.fixture
-def backend(built):
-    stub = programs.Stub([str(built / "backend")])
+def pair(tmp_path):
+    return make_certificate(tmp_path)
+
+
+@pytest.fixture
+def backend(built, pair):
+    stub = programs.Stub([str(built / "backend"), str(pair.certificate), str(pair.key)])
     yield stub
     stub.close()
 
@@ -149,6 +158,28 @@ def test_load_works_on_sessions_that_stay(built, backend, work):
             outcome = load.run(10)
             assert outcome.operations == 10
             assert outcome.octets == (0 if work == "noop" else 10_000_000)
+
+
+@pytest.mark.parametrize("work", ["login", "noop", "fetch", "append"])
+def test_load_speaks_tls_from_the_first_octet(built, backend, work):
+    wanted = programs.Work(work=work, sessions=4, size=1_000_000, tls="implicit")
+    with programs.Load(built / "load", backend.ports[3], wanted) as load:
+        assert load.run(10).operations == 10
+
+
+def test_load_resumes_its_sessions(built, backend):
+    """The first run has nothing to resume; in the second one a full handshake is a failure."""
+    wanted = programs.Work(sessions=4, tls="implicit", resume=1)
+    with programs.Load(built / "load", backend.ports[3], wanted) as load:
+        load.run(4)
+        assert load.run(20).operations == 20
+
+
+def test_load_without_tls_is_not_understood_where_tls_is_spoken(built, backend):
+    wanted = programs.Work(sessions=1, deadline=0.2)
+    load = programs.Load(built / "load", backend.ports[3], wanted)
+    with load, pytest.raises(programs.LoadFailed, match="deadline, 0 of 1"):
+        load.run(1)
 
 
 def test_open_loop_keeps_its_rate(built, backend):
@@ -185,6 +216,34 @@ def test_auth_stub_names_the_backend_of_the_protocol(built, backend):
             answer.read()
             assert answer.headers["Auth-Status"] == "OK"
             assert answer.headers["Auth-Port"] == str(backend.ports[index])
+        connection.request("GET", "/secure", headers={"Auth-Protocol": "imap"})
+        answer = connection.getresponse()
+        answer.read()
+        assert answer.headers["Auth-Port"] == str(backend.ports[3])
         connection.close()
     finally:
         auth.close()
+
+
+def test_control_stub_runs_a_node_on_a_snapshot_and_hears_of_it(built, backend, pair):
+    auth = programs.Stub([str(built / "auth"), *map(str, backend.ports)])
+    around = Surroundings(
+        auth=AuthPlace(port=auth.ports[0]),
+        backend_ports=tuple(backend.ports),
+        certificate=pair,
+        connections=100,
+    )
+    with contextlib.ExitStack() as stack:
+        stack.callback(auth.close)
+        node = make_proxy(OURS_TLS_BOTH, around)
+        stack.callback(node.close)
+        node.start()
+        work = programs.Work(work="noop", sessions=3, tls="starttls")
+        with programs.Load(built / "load", node.ports["imap"], work) as load:
+            assert load.run(3).operations == 3
+            eventually(lambda: len(node.control.sessions) == 3, "the sessions are reported")
+            changed = {**node.snapshot, "process": {**node.snapshot["process"], "pid": ""}}
+            node.control.apply(changed)
+            assert load.run(3).operations == 3
+        eventually(lambda: not node.control.sessions, "their end is reported")
+        assert node.control.totals["logins{server=imap}"] == 3
