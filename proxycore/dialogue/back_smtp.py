@@ -28,8 +28,8 @@ _AUTH: Final = frozenset({b"235"})
 
 MAX_XCLIENT_VALUE_BYTES: Final = 255
 """Of an attribute value as it is sent, xtext and all (Postfix's XCLIENT_README; what is longer it
-answers with 501, measured with 3.7). The whole command may be longer than SMTP's 512 octets: Postfix
-takes 2048. It cannot be split: once ADDR is another's, further ones need that one's authority."""
+answers with 501, measured with 3.7). The whole command may pass SMTP's 512 octets: Postfix takes
+2048. It cannot be split: once ADDR is another's, a further one needs that one's authority."""
 
 _UNAVAILABLE: Final = b"[UNAVAILABLE]"
 

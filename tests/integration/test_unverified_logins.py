@@ -15,12 +15,15 @@ from tests.support.dovecot import Dovecot
 from tests.support.nginx import Nginx
 from tests.support.ports import free_port
 from tests.support.postfix import Postfix
+from tests.support.talk import Smtp, plain
 from tests.support.wait import eventually
 
 GUEST, KNOWN = "guest", "known"
 """Both have a mailbox; the appliance has a password of one of them."""
 
 PASSWORDS = {name: f"{cast.CANARY}-{name}" for name in (GUEST, KNOWN)}
+DOMAIN = "octets.test"
+_ALL = "".join(chr(octet) for octet in range(256) if octet not in b"\r\n\0")
 _HEADER, _SECRET = "X-Submission-Key", f"{cast.CANARY}-submission"
 
 
@@ -48,7 +51,9 @@ def prepared(appliance: Appliance, submission: Postfix) -> Appliance:
         f" smtp_port={submission.port}, smtp_tls=HostTls.NONE))\n"
         f"for login in {(GUEST, KNOWN)!r}:\n"
         "    services.save_route("
-        "Route(match=MatchKind.USER, value=login, position=1, mail_host=host))"
+        "Route(match=MatchKind.USER, value=login, position=1, mail_host=host))\n"
+        "services.save_route("
+        f"Route(match=MatchKind.DOMAIN, value={DOMAIN!r}, position=1, mail_host=host))"
     )
     return appliance
 
@@ -88,6 +93,22 @@ def test_xclient_names_a_login_that_was_verified_here(
     assert submission.wait_for_message(b"sent by somebody known")
     line = eventually(lambda: _login_line(submission, KNOWN), "the login in Postfix's log")
     assert "sasl_method=XCLIENT" in line
+
+
+def test_any_octets_reach_the_mail_server_which_refuses_them(
+    prepared: Appliance, submission: Postfix
+) -> None:
+    ascii_login = f"{_ALL[:125]}@{DOMAIN}"
+    for login in (ascii_login, f"x@{DOMAIN}", GUEST, KNOWN):
+        with Smtp.greeted(prepared.front.smtp) as talk:
+            assert talk.ask(f"AUTH PLAIN {plain(login, _ALL)}").startswith("535 5.7."), login
+    with Smtp.greeted(prepared.front.smtp) as talk:
+        # no UTF-8, so no route but the last one's: to a mail server that offers no AUTH
+        assert talk.ask(f"AUTH PLAIN {plain(_ALL, _ALL)}").startswith("503 5.5.1")
+    for end in ("\r", "\n", "\0"):
+        with Smtp.greeted(prepared.front.smtp) as talk:
+            assert talk.ask(f"AUTH PLAIN {plain(GUEST, f'a{end}b')}")[:1] == "5"
+    assert "Traceback" not in prepared.log()
 
 
 # --- somebody else's proxy ------------------------------------------------------------------------
