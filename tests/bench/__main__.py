@@ -10,6 +10,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
 from tests.bench.machine import REPOSITORY, Unfit, facts
 from tests.bench.measure import FULL, SHORT, Contest, Measure, Scale
@@ -19,6 +20,8 @@ from tests.bench.programs import LoadFailed
 from tests.bench.proxies import NGINX_TWIN
 from tests.bench.report import Result, results_of, table
 from tests.bench.rig import Rig
+from tests.bench.snapshots import EVERYTHING_ON
+from tests.bench.surroundings import TLS_IS
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -80,12 +83,12 @@ def _against_twin(measure: Measure) -> Measure:
 
 def _run(measures: Sequence[Measure], scale: Scale, pairs: int | None, path: Path | None) -> int:
     started = datetime.now(UTC)
-    document: dict[str, object] = {
+    document: dict[str, Any] = {
         "started": started.isoformat(timespec="seconds"),
         "form": scale.name,
-        "machine": facts(),
+        "machine": {**facts(), "ours": EVERYTHING_ON, "tls": TLS_IS},
     }
-    for name, fact in facts().items():
+    for name, fact in document["machine"].items():
         print(f"{name:<14} {fact}")
     results: list[Result] = []
     with Rig() as rig:

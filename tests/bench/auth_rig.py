@@ -24,7 +24,14 @@ from tests.support.proxycore import environment
 SQLITE: Final = "sqlite"
 POSTGRESQL: Final = "postgresql"
 
-PASSWORD: Final = "bench-password"
+PASSWORD: Final = "secret"
+"""Of every account; what the load generator says."""
+
+CALLER_SECRET: Final = "bench-caller-secret-0123456789"
+"""By which nginx proves that it may ask."""
+
+DOMAIN: Final = "@example.com"
+"""Behind ``user`` and a number."""
 ACCOUNTS_VARIABLE: Final = "BENCH_AUTH_ACCOUNTS"
 DEFAULT_ACCOUNTS: Final = 100_000
 
@@ -35,12 +42,15 @@ from django.core.management import call_command
 call_command('migrate', verbosity=0)
 from django.db import connection
 from appliance.fleet.services import nodes
+from appliance.authhttp.models import CallerSecret
 from appliance.lib.hashing import hash_password
 from appliance.routing import services
 from appliance.routing.models import MailHost, Route
 host = services.save_mail_host(MailHost(
-    name='mail', address='192.0.2.1', imap_tls='block', pop3_tls='block', smtp_tls='block'
+    name='mail', address='127.0.0.1', imap_port=int(os.environ['BENCH_IMAP_PORT']),
+    imap_tls='block', pop3_tls='block', smtp_tls='block'
 ))
+CallerSecret.objects.create(name='nginx', secret=os.environ['BENCH_CALLER_SECRET'])
 services.save_route(Route(match='default', mail_host=host))
 numbers = (
     'generate_series(1, %s) AS n(i)' if connection.vendor == 'postgresql' else
@@ -50,9 +60,13 @@ true = 'true' if connection.vendor == 'postgresql' else '1'
 columns = 'login, enabled, imap_enabled, pop3_enabled, smtp_enabled, networks, password_hash, epoch'
 with connection.cursor() as cursor:
     cursor.execute(
-        f"INSERT INTO routing_account ({columns}, created_at) SELECT 'user' || i || '@example.com',"
+        f"INSERT INTO routing_account ({columns}, created_at) SELECT 'user' || i || %s,"
         f" {true}, {true}, {true}, {true}, '', %s, 0, '2026-01-01' FROM {numbers}",
-        [hash_password(os.environ['BENCH_PASSWORD'].encode()), int(os.environ['BENCH_ACCOUNTS'])],
+        [
+            os.environ['BENCH_DOMAIN'],
+            hash_password(os.environ['BENCH_PASSWORD'].encode()),
+            int(os.environ['BENCH_ACCOUNTS']),
+        ],
     )
 print(nodes.enrol('bench')[1].reveal())
 """
@@ -93,19 +107,24 @@ def _variables(state: Path, database_url: str, port: int) -> Mapping[str, str]:
         POSTROAD_AUTH_VERIFIED_TTL_S="3600",
         POSTROAD_AUTH_HASH_QUEUE="1000",
         BENCH_PASSWORD=PASSWORD,
+        BENCH_DOMAIN=DOMAIN,
+        BENCH_CALLER_SECRET=CALLER_SECRET,
         BENCH_ACCOUNTS=str(account_count()),
     )
 
 
 @contextlib.contextmanager
-def prepared(kind: str) -> Iterator[tuple[Path, str, str]]:
-    """Fill a database of a kind; give state directory, its URL and a node's token."""
+def prepared(kind: str, imap_port: int) -> Iterator[tuple[Path, str, str]]:
+    """Fill a database of a kind; give state directory, its URL and a node's token.
+
+    imap_port: where everybody's mail server is, on loopback.
+    """
     with contextlib.ExitStack() as stack:
         state = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-auth-")))
         url = stack.enter_context(_postgresql()) if kind == POSTGRESQL else ""
         done = subprocess.run(
             [sys.executable, "-c", _PREPARE],
-            env=dict(_variables(state, url, 0)),
+            env={**_variables(state, url, 0), "BENCH_IMAP_PORT": str(imap_port)},
             cwd=REPOSITORY,
             capture_output=True,
             text=True,
@@ -190,7 +209,7 @@ class Asker:
     def _request(self, user: int) -> bytes:
         return (
             "GET /auth_http HTTP/1.1\r\nHost: 127.0.0.1\r\nAuth-Method: plain\r\n"
-            f"Auth-User: user{user}@example.com\r\nAuth-Pass: {PASSWORD}\r\n"
+            f"Auth-User: user{user}{DOMAIN}\r\nAuth-Pass: {PASSWORD}\r\n"
             "Auth-Protocol: imap\r\nAuth-Login-Attempt: 1\r\nClient-IP: 192.0.2.9\r\n"
             f"X-Postroad-Node-Token: {self._token}\r\n\r\n"
         ).encode()

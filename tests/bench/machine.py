@@ -66,6 +66,7 @@ def facts() -> dict[str, object]:
         "python_build": " ".join(platform.python_build()),
         "openssl": ssl.OPENSSL_VERSION,
         "nginx": _nginx_version(),
+        "dovecot": _dovecot_version(),
         "file_limit": resource.getrlimit(resource.RLIMIT_NOFILE)[1],
         "load_before": os.getloadavg()[0],
         "commit": _commit(),
@@ -86,6 +87,12 @@ def _nginx_version() -> str:
     nginx = find_program("nginx", "nginx libnginx-mod-mail")
     done = subprocess.run([nginx, "-v"], capture_output=True, text=True, check=True)
     return done.stderr.strip().rpartition("/")[2]
+
+
+def _dovecot_version() -> str:
+    dovecot = find_program("dovecot", "dovecot-imapd")
+    done = subprocess.run([dovecot, "--version"], capture_output=True, text=True, check=True)
+    return done.stdout.split()[0]
 
 
 def _commit() -> str:

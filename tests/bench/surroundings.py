@@ -9,7 +9,11 @@ from tests.support.pki import Authority
 NAME: Final = "bench.example"
 """Name of the proxies and of the mail server; the certificate is for it."""
 
-CERTIFICATE_KIND: Final = "ECDSA P-256"
+TLS_IS: Final = (
+    "TLS 1.3, TLS_AES_256_GCM_SHA384, X25519 (all the load generator offers), ECDSA P-256, "
+    "tickets, no session cache, Debian's OpenSSL on both sides"
+)
+"""What the cryptography of every figure with TLS is; stands beside them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,7 +3,17 @@
 from typing import Final
 
 from tests.bench.measure import Measure
-from tests.bench.measures import auth, bulk, idle, login, messages, roundtrip, storm, tls
+from tests.bench.measures import (
+    auth,
+    bulk,
+    end_to_end,
+    idle,
+    login,
+    messages,
+    roundtrip,
+    storm,
+    tls,
+)
 
 ALL: Final[tuple[Measure, ...]] = (
     *login.MEASURES,
@@ -13,5 +23,6 @@ ALL: Final[tuple[Measure, ...]] = (
     *bulk.MEASURES,
     *tls.MEASURES,
     *idle.MEASURES,
+    *end_to_end.MEASURES,
     *auth.MEASURES,
 )

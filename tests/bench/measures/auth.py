@@ -22,14 +22,19 @@ _FIRST: Final = 150
 _KNOWN: Final = 10_000
 _WARM_UP: Final = 500
 
-_databases: dict[str, tuple[Path, str, str]] = {}
+_databases: dict[tuple[Rig, str], tuple[Path, str, str]] = {}
+
+
+def database(rig: Rig, kind: str) -> tuple[Path, str, str]:
+    """Give state directory, URL and a node's token of the database of a kind, filled once."""
+    if (rig, kind) not in _databases:
+        _databases[rig, kind] = rig.keep(prepared(kind, rig.around.backend_ports[0]))
+    return _databases[rig, kind]
 
 
 def _run(kind: str, rig: Rig, name: str, scale: Scale) -> Mapping[str, float]:
-    if kind not in _databases:
-        _databases[kind] = rig.keep(prepared(kind))
     chosen = random.Random(7).sample(range(1, account_count() + 1), scale.operations(_FIRST, 20))
-    with contextlib.closing(AuthService(name, *_databases[kind])) as service:
+    with contextlib.closing(AuthService(name, *database(rig, kind))) as service:
         with pinned_to(rig.proxy_cpu):
             service.start()
         with contextlib.closing(Asker(service, _CONNECTIONS)) as asker:

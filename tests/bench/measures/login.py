@@ -5,7 +5,7 @@ from typing import Final
 
 from tests.bench.measure import Better, Contest, Goal, Measure, Metric, Scale
 from tests.bench.programs import Work
-from tests.bench.proxies import NGINX, OURS, OURS_CACHED, OURS_KEEPALIVE
+from tests.bench.proxies import DOVECOT, NGINX, OURS, OURS_CACHED, OURS_KEEPALIVE
 from tests.bench.rig import Rig
 
 _OPERATIONS: Final = 12_000
@@ -58,7 +58,7 @@ MEASURES: Final = (
         name="login-keepalive",
         title="IMAP login, auth_http kept alive",
         metrics=_METRICS,
-        contests=(_KEEPALIVE,),
+        contests=(_KEEPALIVE, Contest(DOVECOT, OURS_KEEPALIVE)),
         run=_imap,
     ),
     Measure(
