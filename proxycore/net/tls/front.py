@@ -15,7 +15,7 @@ from proxycore.net.tls.endpoint import (
     string,
 )
 from proxycore.net.tls.front_context import FrontContext
-from proxycore.net.tls.hello import LONGEST_HELLO_BYTES, read_hello
+from proxycore.net.tls.hello import LONGEST_HELLO_BYTES, HelloReader
 from proxycore.net.tls.libssl import NULL, crypto, owned, ssl
 from proxycore.net.tls.refused import Refused
 
@@ -34,12 +34,13 @@ Choose = Callable[[str], FrontContext]
 class FrontTlsEndpoint(Endpoint):
     """One client. Until its ClientHello is complete there is no OpenSSL object at all."""
 
-    __slots__ = ("_choose", "_hello", "server_name")
+    __slots__ = ("_choose", "_hello", "_reader", "server_name")
 
     def __init__(self, choose: Choose) -> None:
         super().__init__(None)
         self._choose: Choose | None = choose
         self._hello = b""
+        self._reader: HelloReader | None = None
         self.server_name = ""
         """Name the client asked for; known with ``context``, before the handshake is over."""
 
@@ -50,7 +51,9 @@ class FrontTlsEndpoint(Endpoint):
         if self.phase is Phase.FAILED:
             return b""
         self._hello += data
-        hello = read_hello(self._hello)
+        if self._reader is None:
+            self._reader = HelloReader()
+        hello = self._reader.read(self._hello)
         if hello is None:
             if len(self._hello) > LONGEST_HELLO_BYTES:
                 self._refuse(_DECODE_ERROR, "the ClientHello is too long")
@@ -63,11 +66,11 @@ class FrontTlsEndpoint(Endpoint):
             return b""
         self._ssl = new_ssl(self.context.pointer)
         ssl.SSL_set_accept_state(self._ssl)
-        octets, self._hello, self._choose = self._hello, b"", None
+        octets, self._hello, self._choose, self._reader = self._hello, b"", None, None
         return super().feed(octets)
 
     def _refuse(self, alert: bytes, reason: str, *, is_ours: bool = False) -> None:
-        self._hello, self._choose = b"", None
+        self._hello, self._choose, self._reader = b"", None, None
         self.failure = Failure(reason, f"SSL handshake refused: {reason}", is_ours)
         self.phase = Phase.FAILED
         self.out += _FATAL + alert

@@ -1,11 +1,17 @@
 """Reading a ClientHello: real ones, cut ones, wrong ones, and any octets at all."""
 
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proxycore.net.tls.hello import LONGEST_HELLO_BYTES, Hello, read_hello
+from proxycore.net.tls.hello import LONGEST_HELLO_BYTES, Hello, HelloReader
 from tests.unit.proxycore.net.tls.client import Client
+
+
+def read_hello(octets: bytes) -> Hello | None:
+    return HelloReader().read(octets)
 
 
 def hello(name: str | None = "mail.example.com") -> bytes:
@@ -98,3 +104,20 @@ def test_a_damaged_hello_does_no_harm(data: st.DataObject) -> None:
 def test_records_of_a_hello_that_is_never_complete_do_not_pass_the_limit() -> None:
     octets = b"\x16\x03\x01\x00\x04\x01" + LONGEST_HELLO_BYTES.to_bytes(3)
     assert read_hello(octets) == Hello("")
+
+
+def test_a_hello_that_grows_is_read_on_and_not_again() -> None:
+    whole = fragments(hello(), 1)
+    reader = HelloReader()
+    assert all(reader.read(whole[:end]) is None for end in range(len(whole)))
+    assert reader.read(whole) == Hello("mail.example.com")
+
+
+def test_octet_by_octet_costs_no_more_than_its_octets() -> None:
+    head = b"\x16\x03\x01\x00\x00"
+    whole = fragments(head + b"\x01" + (12_000).to_bytes(3) + bytes(2_000), 1)
+    reader, began = HelloReader(), time.process_time()
+    for end in range(len(whole)):
+        assert reader.read(whole[:end]) is None
+    # begun anew with every octet it took 9 s
+    assert time.process_time() - began < 2
