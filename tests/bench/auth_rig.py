@@ -43,9 +43,9 @@ call_command('migrate', verbosity=0)
 from django.db import connection
 from appliance.fleet.services import nodes
 from appliance.authhttp.models import CallerSecret
-from appliance.lib.hashing import hash_password
 from appliance.routing import services
-from appliance.routing.models import MailHost, Route
+from appliance.routing.models import Account, MailHost, Route
+from proxycore.contract.secret import Secret
 host = services.save_mail_host(MailHost(
     name='mail', address='127.0.0.1', imap_port=int(os.environ['BENCH_IMAP_PORT']),
     imap_tls='block', pop3_tls='block', smtp_tls='block'
@@ -56,17 +56,16 @@ numbers = (
     'generate_series(1, %s) AS n(i)' if connection.vendor == 'postgresql' else
     '(WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < %s) SELECT i FROM n)'
 )
-true = 'true' if connection.vendor == 'postgresql' else '1'
-columns = 'login, enabled, imap_enabled, pop3_enabled, smtp_enabled, networks, password_hash, epoch'
+services.save_account(
+    Account(login='user0'), password=Secret(os.environ['BENCH_PASSWORD'])
+)
+kept = [field.column for field in Account._meta.concrete_fields if not field.primary_key]
+kept.remove('login')
 with connection.cursor() as cursor:
     cursor.execute(
-        f"INSERT INTO routing_account ({columns}, created_at) SELECT 'user' || i || %s,"
-        f" {true}, {true}, {true}, {true}, '', %s, 0, '2026-01-01' FROM {numbers}",
-        [
-            os.environ['BENCH_DOMAIN'],
-            hash_password(os.environ['BENCH_PASSWORD'].encode()),
-            int(os.environ['BENCH_ACCOUNTS']),
-        ],
+        f"INSERT INTO routing_account (login, {', '.join(kept)}) SELECT 'user' || i || %s,"
+        f" {', '.join(kept)} FROM {numbers}, routing_account WHERE login = 'user0'",
+        [os.environ['BENCH_DOMAIN'], int(os.environ['BENCH_ACCOUNTS'])],
     )
 print(nodes.enrol('bench')[1].reveal())
 """
