@@ -109,6 +109,9 @@ ROWS: dict[str, dict[str, str]] = {
             dripping_octets_does_not_prolong_the_time_to_log_in
             sessions_that_begin_and_end_leave_nothing_behind
         """,
+        "tests/integration/test_guessing.py": """
+            submissions_and_exchanges_that_are_left_leave_nothing_behind
+        """,
         "tests/peer/test_limits.py": """
             a_line_without_an_end_is_refused_and_ends_the_session
             the_time_to_log_in_is_counted_in_all
@@ -119,7 +122,14 @@ ROWS: dict[str, dict[str, str]] = {
         """,
     },
     "invalid UTF-8 in a login": {
-        "tests/integration/test_any_octets.py": "any_octets_are_refused_like_any_wrong_password",
+        "tests/integration/test_any_octets.py": """
+            any_octets_are_refused_like_any_wrong_password
+            any_octets_of_a_verified_login_are_told_to_postfix_or_are_too_long
+        """,
+        "tests/integration/test_unverified_logins.py": """
+            any_octets_reach_the_mail_server_which_refuses_them
+        """,
+        "tests/protocol": "smtp/xclient_login_too_long",
         "tests/unit/appliance/authhttp/test_views.py": """
             a_password_of_any_bytes_is_compared_as_bytes
         """,
@@ -175,6 +185,30 @@ ROWS: dict[str, dict[str, str]] = {
         "tests/unit/proxycore/policy/test_trust.py": "who_is_believed",
         "tests/unit/proxycore/net/tls/test_front_leg.py": """
             a_proxy_header_comes_before_tls_in_the_same_segment_too
+        """,
+    },
+    "penalty bypass by parallel logins": {
+        "tests/integration/test_guessing.py": """
+            of_parallel_wrong_logins_no_more_than_the_limit_are_asked_about
+            the_same_wrong_password_from_everywhere_at_once_is_asked_about_once
+            another_address_is_let_in_meanwhile
+        """,
+        "tests/unit/proxycore/net/test_prelogin.py": """
+            200_connections_at_once_from_one_address
+            what_counts_as_one_client
+            behind_a_trusted_proxy_clients_count_and_not_the_proxy
+            every_way_a_session_ends_before_login_gives_its_place_back
+        """,
+    },
+    "a login that nobody has verified": {
+        "tests/integration/test_unverified_logins.py": """
+            a_wrong_password_is_not_let_in
+            the_right_one_is_let_in_by_the_mail_server
+            xclient_names_a_login_that_was_verified_here
+            a_proxy_that_may_not_obey_is_told_of_verified_logins_only
+        """,
+        "tests/unit/appliance/authhttp/test_services.py": """
+            an_smtp_server_only_verifies_if_it_is_shown_the_password
         """,
     },
     "timing and user enumeration": {
