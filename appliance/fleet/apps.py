@@ -40,6 +40,7 @@ class FleetConfig(AppConfig):
 
     def ready(self) -> None:
         """Say on the Publish page how the active revision fares on the nodes."""
-        from appliance.fleet.rollout import status_lines
+        from appliance.fleet.rollout import destinations, status_lines
 
         registry.register_status_provider("fleet", status_lines)
+        registry.register_destinations("fleet", destinations)

@@ -7,7 +7,7 @@ from django.utils import timezone
 
 from appliance.fleet import problems, queries
 from appliance.fleet.choices import NodeState
-from appliance.publish.registry import StatusLine
+from appliance.publish.registry import Destination, StatusLine
 
 _TONES: Final[dict[NodeState, Literal["success", "warning", "danger", "info"]]] = {
     NodeState.RUNNING: "success",
@@ -36,6 +36,22 @@ def status_lines(number: int) -> list[StatusLine]:
             details=[str(each) for each in problems.locate(number, status.problems)],
             url=reverse("admin:fleet_node_change", args=(node.pk,)),
             state=_STATES[status.state],
+        )
+        for node, status in queries.statuses(timezone.now())
+        if status.state is not NodeState.REVOKED
+    ]
+
+
+def destinations() -> list[Destination]:
+    """Give every node that is not revoked, with what it runs."""
+    return [
+        Destination(
+            name=node.name,
+            text=status.text,
+            url=reverse("admin:fleet_node_change", args=(node.pk,)),
+            is_connected=_STATES[status.state] != "away",
+            revision=node.applied_revision,
+            digest=node.applied_digest,
         )
         for node, status in queries.statuses(timezone.now())
         if status.state is not NodeState.REVOKED

@@ -11,7 +11,7 @@ from django.urls import URLPattern, path, reverse
 from unfold.admin import ModelAdmin
 
 from appliance.lib.admin import display
-from appliance.publish import queries, services
+from appliance.publish import outlook, queries, registry, services
 from appliance.publish.models import ConfigRevision
 from proxycore.contract.codec import Invalid
 
@@ -71,9 +71,13 @@ class ConfigRevisionAdmin(ModelAdmin):  # type: ignore[misc]
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
         """Show what would change above the list."""
+        pending = queries.pending()
+        is_ready = bool(pending.changes) and pending.draft.snapshot is not None
+        destinations = registry.destinations() if is_ready else []
         context = {
             "title": "Publish",
-            "pending": queries.pending(),
+            "pending": pending,
+            "outlook": outlook.outlook(pending, destinations) if is_ready else None,
             "rollout": queries.rollout(),
             "may_publish": request.user.has_perm(PERMISSION),
             **(extra_context or {}),
@@ -94,6 +98,7 @@ class ConfigRevisionAdmin(ModelAdmin):  # type: ignore[misc]
             "title": str(revision),
             "revision": revision,
             "changes": queries.changes_of(revision),
+            "conf": queries.conf_of(revision),
             "rollout": queries.rollout() if revision.is_active else None,
             "may_publish": request.user.has_perm(PERMISSION),
             **(extra_context or {}),

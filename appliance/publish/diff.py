@@ -77,6 +77,14 @@ def compare(before: Snapshot, after: Snapshot) -> list[Change]:
     return list(_objects("", before, after))
 
 
+def certificate_changes(before: Server, after: Server) -> list[Change]:
+    """List what becomes of the certificates that a block shows to clients."""
+    old, new = before.front_tls.certificates, after.front_tls.certificates
+    if old == new:
+        return []
+    return list(_members(f'server block "{after.name}"', old, new))
+
+
 def _objects(subject: str, before: Any, after: Any) -> Iterator[Change]:
     if before == after:
         return

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from appliance.publish import registry
@@ -34,6 +34,8 @@ class Draft:
     problems: tuple[DraftProblem, ...] = ()
     readable: Snapshot | None = None
     """The content where every setting by itself is right, so that it can be compared."""
+    origins: Mapping[str, Origin] = field(default_factory=dict)
+    """Where each part of the content can be mended, by path."""
 
 
 def build() -> Draft:
@@ -46,10 +48,10 @@ def build() -> Draft:
     readable = None
     try:
         readable = decode(Snapshot, document)
-        return Draft(from_plain(document), readable=readable)
+        return Draft(from_plain(document), readable=readable, origins=origins)
     except Invalid as invalid:
         problems = tuple(locate(problem, origins) for problem in invalid.problems)
-        return Draft(None, problems, readable)
+        return Draft(None, problems, readable, origins)
 
 
 def locate(problem: Problem, origins: Mapping[str, Origin]) -> DraftProblem:

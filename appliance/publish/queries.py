@@ -4,9 +4,9 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from appliance.publish import draft, registry
+from appliance.publish import conf, draft, registry
 from appliance.publish.diff import Change, compare
-from appliance.publish.draft import DraftProblem
+from appliance.publish.draft import Draft, DraftProblem
 from appliance.publish.models import ConfigRevision
 from proxycore.contract.codec import Invalid
 from proxycore.contract.snapshot import Server, Snapshot, from_plain
@@ -16,8 +16,15 @@ from proxycore.contract.snapshot import Server, Snapshot, from_plain
 class Pending:
     """What publishing would do now."""
 
+    draft: Draft
+    before: Snapshot
+    """What is published now."""
     changes: tuple[Change, ...] = ()
-    problems: tuple[DraftProblem, ...] = ()
+
+    @property
+    def problems(self) -> tuple[DraftProblem, ...]:
+        """Give what stands in the way."""
+        return self.draft.problems
 
     def __bool__(self) -> bool:
         return bool(self.changes or self.problems)
@@ -82,7 +89,7 @@ def snapshot(revision: ConfigRevision) -> Snapshot:
 def servers_of(number: int, digest: str) -> tuple[Server, ...]:
     """Give the server blocks of a revision; none when it is not one of ours, or unreadable."""
     revision = ConfigRevision.objects.filter(number=number, digest=digest).first()
-    return _readable(revision).servers
+    return readable(revision).servers
 
 
 def previous(revision: ConfigRevision) -> ConfigRevision | None:
@@ -92,7 +99,12 @@ def previous(revision: ConfigRevision) -> ConfigRevision | None:
 
 def changes_of(revision: ConfigRevision) -> list[Change]:
     """Say what a revision changed against the one before it."""
-    return compare(_readable(previous(revision)), _readable(revision))
+    return compare(readable(previous(revision)), readable(revision))
+
+
+def conf_of(revision: ConfigRevision) -> list[conf.Line] | None:
+    """Say it as nginx.conf; None when that would be too long."""
+    return conf.difference(readable(previous(revision)), readable(revision))
 
 
 def is_pending() -> bool:
@@ -109,15 +121,14 @@ def is_pending() -> bool:
 def pending() -> Pending:
     """Say what publishing would change, or what stands in its way."""
     now = draft.build()
-    if now.readable is None:
-        return Pending(problems=now.problems)
     active = ConfigRevision.objects.filter(is_active=True).first()
-    if active is None and not now.readable.servers:
-        return Pending()
-    return Pending(tuple(compare(_readable(active), now.readable)), now.problems)
+    before = readable(active)
+    if now.readable is None or (active is None and not now.readable.servers):
+        return Pending(now, before)
+    return Pending(now, before, tuple(compare(before, now.readable)))
 
 
-def _readable(revision: ConfigRevision | None) -> Snapshot:
+def readable(revision: ConfigRevision | None) -> Snapshot:
     """Give a revision for comparison. One that an older contract accepted and this one does not
     counts as empty, so that the page to publish a better one can still be shown."""
     try:
@@ -136,4 +147,4 @@ def rollout() -> Rollout:
 def changes_by_roll_back(revision: ConfigRevision) -> list[Change]:
     """Say what publishing a revision again would change. Raises Invalid."""
     active = ConfigRevision.objects.filter(is_active=True).first()
-    return compare(_readable(active), snapshot(revision))
+    return compare(readable(active), snapshot(revision))

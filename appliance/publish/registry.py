@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
+from proxycore.contract.codec import Problem
 from proxycore.contract.snapshot import Snapshot
 
 
@@ -43,15 +44,45 @@ class StatusLine:
     """``waiting``: connected and not told yet; ``away``: not heard of, whatever it serves."""
 
 
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a node says of a candidate that it was asked to check against its own host."""
+
+    candidate: int
+    """Number of publish.models.Candidate."""
+    problems: Sequence[Problem] = ()
+    """Why it would refuse it."""
+    warnings: Sequence[Problem] = ()
+    """What it would take, and an operator should know."""
+
+
+@dataclass(frozen=True, slots=True)
+class Destination:
+    """Somewhere the active revision is to run, for instance a node."""
+
+    name: str
+    text: str
+    """How it fares, in words."""
+    url: str = ""
+    is_connected: bool = False
+    revision: int = 0
+    """Number of the revision it runs; 0: nothing."""
+    digest: str = ""
+    answer: Answer | None = None
+    """The last it said of a candidate, whichever."""
+
+
 SectionBuilder = Callable[[], Section]
 SectionLoader = Callable[[Snapshot], None]
 """Makes the stored objects of a section say what a snapshot says."""
 StatusProvider = Callable[[int], Sequence[StatusLine]]
 """Called with the number of the active revision."""
+DestinationProvider = Callable[[], Sequence[Destination]]
 
 _sections: Final[dict[str, SectionBuilder]] = {}
 _loaders: Final[dict[str, SectionLoader]] = {}
 _status_providers: Final[dict[str, StatusProvider]] = {}
+_destination_providers: Final[dict[str, DestinationProvider]] = {}
 
 
 def register_section(name: str, build: SectionBuilder, load: SectionLoader | None = None) -> None:
@@ -69,6 +100,11 @@ def register_status_provider(name: str, provide: StatusProvider) -> None:
     _status_providers[name] = provide
 
 
+def register_destinations(name: str, provide: DestinationProvider) -> None:
+    """Let an app say where the active revision is to run."""
+    _destination_providers[name] = provide
+
+
 def sections() -> list[Section]:
     """Build every section, in order of registration."""
     return [build() for build in _sections.values()]
@@ -83,3 +119,8 @@ def load_sections(snapshot: Snapshot) -> None:
 def status_lines(number: int) -> list[StatusLine]:
     """Ask every provider how the revision fares."""
     return [line for provide in _status_providers.values() for line in provide(number)]
+
+
+def destinations() -> list[Destination]:
+    """Ask every provider where the active revision is to run."""
+    return [one for provide in _destination_providers.values() for one in provide()]

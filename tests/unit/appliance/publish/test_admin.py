@@ -3,10 +3,11 @@
 import pytest
 from django.test import Client
 from django.urls import reverse
+from pytest_django import DjangoAssertNumQueries
 
 from appliance.publish import registry, services
 from appliance.publish.models import ConfigRevision
-from appliance.publish.registry import StatusLine
+from appliance.publish.registry import Destination, StatusLine
 from appliance.servers import services as servers
 from appliance.servers.models import Listener, ServerBlock
 
@@ -243,3 +244,67 @@ def test_a_revision_that_is_no_longer_valid_does_not_stand_in_the_way(
     for ask in (as_administrator.get, as_administrator.post):
         answer = ask(f"{PAGE}1/roll-back/", follow=True)
         assert "Revision 1 is no longer valid" in answer.text
+
+
+def _node(name: str, runs: ConfigRevision | None = None, **more: object) -> Destination:
+    known = {"revision": runs.number, "digest": runs.digest} if runs else {}
+    facts = {"text": "connected", "url": f"/{name}", "is_connected": True, **known, **more}
+    return Destination(name, **facts)  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def nodes(monkeypatch: pytest.MonkeyPatch) -> list[Destination]:
+    """Where the draft would be taken to, in the place of the fleet."""
+    found: list[Destination] = []
+    monkeypatch.setattr(registry, "_destination_providers", {"test": lambda: found})
+    return found
+
+
+def test_the_page_says_as_nginx_conf_and_for_each_node_what_will_be_done(
+    as_administrator: Client, blocks: dict[str, ServerBlock], nodes: list[Destination]
+) -> None:
+    first, _ = services.publish()
+    _move_imap(2143)
+    nodes += [
+        _node("edge-1", first),
+        _node("edge-2", first),
+        _node("fresh"),
+        _node("odd", revision=77, digest="unknown"),
+        _node("gone", is_connected=False, text="silent since noon"),
+    ]
+    page = " ".join(as_administrator.get(PAGE).text.split())
+    assert '<div data-kind="removed"> listen *:1143;</div>' in page
+    assert '<div data-kind="added"> listen *:2143;</div>' in page
+    groups = page.split("data-effects")[1:]
+    assert len(groups) == 3
+    assert "edge-1" in groups[0]
+    assert "edge-2" in groups[0]
+    assert "imap changed" in groups[0]
+    assert "2 untouched" in groups[0]
+    assert "running nothing yet" in groups[1]
+    assert "what changes cannot be said" in groups[2]
+    assert "gone</a> (silent since noon)" in page
+
+
+def test_a_revision_shows_its_changes_as_nginx_conf_too(
+    as_administrator: Client, blocks: dict[str, ServerBlock]
+) -> None:
+    services.publish()
+    _move_imap(2143)
+    second, _ = services.publish()
+    page = " ".join(as_administrator.get(f"{PAGE}{second.pk}/change/").text.split())
+    assert '<div data-kind="added"> listen *:2143;</div>' in page
+
+
+def test_many_nodes_cost_no_more_queries_than_one(
+    as_administrator: Client,
+    blocks: dict[str, ServerBlock],
+    nodes: list[Destination],
+    django_assert_max_num_queries: DjangoAssertNumQueries,
+) -> None:
+    first, _ = services.publish()
+    _move_imap(2143)
+    nodes += [_node(f"edge-{number}", first) for number in range(500)]
+    with django_assert_max_num_queries(60):
+        page = as_administrator.get(PAGE).text
+    assert "488 more" in page
