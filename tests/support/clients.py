@@ -5,6 +5,7 @@ import imaplib
 import poplib
 import smtplib
 import socket
+import ssl
 import subprocess
 from collections.abc import Generator
 from email.message import EmailMessage
@@ -16,9 +17,18 @@ TIMEOUT_S = 15.0
 
 
 @contextlib.contextmanager
-def imap(port: int, login: str = "", password: str = "") -> Generator[imaplib.IMAP4, None, None]:
-    """Connect, log in when a login is given, and leave no socket behind."""
-    client = imaplib.IMAP4("127.0.0.1", port, timeout=TIMEOUT_S)
+def imap(
+    port: int, login: str = "", password: str = "", *, tls: ssl.SSLContext | None = None
+) -> Generator[imaplib.IMAP4, None, None]:
+    """Connect, log in when a login is given, and leave no socket behind.
+
+    tls: TLS comes first, and 127.0.0.1 has to prove to be that.
+    """
+    client = (
+        imaplib.IMAP4("127.0.0.1", port, timeout=TIMEOUT_S)
+        if tls is None
+        else imaplib.IMAP4_SSL("127.0.0.1", port, ssl_context=tls, timeout=TIMEOUT_S)
+    )
     try:
         if login:
             client.login(login, password)

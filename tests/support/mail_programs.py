@@ -212,7 +212,7 @@ def swaks(
     """
     if tls.mode != "plain":
         how = "--tls" if tls.mode == "starttls" else "--tls-on-connect"
-        more += (how, "--tls-verify", "--tls-ca-path", str(tls.authority))
+        more += (how, "--tls-sni", tls.host, "--tls-verify", "--tls-ca-path", str(tls.authority))
     argv = [
         *("swaks", "--server", tls.host, "--port", str(port), "--helo", "laptop.example"),
         *("--auth", auth, "--auth-user", login, "--auth-password", password),
