@@ -50,7 +50,9 @@ def of_block(block: "ServerBlock") -> Problems:
     names = [name for name in block.server_names if not _HOST_NAME.fullmatch(name)]
     if names and "server_names" not in problems:
         problems["server_names"] = [
-            f"“{name}” is no host name: letters, digits, hyphens and dots." for name in names
+            f"“{name}” is no host name: letters, digits, hyphens and dots; "
+            "*.example.com, .example.com and mail.* stand for several."
+            for name in names
         ]
     asked = plain["auth_http"]
     own = {settings.AUTH_HTTP_PORT, settings.HTTP_PORT, settings.AUTH_LISTEN_PORT}
@@ -62,7 +64,9 @@ def of_block(block: "ServerBlock") -> Problems:
     return problems
 
 
-_HOST_NAME: Final = re.compile(r"[0-9A-Za-z](?:[0-9A-Za-z-]*[0-9A-Za-z])?(?:\.[0-9A-Za-z-]+)*\.?")
+_HOST_NAME: Final = re.compile(
+    r"_|\*|(?:\*?\.)?[0-9A-Za-z](?:[0-9A-Za-z-]*[0-9A-Za-z])?(?:\.[0-9A-Za-z-]+)*(?:\.\*?)?"
+)
 _OWN_HOSTS: Final = {
     *("127.0.0.1", "localhost", "::1"),
     *(settings.AUTH_HTTP_HOST, settings.HTTP_ADDRESS),

@@ -157,7 +157,8 @@ class Server:
     listens: tuple[Listen, ...] = setting("Sockets of this block.", directive="listen")
     auth_http: AuthHttp = setting("Who decides about logins.", directive="auth_http")
     server_names: tuple[str, ...] = setting(
-        "Names of this server; the first is used in greetings. Empty: the host's name.",
+        "Names of this server: the first that is no wildcard greets, without one the host's name. "
+        "All of them choose it (SNI).",
         default=(),
         directive="server_name",
         pattern=r"[^\x00-\x20\x7f]+",

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from proxycore.contract.authhttp import ProxyFacts, TlsFacts
+from proxycore.contract.names import primary_name
 from proxycore.contract.protocol import Protocol
 from proxycore.contract.snapshot import AuthHttp, Server
 from proxycore.dialogue import announce, replies
@@ -136,7 +137,7 @@ def build(server: Server, hostname: str) -> Profile:
 def _build(server: Server, hostname: str) -> Profile:
     """Compute the profile inside TLS, or where there is none."""
     protocol = server.protocol
-    name = (server.server_names[0] if server.server_names else hostname).encode()
+    name = (primary_name(server.server_names) or hostname).encode()
     timer = SetTimer(server.timeout_ms)
     delay_ms = server.smtp_greeting_delay_ms if protocol is Protocol.SMTP else 0
     methods = announce.configured(server)

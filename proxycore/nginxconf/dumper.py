@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator
 from typing import Any, Final
 
+from proxycore.contract.names import primary_name
 from proxycore.contract.protocol import Protocol
 from proxycore.contract.secret import Secret
 from proxycore.contract.snapshot import AuthHttp, AuthHttpHeader, Process, Server, Snapshot
@@ -111,7 +112,7 @@ def _setting(row: Row, value: Any, default: Any) -> Iterator[str]:
 
 def _server_names(names: tuple[str, ...]) -> Iterator[str]:
     # a first name that `server_name` would not take for one is only told to ourselves
-    said = names[:1] if names and names[0][0] not in "*._" else ()
+    said = tuple(name for name in names[:1] if primary_name([name]) == name)
     if said:
         yield _line("server_name", *said)
     if names[len(said) :]:

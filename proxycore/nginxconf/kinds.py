@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable
 from typing import Final
 
+from proxycore.contract.names import primary_name
 from proxycore.contract.protocol import Protocol
 from proxycore.contract.secret import Secret
 from proxycore.contract.snapshot import AuthBackup, AuthHttpHeader
@@ -80,7 +81,7 @@ def _parse_protocol(statement: Statement, _: Report) -> Protocol:
 
 
 def _parse_server_name(statement: Statement, report: Report) -> tuple[str, ...]:
-    """Give the names, the one for greetings first; none of them means the host's name.
+    """Give the names, the one for greetings first; without such a one the host's name greets.
 
     The seed's list (directives.md §3, server_name): the first name that is no wildcard counts.
     """
@@ -90,15 +91,16 @@ def _parse_server_name(statement: Statement, report: Report) -> tuple[str, ...]:
             raise Refused(f'"{statement.name}" directive invalid value "{text}"')
         bare = text.startswith(".") and len(text) > 1
         names.extend((text[1:], f"*{text}") if bare else (text,))
-    primary = next((name for name in names if not name.startswith("*")), "")
-    if primary in ("", "_"):
-        if len(names) > 1 and set(names) - {"", "_", "*"}:
-            report.warn(
-                f'"{statement.name}" begins with no name of its own: the host\'s name is used',
-                statement.place,
-            )
-        return ()
-    return (primary, *(name for name in dict.fromkeys(names) if name not in (primary, "")))
+    known = [name for name in dict.fromkeys(names) if name]
+    primary = primary_name(known)
+    if primary:
+        return (primary, *(name for name in known if name != primary))
+    if set(known) - {"_", "*"}:
+        report.warn(
+            f'"{statement.name}" begins with no name of its own: the host\'s name is used',
+            statement.place,
+        )
+    return tuple(known)
 
 
 LEGACY: Final = "legacy"

@@ -18,6 +18,7 @@ from appliance.servers.models import AuthHttpHeader, Capability, Listener, Serve
         ({"proxy_buffer_bytes": 100}, "proxy_buffer_bytes", "at least 512"),
         ({"imap_auth": ["plain", "apop"]}, "imap_auth", "ust be one of: plain, login"),
         ({"server_names": ["a\x00b"]}, "server_names", "must be a name without blanks"),
+        ({"server_names": ["*.*"]}, "server_names", "“*.*” is no host name"),
         ({"server_names": ["<b>x</b>"]}, "server_names", "“<b>x</b>” is no host name"),
         ({"name": "a,b"}, "name", "without braces, commas"),
         ({"name": "x" * 101}, "name", "at most 100"),

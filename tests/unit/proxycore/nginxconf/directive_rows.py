@@ -261,7 +261,7 @@ CORE = (
             "a.example": ("a.example",),
             ".example.com": ("example.com", "*.example.com"),
             "a.example *.b": ("a.example", "*.b"),
-            "_ *": (),
+            "_ *": ("_", "*"),
         },
         refuses={"": "", "'a b'": f'"server_name" {VALUE} "a b"'},
     ),

@@ -238,9 +238,11 @@ def test_names_of_blocks_are_made_of_the_first_socket_and_unique(load_text: Load
         (".example.com", ("example.com", "*.example.com")),
         ("example.com *", ("example.com", "*")),
         ("*.example.com example.com", ("example.com", "*.example.com")),
-        ("_ *", ()),
+        ("mail.* example.com", ("example.com", "mail.*")),
+        ("_ *", ("_", "*")),
+        ("_", ("_",)),
         ('""', ()),
-        ("*", ()),
+        ("*", ("*",)),
     ],
 )
 def test_the_first_name_that_is_no_wildcard_greets(
@@ -249,6 +251,14 @@ def test_the_first_name_that_is_no_wildcard_greets(
     loaded = load_text(mail(f"server_name {words};"))
     assert the_server(loaded).server_names == names
     assert loaded.notices == []
+
+
+@pytest.mark.parametrize("words", ["*.example.com", "mail.*", "_ mail.example.com"])
+def test_names_that_do_not_greet_are_kept_with_a_remark(load_text: LoadText, words: str) -> None:
+    loaded = load_text(mail(f"server_name {words};"))
+    assert the_server(loaded).server_names == tuple(words.split())
+    (remark,) = loaded.notices
+    assert "the host's name is used" in remark.message
 
 
 # --- remarks ------------------------------------------------------------------------------------
