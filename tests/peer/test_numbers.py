@@ -1,6 +1,11 @@
-"""Every number of every list of nginx's own mail tests is asserted somewhere in this folder."""
+"""Every number of every list of nginx's own mail tests is asserted, and found from the list.
+
+Over sockets, beside nginx, in this folder: ``test_NAME.py`` has the numbers as first arguments. As
+transcripts in ``tests/protocol``: a comment says ``# nginx: NAME 3 4``.
+"""
 
 import ast
+import re
 from pathlib import Path
 
 import pytest
@@ -27,6 +32,33 @@ COUNTS = {
     "worker_shutdown_timeout_mail": 4,
 }
 """Numbered assertions of each script."""
+
+
+NO_TRANSCRIPT = {
+    "mail_error_log": "log files and syslog",
+    "mail_imap_ssl": "certificates of clients, in handshakes and in what the auth service is told",
+    "mail_proxy_protocol": "the header is read and sent below the dialogue",
+    "mail_resolver": "the name is looked up below the dialogue",
+    "mail_ssl": "handshakes; STARTTLS itself is in mail_capability and the stories named starttls",
+    "mail_ssl_conf_command": "handshakes",
+    "mail_ssl_session_reuse": "handshakes",
+    "worker_shutdown_timeout_mail": "processes and signals",
+}
+"""Scripts that show nothing two parties say to each other, and what they show."""
+
+_TRANSCRIPTS = Path(__file__).parents[1] / "protocol"
+_TAG = re.compile(r"^# nginx: (\w+)((?: \d+)+)$", re.MULTILINE)
+
+
+def test_every_number_has_a_transcript_that_names_it() -> None:
+    found: dict[str, set[int]] = {name: set() for name in COUNTS.keys() - NO_TRANSCRIPT.keys()}
+    for path in _TRANSCRIPTS.glob("*/*.dialogue"):
+        text = path.read_text(encoding="utf-8")
+        tags = _TAG.findall(text)
+        assert len(tags) == text.count("# nginx:"), f"{path}: a tag that cannot be read"
+        for name, numbers in tags:
+            found[name].update(map(int, numbers.split()))
+    assert found == {name: set(range(1, COUNTS[name] + 1)) for name in found}
 
 
 @pytest.mark.parametrize("name", COUNTS)

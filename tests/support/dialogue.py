@@ -4,6 +4,7 @@ One file is one story, readable beside the RFC. It names three parties only by t
 exchange, so the same file can be played against the machine (``play`` here) or over sockets:
 
     # Comment: what the story shows.
+    # nginx: mail_imap 3 4                           what it shows of nginx's own tests, by number
     listener imap max_errors=2 client_ip=192.0.2.1   settings of the server block, and facts
     S: * OK IMAP4 ready                              we say to the client
     C: a1 LOGIN joe secret                           the client says; lines in a row are one write
