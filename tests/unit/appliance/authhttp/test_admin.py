@@ -21,6 +21,18 @@ def test_a_secret_is_stored_kept_and_never_shown(as_administrator: Client) -> No
     assert (caller.name, caller.secret) == ("edge", Secret(SECRET))
 
 
+def test_that_a_proxy_logs_in_at_smtp_servers_is_for_the_operator_to_say(
+    as_administrator: Client, nginx: CallerSecret
+) -> None:
+    url = f"{PAGE}{nginx.pk}/change/"
+    data = {"name": "nginx", "header": "X-NGX-Auth-Key", "secret": "", "enabled": "on"}
+    assert "proxy_smtp_auth on" in as_administrator.get(url).text
+    for said, expected in (({"proxy_smtp_auth": "on"}, True), ({}, False)):
+        assert as_administrator.post(url, data | said).status_code == 302
+        nginx.refresh_from_db()
+        assert nginx.proxy_smtp_auth is expected
+
+
 def test_a_short_secret_is_refused_at_its_field(as_administrator: Client) -> None:
     data = {"name": "nginx", "header": "X-NGX-Auth-Key", "secret": "short"}
     answer = as_administrator.post(f"{PAGE}add/", data)
