@@ -9,7 +9,9 @@ machine that was suspended has not made its workers silent.
 import asyncio
 import signal
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Final
 
 from proxycore.contract.secret import Secret
@@ -75,6 +77,8 @@ class Crew:
         self._boot_failures = 0
         self._changed = asyncio.Event()
         self._stopping = False
+        self._unheard: list[Callable[[], None]] | None = []
+        """What workers said before the first snapshot was in force, and with it its logs."""
         self.generation = 0
         """Routing generation that caches are of, also those of workers yet to start."""
 
@@ -185,11 +189,26 @@ class Crew:
 
     def logged(self, worker: WorkerProcess, lines: list[Line]) -> None:
         """Write a worker's lines under its own process id."""
-        self._logs.write_lines(worker.pid, lines)
+        self._hear(partial(self._logs.write_lines, worker.pid, lines))
 
     def recorded(self, worker: WorkerProcess, server: str, lines: bytes, dropped: int) -> None:
         """Write a worker's access log lines."""
-        self._logs.access.write(server, lines, dropped)
+        self._hear(partial(self._logs.access.write, server, lines, dropped))
+
+    def _hear(self, write: Callable[[], None]) -> None:
+        if self._unheard is None:
+            write()
+        else:
+            self._unheard.append(write)
+
+    def listen(self) -> None:
+        """Write what workers say from now on, and what they have said already.
+
+        The first worker serves while others are still being started.
+        """
+        unheard, self._unheard = self._unheard or (), None
+        for write in unheard:
+            write()
 
     def complained(self, worker: WorkerProcess, text: str) -> None:
         """Log what an interpreter in trouble wrote, a line each."""
@@ -296,6 +315,7 @@ class Crew:
         """End every worker now, by force those that do not listen, and start no more."""
         self._end_care()
         await self.dismiss()
+        self.listen()
 
     async def dismiss(self) -> None:
         """End every worker now, with nothing to run until the next ``apply``."""

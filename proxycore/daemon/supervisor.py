@@ -11,10 +11,11 @@ import resource
 import secrets
 import socket
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Final
 
 import proxycore
+from proxycore.contract.binding import bindings
 from proxycore.contract.messages import UNTOLD, SettingProblem
 from proxycore.contract.secret import Secret
 from proxycore.contract.snapshot import Process, Snapshot, to_plain
@@ -27,6 +28,7 @@ from proxycore.daemon.listeners import Listeners
 from proxycore.daemon.logs import ErrorLogs
 from proxycore.daemon.pid_file import PidFile
 from proxycore.daemon.process import Load
+from proxycore.daemon.reach import out_of_reach
 from proxycore.daemon.registry import Registry
 from proxycore.daemon.tasks import spawn
 from proxycore.daemon.ticket_keys import SECRET_BYTES, TicketRing
@@ -36,6 +38,33 @@ from proxycore.daemon.zones import Zones
 
 _FILES_PER_SESSION: Final = 2
 """Its client and its mail server."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Examined:
+    """A snapshot as it would run here, and what is wrong with it."""
+
+    snapshot: Snapshot
+    steps: Plan
+    identity: privileges.Resolved
+    problems: list[SettingProblem]
+    notices: list[SettingProblem]
+    paths: dict[str, str]
+
+    def as_given(self, problems: list[SettingProblem]) -> list[SettingProblem]:
+        """Give problems with the paths of the snapshot that was given."""
+        return [replace(one, path=self.paths.get(one.path, one.path)) for one in problems]
+
+
+def _too_few_files(process: Process) -> list[str]:
+    limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = process.worker_connections * _FILES_PER_SESSION
+    if wanted <= limit:
+        return []
+    return [
+        f"{process.worker_connections} worker_connections need {wanted} open files, which "
+        f"exceed open file resource limit: {limit}"
+    ]
 
 
 class Supervisor:
@@ -139,20 +168,14 @@ class Supervisor:
         async with self._applying:
             if self.ending:
                 return [SettingProblem(path="", message="the node is stopping")]
-            identity = privileges.resolve(snapshot.process, is_root=os.geteuid() == 0)
-            located = await asyncio.to_thread(locate, snapshot)
-            secured = await asyncio.to_thread(secure, located.snapshot, self.snapshot)
-            snapshot = secured.snapshot
-            problems = [
-                *(*identity.problems, *located.problems, *secured.problems),
-                *self.logs.prepare(snapshot),
-            ]
-            steps = plan(self.snapshot, snapshot)
+            seen = await self._examine(snapshot)
+            snapshot, steps, identity = seen.snapshot, seen.steps, seen.identity
+            problems = [*seen.problems, *self.logs.prepare(snapshot)]
             if not problems:
                 problems = self._listeners.open(steps.opened)
             if problems:
                 self.logs.settle()
-                return [replace(p, path=located.paths.get(p.path, p.path)) for p in problems]
+                return seen.as_given(problems)
             problems = await self._hand_out(snapshot, steps, identity.identity)
             if problems:
                 self._listeners.close([opening.listen.key for opening in steps.opened])
@@ -160,9 +183,46 @@ class Supervisor:
                 self._zones.settle(self.snapshot)
                 return problems
             self._commit(snapshot, steps, identity)
-            for notice in secured.notices:
+            for notice in seen.notices:
                 self.logs.write("warn", f"{notice.message} ({notice.path})")
             return []
+
+    async def check(self, snapshot: Snapshot) -> tuple[list[SettingProblem], list[SettingProblem]]:
+        """Give what ``apply`` would refuse this snapshot for, and warnings. Nothing is changed.
+
+        Not tried out is what only workers can tell: whether they take it.
+        """
+        async with self._applying:
+            seen = await self._examine(snapshot)
+            problems = [*seen.problems, *self.logs.try_out(seen.snapshot)]
+            problems += self._listeners.try_out(seen.steps.opened)
+            paths = {key: one.path for key, one in bindings(seen.snapshot).items()}
+        texts = [
+            *((text, "process.user") for text in seen.identity.warnings),
+            *((text, "process.worker_connections") for text in _too_few_files(snapshot.process)),
+            *(
+                (text, paths[new.key])
+                for old, new in seen.steps.changed
+                for text in Listeners.fixed(old, new)
+            ),
+        ]
+        warnings = [SettingProblem(path=path, message=text) for text, path in texts]
+        warnings += [*seen.notices, *await out_of_reach(snapshot)]
+        return seen.as_given(problems), seen.as_given(warnings)
+
+    async def _examine(self, snapshot: Snapshot) -> "_Examined":
+        """Find out what can be found out without touching anything."""
+        identity = privileges.resolve(snapshot.process, is_root=os.geteuid() == 0)
+        located = await asyncio.to_thread(locate, snapshot)
+        secured = await asyncio.to_thread(secure, located.snapshot, self.snapshot)
+        return _Examined(
+            snapshot=secured.snapshot,
+            steps=plan(self.snapshot, secured.snapshot),
+            identity=identity,
+            problems=[*identity.problems, *located.problems, *secured.problems],
+            notices=secured.notices,
+            paths=located.paths,
+        )
 
     async def _hand_out(
         self, snapshot: Snapshot, steps: Plan, identity: privileges.Identity | None
@@ -183,6 +243,7 @@ class Supervisor:
             await self._crew.apply(self._load, size=size, identity=self._identity)
         else:
             await self._crew.dismiss()
+            self._crew.listen()
         return [SettingProblem(path="", message=message) for message in dict.fromkeys(messages)]
 
     def _load_of(self, snapshot: Snapshot, sockets: Mapping[str, socket.socket]) -> Load:
@@ -210,7 +271,8 @@ class Supervisor:
                 self.logs.write("warn", warning)
         while self._listeners.ignored:
             self.logs.write("warn", self._listeners.ignored.pop())
-        self._check_files(snapshot.process)
+        for warning in _too_few_files(snapshot.process):
+            self.logs.write("warn", warning)
         for warning in resolved.warnings:
             self.logs.write("warn", warning)
         if old is not None and (old.process.user, old.process.group) != (
@@ -224,16 +286,7 @@ class Supervisor:
             self.logs.write("notice", f"listening on {opening.listen.key}")
         for key in steps.closed:
             self.logs.write("notice", f"no longer listening on {key}")
-
-    def _check_files(self, process: Process) -> None:
-        limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-        wanted = process.worker_connections * _FILES_PER_SESSION
-        if wanted > limit:
-            text = (
-                f"{process.worker_connections} worker_connections need {wanted} open files, which "
-                f"exceed open file resource limit: {limit}"
-            )
-            self.logs.write("warn", text)
+        self._crew.listen()
 
     def _size(self, process: Process) -> int:
         if self._is_resting:

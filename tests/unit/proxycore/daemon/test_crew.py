@@ -7,18 +7,28 @@ import signal
 import socket
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from proxycore.contract.protocol import Protocol
-from proxycore.contract.snapshot import AuthHttp, ErrorLog, Listen, Process, Server, Snapshot
+from proxycore.contract.snapshot import (
+    AccessLog,
+    AuthHttp,
+    ErrorLog,
+    Listen,
+    Process,
+    Server,
+    Snapshot,
+)
 from proxycore.daemon import crew
 from proxycore.daemon.logs import ErrorLogs
 from proxycore.daemon.privileges import DUMP_SIGNAL
 from proxycore.daemon.supervisor import Supervisor
 from tests.support import process
 from tests.support.ports import free_port
+from tests.support.wait import eventually
 
 
 def snapshot(port: int, log: Path, *, auth_host: str = "127.0.0.1") -> Snapshot:
@@ -203,3 +213,35 @@ def test_the_first_replacement_is_immediate_and_later_ones_wait_longer() -> None
     assert waits[:4] == [0, 0, 0.25, 0.5]
     assert waits == sorted(waits)
     assert max(waits) == 5
+
+
+def test_what_is_said_before_the_first_snapshot_is_in_force_is_written_afterwards(
+    tmp_path: Path,
+) -> None:
+    async def scenario(supervisor: Supervisor, log: Path, port: int, _: int) -> None:
+        listening = socket.create_server(("127.0.0.1", port))
+        supervisor.inherit({f"127.0.0.1:{port}": listening}, b"")
+        wanted = snapshot(port, log)
+        wanted = replace(
+            wanted,
+            process=replace(
+                wanted.process,
+                worker_processes=4,
+                error_logs=(ErrorLog(target=str(log), level="info"),),
+                access_logs=(AccessLog(target=str(tmp_path / "access")),),
+            ),
+        )
+        # whoever of the four serves first takes it
+        with socket.create_connection(("127.0.0.1", port)):
+            pass
+        assert await supervisor.apply(wanted) == []
+        await asyncio.to_thread(
+            eventually, lambda: "client closed connection" in log.read_text(), "the client's end"
+        )
+        await supervisor.drain()
+
+    run(scenario, tmp_path)
+    lines = (tmp_path / "log").read_text().splitlines()
+    assert "postroad/" in lines[0]
+    assert any("connected to 127.0.0.1:" in line for line in lines)
+    assert '"reason":"client_closed"' in (tmp_path / "access").read_text()
