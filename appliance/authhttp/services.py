@@ -11,6 +11,7 @@ from typing import Final
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import transaction
+from django.utils import timezone
 
 from appliance.authhttp.callers import NODE, Caller
 from appliance.authhttp.models import CallerSecret
@@ -18,9 +19,9 @@ from appliance.credentials import verify
 from appliance.credentials.certificates import ClientCertificate
 from appliance.credentials.verifiers import Answer
 from appliance.routing.choices import MatchKind
-from appliance.routing.decide import Decision, DecisionInput, decide
+from appliance.routing.decide import Decision, DecisionInput, Hold, decide
 from appliance.routing.models import MailHost
-from proxycore.contract.authhttp import DEFAULT_FAILURE, AuthFailed, AuthOk, AuthRequest
+from proxycore.contract.authhttp import DEFAULT_FAILURE, AuthFailed, AuthOk, AuthRequest, AuthWait
 from proxycore.contract.protocol import Protocol
 
 MIN_SECRET_CHARS: Final = 16
@@ -47,7 +48,10 @@ _TRY_LATER: Final = {
 _UNKNOWN_RECIPIENT: Final = (b"Recipient is not served here", b"550 5.7.1")
 _RECIPIENT: Final = re.compile(rb"RCPT +TO: *<(?:@[^:>]*:)?([^<>]*)>.*", re.IGNORECASE | re.DOTALL)
 
-Verdict = AuthOk | AuthFailed
+_HELD_WAIT_S: Final = 5
+"""After so long a login that is kept waiting is decided anew."""
+
+Verdict = AuthOk | AuthFailed | AuthWait
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,17 +116,44 @@ def refuse(request: AuthRequest) -> Open:
 def _verdict(
     request: AuthRequest, asked: AuthRequest, decision: Decision, proof: verify.Proof
 ) -> Verdict:
-    if proof.answer is Answer.AWAY:
-        return try_later(request.protocol)
-    if proof.answer not in (Answer.RIGHT, Answer.UNSAID) or decision.host is None:
+    if proof.answer is Answer.WRONG or decision.host is None:
+        return refusal()
+    if proof.answer is Answer.AWAY or decision.hold is not None:
+        return held(decision, request.protocol)
+    login = asked.login if decision.back_login is None else decision.back_login
+    if login is not request.login and not _fits_a_header(login):
         return refusal()
     found = _way(decision.host, request.protocol)
     if proof.answer is Answer.UNSAID and request.protocol is Protocol.SMTP:
         found.proxy_auth = True
-    found.login = None if asked is request else asked.login
+    found.login = None if login is request.login else login
     found.password = None if proof.password is None else proof.password.reveal().encode()
-    found.cache_ttl_s = proof.expires_in_s
+    found.cache_ttl_s = _lifetime_s(proof, decision)
     return found
+
+
+def _fits_a_header(login: bytes) -> bool:
+    """Tell whether Auth-User, which is not escaped, brings the login to the proxy as it is."""
+    return login == login.strip(b" \t") and not set(login) & set(b"\r\n\0")
+
+
+def _lifetime_s(proof: verify.Proof, decision: Decision) -> int | None:
+    """Give how long the verdict may be remembered, where something is known to end it.
+
+    A route that begins or ends makes that shorter than configured, never longer.
+    """
+    times = [] if proof.expires_in_s is None else [proof.expires_in_s]
+    if decision.changes_at is not None:
+        left = int((decision.changes_at - timezone.now()).total_seconds())
+        times.append(max(0, min(left, settings.AUTH_CACHE_TTL_MS // 1000)))
+    return min(times, default=None)
+
+
+def held(decision: Decision, protocol: Protocol) -> Verdict:
+    """Answer for a login that is right, but has to wait."""
+    if decision.hold is Hold.WAIT:
+        return AuthWait(wait_s=_HELD_WAIT_S)
+    return try_later(protocol)
 
 
 def _way(host: MailHost, protocol: Protocol) -> AuthOk:
@@ -144,13 +175,15 @@ def _recipient(request: AuthRequest) -> Verdict:
     if found is not None and found[1]:
         decision = decide(DecisionInput(Protocol.SMTP, found[1], is_recipient=True))
         if decision.host is not None and _is_known(decision):
+            if decision.hold is not None:
+                return held(decision, Protocol.SMTP)
             return _way(decision.host, Protocol.SMTP)
     text, code = _UNKNOWN_RECIPIENT
     return AuthFailed(text=text, error_code=code, wait_s=settings.AUTH_WAIT_S)
 
 
 def _is_known(decision: Decision) -> bool:
-    named = (MatchKind.USER, MatchKind.DOMAIN, MatchKind.PATTERN)
+    named = (MatchKind.USER, MatchKind.DOMAIN, MatchKind.PREFIX, MatchKind.PATTERN)
     return decision.account is not None or (
         decision.route is not None and decision.route.match in named
     )

@@ -80,7 +80,7 @@ class AccountAdmin(PostroadAdmin):
     search_fields = ("login",)
     change_form_outer_before_template = "credentials/account_status.html"
     fieldsets = (
-        (None, {"fields": ("login", "enabled", "mail_host")}),
+        (None, {"fields": ("login", "enabled", "mail_host", "back_login")}),
         (
             "Password",
             {

@@ -53,7 +53,7 @@ class AccountForm(SecretModelForm):
 
         model = Account
         fields = (
-            *("login", "enabled", "mail_host", "verifier"),
+            *("login", "enabled", "mail_host", "back_login", "verifier"),
             *("imap_enabled", "pop3_enabled", "smtp_enabled", "networks"),
         )
 

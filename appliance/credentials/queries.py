@@ -1,7 +1,6 @@
 """Read credentials, in queries compiled once."""
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any, Final, cast
 
 from django.db.models import QuerySet
@@ -9,7 +8,7 @@ from django.db.models import QuerySet
 from appliance.credentials.models import AppPassword, RecoverableSecret
 from appliance.lib import vault
 from appliance.routing.models import Account, Verifier
-from appliance.routing.prepared import Prepared
+from appliance.routing.prepared import Prepared, moment
 from proxycore.contract.secret import Secret
 
 _APP_PASSWORD: Final = (
@@ -37,8 +36,8 @@ def find_app_password(digests: list[str]) -> Found | None:
     for digest in digests:
         for row in _by_digest.rows(digest=digest):
             found = AppPassword.from_db("default", _APP_PASSWORD, row[:-1])
-            found.expires_at = _moment(found.expires_at)
-            found.last_used_at = _moment(found.last_used_at)
+            found.expires_at = moment(found.expires_at)
+            found.last_used_at = moment(found.last_used_at)
             token = row[-1]
             return Found(found, Secret(vault.decrypt(token)) if token else None)
     return None
@@ -60,14 +59,6 @@ def has_recoverable_secret(account: Account) -> bool:
 def verifier_of(account: Account) -> Verifier:
     """Give the service that knows an account's password."""
     return Verifier.objects.select_related("mail_host").get(accounts=account.pk)
-
-
-def _moment(value: Any) -> datetime | None:
-    """Read what SQLite keeps as text without a zone."""
-    if value is None:
-        return None
-    moment = datetime.fromisoformat(value) if isinstance(value, str) else cast(datetime, value)
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
 
 
 def _select_app_password(digest: str) -> "QuerySet[AppPassword, Any]":

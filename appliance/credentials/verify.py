@@ -76,6 +76,7 @@ class Pending:
 
 _RIGHT: Final = Proof(verifiers.Answer.RIGHT)
 _WRONG: Final = Proof(verifiers.Answer.WRONG)
+_AWAY: Final = Proof(verifiers.Answer.AWAY)
 _UNSAID: Final = Proof(verifiers.Answer.UNSAID)
 
 
@@ -196,6 +197,9 @@ def key_of(cache: VerifiedCache, request: AuthRequest, account: Account, *more: 
 def _ask(request: AuthRequest, decision: Decision, account: Account) -> Proof | Pending:
     host = decision.host
     assert host is not None  # not refused
+    if decision.hold is not None:
+        # nobody is let in, and whom we would ask may be what is being worked at
+        return _AWAY
     cache = verified()
     place = f"{host.pk} {host.address} {host.imap_port} {host.pop3_port} {host.smtp_port}"
     key = key_of(
@@ -205,11 +209,12 @@ def _ask(request: AuthRequest, decision: Decision, account: Account) -> Proof | 
         b"%d" % (account.verifier_id or 0),
         request.client_ip.encode(),
         place.encode(),
+        decision.back_login or b"",
     )
     if cache.holds(key):
         return _RIGHT
     verifier = verifiers.make(queries.verifier_of(account))
-    question = verifiers.Question(request, host)
+    question = verifiers.Question(request, host, decision.back_login)
 
     def work() -> Result:
         return Result(verifier.verify(question))

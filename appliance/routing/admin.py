@@ -3,6 +3,7 @@
 import ipaddress
 from collections.abc import Iterable
 from contextvars import ContextVar
+from datetime import datetime
 from typing import Any
 
 from django.contrib import admin, messages
@@ -10,11 +11,13 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
+from django.utils import timezone
 
 from appliance.lib.admin import PostroadAdmin, display
 from appliance.routing import queries, services
-from appliance.routing.forms import MailHostForm, RouteForm, TryForm
-from appliance.routing.models import MailHost, Route
+from appliance.routing.choices import HostState, RouteAction
+from appliance.routing.forms import DomainAliasForm, MailHostForm, RouteForm, TryForm
+from appliance.routing.models import DomainAlias, MailHost, Route
 from proxycore.contract.protocol import Protocol
 
 _UNREACHABLE = "never"
@@ -39,10 +42,14 @@ class MailHostAdmin(RoutingAdmin):
     form = MailHostForm
     delete_confirmation_template = "routing/mailhost_delete.html"
     delete_selected_confirmation_template = "routing/mailhost_delete_selected.html"
-    list_display = ("name", "address", "imap_port", "pop3_port", "smtp_port", "show_tls")
+    list_display = (
+        *("name", "address", "show_state", "weight", "imap_port", "pop3_port", "smtp_port"),
+        "show_tls",
+    )
+    list_filter = ("state",)
     search_fields = ("name", "address", "tls_name")
     fieldsets = (
-        (None, {"fields": ("name", "address")}),
+        (None, {"fields": ("name", "address", ("state", "weight"))}),
         ("Ports", {"fields": (("imap_port", "pop3_port", "smtp_port"),)}),
         (
             "TLS",
@@ -53,6 +60,14 @@ class MailHostAdmin(RoutingAdmin):
             },
         ),
     )
+
+    @display(
+        description="State",
+        label={HostState.UP: "success", HostState.DRAINING: "warning", HostState.DOWN: "danger"},
+    )
+    def show_state(self, host: MailHost) -> str:
+        """Say whether it takes logins."""
+        return host.state
 
     @display(description="TLS", label={_CLEAR: "warning", _TLS: "success"})
     def show_tls(self, host: MailHost) -> str:
@@ -76,6 +91,10 @@ class MailHostAdmin(RoutingAdmin):
             messages.warning(request, text)
 
 
+def _when(moment: datetime) -> str:
+    return f"{timezone.localtime(moment):%Y-%m-%d %H:%M}"
+
+
 def _tls_of(host: MailHost, protocol: Protocol) -> str:
     """Say in words how a mail host is spoken to."""
     mode = host.proxy_ssl(protocol)
@@ -94,15 +113,27 @@ class RouteAdmin(RoutingAdmin):
     )
     form = RouteForm
     list_display = (
-        *("position", "match", "show_value", "protocol", "mail_host", "enabled"),
+        *("position", "match", "show_value", "protocol", "mail_host", "show_limits", "enabled"),
         "show_reached",
+    )
+    fieldsets = (
+        (
+            None,
+            {"fields": ("match", "value", "protocol", ("position", "enabled"))},
+        ),
+        ("Goes to", {"fields": ("action", "mail_host", "others")}),
+        ("Only for some, only for a time", {"fields": ("percent", ("starts_at", "ends_at"))}),
+        ("Login at the mail server", {"fields": ("rewrite", "rewrite_to")}),
     )
     list_display_links = ("match", "show_value")
     list_filter = ("match", "protocol", "mail_host", "enabled")
     list_select_related = ("mail_host",)
     search_fields = ("value", "mail_host__name")
     list_before_template = "admin/routing/try_login.html"
-    conditional_fields = {"value": "match != 'default'"}  # noqa: RUF012  (unfold's own form)
+    conditional_fields = {  # noqa: RUF012  (unfold's own form)
+        "value": "match != 'default'",
+        "rewrite_to": "rewrite == 'add' || rewrite == 'fixed'",
+    }
 
     def get_urls(self) -> list[URLPattern]:
         """Add the page that answers who goes where."""
@@ -135,6 +166,18 @@ class RouteAdmin(RoutingAdmin):
     def show_value(self, route: Route) -> str | None:
         """Give the value, or what its absence means."""
         return route.value or None
+
+    @display(description="Only")
+    def show_limits(self, route: Route) -> str | None:
+        """Say for how many, until when, and whether logins are held."""
+        limits = [] if route.percent == 100 else [f"{route.percent} %"]
+        if route.starts_at is not None:
+            limits.append(f"from {_when(route.starts_at)}")
+        if route.ends_at is not None:
+            limits.append(f"until {_when(route.ends_at)}")
+        if route.action != RouteAction.SEND:
+            limits.append("holds logins")
+        return ", ".join(limits) or None
 
     @display(description="Reached", label={_UNREACHABLE: "warning"})
     def show_reached(self, route: Route) -> tuple[str, str] | None:
@@ -172,4 +215,18 @@ class RouteAdmin(RoutingAdmin):
 
     def store(self, obj: Route, form: Any) -> None:
         """Write by the service."""
-        services.save_route(obj)
+        services.save_route(obj, form.cleaned_data["others"])
+
+
+@admin.register(DomainAlias)
+class DomainAliasAdmin(RoutingAdmin):
+    """Domains that are another name of one."""
+
+    empty_text = "An alias domain is another name of a domain: joe@alias is joe@domain."
+    form = DomainAliasForm
+    list_display = ("domain", "target")
+    search_fields = ("domain", "target")
+
+    def store(self, obj: DomainAlias, form: Any) -> None:
+        """Write by the service."""
+        services.save_alias(obj)

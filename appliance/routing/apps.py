@@ -22,6 +22,13 @@ class RoutingConfig(AppConfig):
         ),
         Item(
             "Routing",
+            "Alias domains",
+            "alternate_email",
+            "admin:routing_domainalias_changelist",
+            "routing.view_domainalias",
+        ),
+        Item(
+            "Routing",
             "Mail hosts",
             "storage",
             "admin:routing_mailhost_changelist",

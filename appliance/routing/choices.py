@@ -10,6 +10,7 @@ class MatchKind(models.TextChoices):
 
     USER = "user", "exact user"
     DOMAIN = "domain", "domain"
+    PREFIX = "prefix", "prefix"
     LETTERS = "letters", "first letter"
     PATTERN = "pattern", "pattern"
     DEFAULT = "default", "everybody else"
@@ -38,3 +39,28 @@ class HostTls(models.TextChoices):
     STARTTLS = "starttls", "STARTTLS"
     NONE = "none", "none: in clear"
     BLOCK = "block", "as the server block says (proxy_ssl)"
+
+
+class HostState(models.TextChoices):
+    """Whether a mail host takes logins. Set by an operator."""
+
+    UP = "up", "up"
+    DRAINING = "draining", "draining: no new logins"
+    DOWN = "down", "down"
+
+
+class RouteAction(models.TextChoices):
+    """What is done with a login that a route fits."""
+
+    SEND = "send", "send to the mail host"
+    LATER = "later", "hold: ask to try again later"
+    WAIT = "wait", "hold: keep the client waiting"
+
+
+class LoginRewrite(models.TextChoices):
+    """What the mail server is told as the login."""
+
+    KEEP = "", "the login as it is"
+    STRIP = "strip", "the login without its domain"
+    ADD = "add", "the login, with a domain if it has none"
+    FIXED = "fixed", "always the same login"

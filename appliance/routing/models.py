@@ -7,7 +7,15 @@ from django.db import models
 
 from appliance.lib.fields import EncryptedTextField
 from appliance.lib.schemes import MAX_STORED_CHARS
-from appliance.routing.choices import HostTls, MailProtocol, MatchKind, VerifierKind
+from appliance.routing.choices import (
+    HostState,
+    HostTls,
+    LoginRewrite,
+    MailProtocol,
+    MatchKind,
+    RouteAction,
+    VerifierKind,
+)
 from proxycore.contract.protocol import DEFAULT_PORTS, Protocol
 
 MAX_LOGIN_CHARS: Final = 320
@@ -61,6 +69,19 @@ class MailHost(models.Model):
         help_text="Name that its certificate has to be for, for instance imap.example.com; also"
         " sent as SNI. Blank: its IP address, or what the server block says. Authorities, pins and"
         " the switch that turns verification off are set in the server block, for all mail hosts.",
+    )
+
+    state = models.CharField(
+        max_length=8,
+        choices=HostState,
+        default=HostState.UP,
+        help_text="Down: its logins are asked to try again later, and never sent elsewhere."
+        " Draining: the same, but a route that names more mail hosts uses those.",
+    )
+    weight = models.PositiveSmallIntegerField(
+        default=1,
+        validators=[MaxValueValidator(1000)],
+        help_text="Its share of a route that names several mail hosts; 0: none.",
     )
 
     class Meta:
@@ -188,6 +209,14 @@ class Account(models.Model):
         verbose_name="fixed mail host",
         help_text="Goes before every route. Leave blank to let the routes decide.",
     )
+    back_login = models.CharField(
+        "login at the mail server",
+        max_length=MAX_LOGIN_CHARS,
+        blank=True,
+        default="",
+        help_text="What the mail server is told instead of the login. Goes before what a route"
+        " says. Blank: the same login.",
+    )
     epoch = models.PositiveBigIntegerField(default=0, editable=False)
     """Counts the changes of this account and its verifier: what was verified before one is no
     longer taken as verified."""
@@ -231,6 +260,35 @@ class Route(models.Model):
         MailHost, on_delete=models.PROTECT, related_name="routes", verbose_name="mail host"
     )
     enabled = models.BooleanField(default=True)
+    percent = models.PositiveSmallIntegerField(
+        default=100,
+        validators=[MinValueValidator(1), MaxValueValidator(100)],
+        help_text="Only so many of a hundred of these logins. Always the same ones first, in every"
+        " route: raising it moves more of them, and none back.",
+    )
+    starts_at = models.DateTimeField(
+        "from", null=True, blank=True, help_text="Before, the route does not fit."
+    )
+    ends_at = models.DateTimeField(
+        "until", null=True, blank=True, help_text="From then on it does not fit any more."
+    )
+    action = models.CharField(max_length=5, choices=RouteAction, default=RouteAction.SEND)
+    rewrite = models.CharField(
+        "tell the mail server",
+        max_length=5,
+        choices=LoginRewrite,
+        blank=True,
+        default=LoginRewrite.KEEP,
+    )
+    rewrite_to = models.CharField(
+        "domain or login",
+        max_length=MAX_LOGIN_CHARS,
+        blank=True,
+        default="",
+        help_text="The domain to add, or the login that is always told.",
+    )
+    is_spread = models.BooleanField(default=False, editable=False)
+    """Names more mail hosts (RouteShare); kept so that logins of other routes need no query."""
 
     class Meta:
         """In the order they are tried; equal positions by age."""
@@ -241,6 +299,50 @@ class Route(models.Model):
     def __str__(self) -> str:
         what = self.get_match_display()
         return f"{what} {self.value}".strip()
+
+
+class RouteShare(models.Model):
+    """One more mail host of a route, on which the same mailboxes can be reached."""
+
+    route = models.ForeignKey(Route, on_delete=models.CASCADE, related_name="shares")
+    mail_host = models.ForeignKey(MailHost, on_delete=models.PROTECT, related_name="shares")
+
+    class Meta:
+        """Shown with its route."""
+
+        default_permissions = ()
+        constraints = (
+            models.UniqueConstraint(fields=("route", "mail_host"), name="routing_share_once"),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.route}: {self.mail_host}"
+
+
+class DomainAlias(models.Model):
+    """Another name of a domain: its users are those of the domain it stands for."""
+
+    domain = models.CharField(
+        max_length=MAX_LOGIN_CHARS,
+        unique=True,
+        help_text="The other name, for instance example.net.",
+    )
+    target = models.CharField(
+        "stands for",
+        max_length=MAX_LOGIN_CHARS,
+        db_index=True,
+        help_text="The domain it stands for, for instance example.com: joe@example.net is then"
+        " joe@example.com, for accounts, routes and the mail server.",
+    )
+
+    class Meta:
+        """Order by name."""
+
+        ordering = ("domain",)
+        verbose_name = "alias domain"
+
+    def __str__(self) -> str:
+        return self.domain
 
 
 class Generation(models.Model):

@@ -5,7 +5,8 @@ The ORM still writes the statement, for whatever database is in use; only its va
 """
 
 from collections.abc import Callable
-from typing import Any
+from datetime import UTC, datetime
+from typing import Any, cast
 
 from django.db import connection
 from django.db.models import QuerySet
@@ -32,3 +33,11 @@ class Prepared:
         with connection.cursor() as cursor:
             cursor.execute(sql, [given.get(one, one) for one in parameters])
             return list(cursor.fetchall())
+
+
+def moment(value: Any) -> datetime | None:
+    """Read what SQLite keeps as text without a zone."""
+    if value is None:
+        return None
+    found = datetime.fromisoformat(value) if isinstance(value, str) else cast(datetime, value)
+    return found.replace(tzinfo=UTC) if found.tzinfo is None else found

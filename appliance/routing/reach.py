@@ -64,6 +64,12 @@ def unreachable(routes: Iterable[Route]) -> dict[int, Route]:
         if all(takers) and takers[-1] is not None:
             found[route.pk] = takers[-1]
             continue
-        for one in concerned:
-            one.add(route)
+        if _takes_all(route):
+            for one in concerned:
+                one.add(route)
     return found
+
+
+def _takes_all(route: Route) -> bool:
+    """Tell whether it takes every login that its value fits, at any time."""
+    return route.percent == 100 and route.starts_at is None and route.ends_at is None

@@ -11,8 +11,17 @@ from django.db.models import F, Max, QuerySet
 from appliance.lib import doorbell, schemes
 from appliance.lib.hashing import hash_password
 from appliance.routing import networks, queries, rules
-from appliance.routing.choices import MatchKind, VerifierKind
-from appliance.routing.models import Account, Change, Generation, MailHost, Route, Verifier
+from appliance.routing.choices import LoginRewrite, MatchKind, VerifierKind
+from appliance.routing.models import (
+    Account,
+    Change,
+    DomainAlias,
+    Generation,
+    MailHost,
+    Route,
+    RouteShare,
+    Verifier,
+)
 from appliance.servers.doors import own_door
 from appliance.servers.snapshot import parse_auth_http
 from proxycore.contract.authhttp import is_host_name, is_ip_address
@@ -20,10 +29,13 @@ from proxycore.contract.messages import MAX_LOGINS
 from proxycore.contract.protocol import Protocol
 from proxycore.contract.secret import Secret
 
-_Routing = TypeVar("_Routing", MailHost, Account, Route, Verifier)
+_Any = MailHost | Account | Route | Verifier | DomainAlias
+_Routing = TypeVar("_Routing", MailHost, Account, Route, Verifier, DomainAlias)
 
 _TIDY_EVERY = 100
 """Generations after which those nobody needs any more are deleted."""
+
+_UNPRINTABLE = "A login has no tabs or other control characters."
 
 POSITION_STEP = 10
 """Gap left between routes, so that one can be put between two others."""
@@ -93,7 +105,10 @@ def normalise_account(account: Account) -> None:
     """Bring an account into the form that is stored. Raises ValidationError on ``networks``."""
     account.login = normalise_login(account.login)
     if not account.login.isprintable():
-        raise ValidationError({"login": "A login has no tabs or other control characters."})
+        raise ValidationError({"login": _UNPRINTABLE})
+    account.back_login = account.back_login.strip()
+    if not account.back_login.isprintable():
+        raise ValidationError({"back_login": _UNPRINTABLE})
     try:
         account.networks = networks.normalise(account.networks)
     except ValueError as fault:
@@ -152,8 +167,10 @@ def normalise_verifier(verifier: Verifier) -> None:
 
 
 @transaction.atomic
-def save_route(route: Route) -> Route:
+def save_route(route: Route, others: Iterable[MailHost] | None = None) -> Route:
     """Write a route. Raises ValidationError.
+
+    others: further mail hosts that its logins are spread over; None keeps those there are.
 
     Without a position it goes to the end, or before the first route for everybody else that would
     keep it from ever being reached.
@@ -161,7 +178,17 @@ def save_route(route: Route) -> Route:
     normalise(route)
     if not route.position:
         route.position = _free_position(route)
-    return _save(route)
+    if others is None:
+        return _save(route)
+    wanted = {host.pk: host for host in others if host.pk != route.mail_host_id}
+    route.is_spread = bool(wanted)
+    _save(route)
+    route.shares.exclude(mail_host__in=wanted.values()).delete()
+    kept = set(route.shares.values_list("mail_host_id", flat=True))
+    RouteShare.objects.bulk_create(
+        RouteShare(route=route, mail_host=host) for pk, host in wanted.items() if pk not in kept
+    )
+    return route
 
 
 def _free_position(route: Route) -> int:
@@ -192,15 +219,61 @@ def normalise_login(login: str) -> str:
 
 
 def normalise(route: Route) -> None:
-    """Bring a route's value into the form that is stored. Raises ValidationError on ``value``."""
+    """Bring a route into the form that is stored. Raises ValidationError by field."""
     try:
         route.value = rules.normalise(route.match, route.value)
     except ValueError as fault:
         raise ValidationError({"value": str(fault)}) from None
+    if route.starts_at and route.ends_at and route.ends_at <= route.starts_at:
+        raise ValidationError({"ends_at": "This is not after its beginning."})
+    _normalise_rewrite(route)
+
+
+def _normalise_rewrite(route: Route) -> None:
+    if route.rewrite not in (LoginRewrite.ADD, LoginRewrite.FIXED):
+        route.rewrite_to = ""
+        return
+    try:
+        if route.rewrite == LoginRewrite.ADD:
+            route.rewrite_to = rules.normalise_domain(route.rewrite_to)
+        route.rewrite_to = route.rewrite_to.strip()
+        if not route.rewrite_to:
+            raise ValueError("Say which.")
+        if not route.rewrite_to.isprintable():
+            raise ValueError(_UNPRINTABLE)
+    except ValueError as fault:
+        raise ValidationError({"rewrite_to": str(fault)}) from None
 
 
 @transaction.atomic
-def delete(objects: Iterable[MailHost | Account | Route | Verifier]) -> None:
+def save_alias(alias: DomainAlias) -> DomainAlias:
+    """Write an alias domain. Raises ValidationError."""
+    normalise_alias(alias)
+    return _save(alias)
+
+
+def normalise_alias(alias: DomainAlias) -> None:
+    """Bring an alias domain into the form that is stored. Raises ValidationError by field.
+
+    An alias of an alias would need one more look at each login, so there is none.
+    """
+    found = {}
+    for name in ("domain", "target"):
+        try:
+            setattr(alias, name, rules.normalise_domain(getattr(alias, name)))
+        except ValueError as fault:
+            found[name] = str(fault)
+    others = DomainAlias.objects.exclude(pk=alias.pk)
+    if alias.domain == alias.target or others.filter(domain=alias.target).exists():
+        found["target"] = f"{alias.target} is an alias itself. Give the domain it stands for."
+    elif others.filter(target=alias.domain).exists():
+        found["domain"] = f"Other domains are aliases of {alias.domain}."
+    if found:
+        raise ValidationError(found)
+
+
+@transaction.atomic
+def delete(objects: Iterable[_Any]) -> None:
     """Delete hosts, accounts or routes. Raises ProtectedError for a host still in use."""
     chosen = list(objects)
     concerned = [_concerned(_stored(one) or one) for one in chosen]
@@ -218,7 +291,7 @@ def bump_generation(logins: Iterable[str] | None = None) -> int:
     Generation.objects.get_or_create(pk=queries.GENERATION_ROW)
     Generation.objects.filter(pk=queries.GENERATION_ROW).update(number=F("number") + 1)
     number = queries.generation()
-    concerned = set() if logins is None else set(logins)
+    concerned = set() if logins is None else queries.alias_logins(logins)
     if len(concerned) <= MAX_LOGINS:
         Change.objects.bulk_create(Change(generation=number, login=one) for one in concerned)
     if number % _TIDY_EVERY == 0:
@@ -237,13 +310,13 @@ def _save(one: _Routing) -> _Routing:
 
 
 def _stored(
-    one: MailHost | Account | Route | Verifier,
-) -> MailHost | Account | Route | Verifier | None:
+    one: _Any,
+) -> _Any | None:
     """Give an object as it is now, and hold it: what it becomes follows from nothing else."""
     return type(one).objects.select_for_update().filter(pk=one.pk).first()
 
 
-def _concerned(one: MailHost | Account | Route | Verifier) -> str | None:
+def _concerned(one: _Any) -> str | None:
     """Give the only login whose decisions depend on this, or None where there may be others."""
     if isinstance(one, Account):
         return one.login

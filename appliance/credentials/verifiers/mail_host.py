@@ -31,6 +31,8 @@ class MailHostVerifier:
     def verify(self, question: Question) -> Answer:
         """Try the login."""
         login, password = question.request.login, question.request.password
+        if self._fixed is None and question.back_login is not None:
+            login = question.back_login
         if any(octet in login + password for octet in _LINE_BREAKS):
             return Answer.WRONG
         host = self._fixed or question.mail_host

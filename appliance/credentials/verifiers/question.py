@@ -25,6 +25,8 @@ class Question:
     request: AuthRequest
     mail_host: MailHost
     """Where the login would go."""
+    back_login: bytes | None = None
+    """What that mail server knows the login as; None: the same."""
 
     def __repr__(self) -> str:
         return f"Question({self.request!r})"

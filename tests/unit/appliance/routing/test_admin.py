@@ -9,14 +9,22 @@ from appliance.routing.models import MailHost, Route
 
 ROUTES = "/admin/routing/route/"
 ACCOUNTS = "/admin/routing/account/"
-TLS = dict.fromkeys(("imap_tls", "pop3_tls", "smtp_tls"), "port")
+TLS = {**dict.fromkeys(("imap_tls", "pop3_tls", "smtp_tls"), "port"), "state": "up", "weight": 1}
+AS_EVER = {"action": "send", "percent": 100, "rewrite": ""}
 HOSTS = "/admin/routing/mailhost/"
 TRY = f"{ROUTES}try/"
 CANARY = "canary-account-31"
 
 
 def _route_data(host: MailHost, **changed: object) -> dict[str, object]:
-    return {"match": "letters", "value": "a c", "mail_host": host.pk, "enabled": "on", **changed}
+    return {
+        "match": "letters",
+        "value": "a c",
+        "mail_host": host.pk,
+        "enabled": "on",
+        **AS_EVER,
+        **changed,
+    }
 
 
 def test_a_route_is_added_and_is_effective_at_once(

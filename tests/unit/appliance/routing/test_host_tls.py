@@ -18,6 +18,8 @@ from proxycore.contract.protocol import Protocol
 PAGE = "/admin/routing/mailhost/"
 FORM = {
     "name": "one",
+    "state": "up",
+    "weight": 1,
     "address": "192.0.2.1",
     "tls_name": "Mail.Example.com.",
     "imap_port": 993,

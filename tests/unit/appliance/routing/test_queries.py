@@ -13,7 +13,7 @@ from proxycore.contract.protocol import Protocol
 def test_an_account_comes_with_its_mail_host(first_host: MailHost) -> None:
     services.save_account(Account(login="joe", mail_host=first_host, enabled=False))
     with CaptureQueriesContext(connection) as asked:
-        account = queries.find_account(Login.read(b"Joe"))
+        _, account = queries.find_account(Login.read(b"Joe"))
         assert account is not None
         assert account.mail_host == first_host
         assert account.mail_host.port(Protocol.SMTP) == 25
@@ -23,10 +23,10 @@ def test_an_account_comes_with_its_mail_host(first_host: MailHost) -> None:
 
 def test_an_account_may_have_no_mail_host(db: None) -> None:
     services.save_account(Account(login="ann"))
-    account = queries.find_account(Login.read(b"ann"))
+    _, account = queries.find_account(Login.read(b"ann"))
     assert account is not None
     assert (account.mail_host, account.enabled, account.password_hash) == (None, True, "")
-    assert queries.find_account(Login.read(b"bob")) is None
+    assert queries.find_account(Login.read(b"bob"))[1] is None
 
 
 def test_one_query_after_the_other_is_about_its_own_values(
@@ -42,8 +42,8 @@ def test_one_query_after_the_other_is_about_its_own_values(
 def test_a_login_that_looks_like_a_marker_is_only_a_login(first_host: MailHost) -> None:
     services.save_account(Account(login="<login>"))
     services.save_route(Route(match=MatchKind.USER, value="<domain>", mail_host=first_host))
-    assert queries.find_account(Login.read(b"joe")) is None
-    assert queries.find_account(Login.read(b"<login>")) is not None
+    assert queries.find_account(Login.read(b"joe"))[1] is None
+    assert queries.find_account(Login.read(b"<login>"))[1] is not None
     assert queries.candidates(Login.read(b"joe"), Protocol.IMAP) == []
     assert len(queries.candidates(Login.read(b"<domain>"), Protocol.IMAP)) == 1
 
