@@ -18,6 +18,11 @@ ROWS: dict[str, dict[str, str]] = {
             a_command_in_the_next_segment_fails_the_handshake
             nothing_injected_before_a_handshake_is_answered_inside_it
         """,
+        "tests/peer/test_tls.py": """
+            nothing_in_one_segment_with_starttls_is_answered
+            what_is_in_one_segment_with_starttls_ends_the_session
+            nothing_between_starttls_and_the_handshake_is_answered
+        """,
         "tests/protocol": """
             imap/starttls_injection
             imap/starttls_injection_literal
@@ -29,6 +34,10 @@ ROWS: dict[str, dict[str, str]] = {
         "tests/unit/proxycore/net/test_back_tls.py": """
             octets_behind_the_answer_to_starttls_end_it
             octets_in_the_next_segment_break_the_handshake
+            a_port_that_speaks_in_clear_learns_nothing
+        """,
+        "tests/integration/test_tls_to_mail_servers.py": """
+            a_mail_server_without_tls_gets_no_password
         """,
         "tests/protocol": """
             imap/back_starttls_injection
@@ -47,6 +56,7 @@ ROWS: dict[str, dict[str, str]] = {
             imap/starttls
             imap/back_starttls_forgets
         """,
+        "tests/peer/test_tls.py": "a_greeting_before_tls_is_forgotten",
     },
     "cross-protocol": {
         "tests/unit/proxycore/net/tls/test_front_leg.py": """
@@ -55,6 +65,14 @@ ROWS: dict[str, dict[str, str]] = {
         """,
         "tests/unit/proxycore/net/tls/test_programs.py": "alpn",
         "tests/peer/test_product.py": "an_http_request_ends_the_session",
+        "tests/peer/test_tls.py": """
+            no_other_protocol_after_starttls
+            an_http_request_inside_tls_ends_the_session
+        """,
+        "tests/peer/test_mail_ssl.py": """
+            06_alpn_of_the_protocol
+            07_alpn_of_no_protocol_of_ours
+        """,
     },
     "auth header injection by PTR name": {
         "tests/peer/test_host_names.py": "a_name_that_is_no_host_name_is_never_told",
@@ -161,6 +179,28 @@ ROWS: dict[str, dict[str, str]] = {
             a_session_of_one_block_is_not_resumed_in_another
             a_bad_client_certificate_stays_bad_when_its_session_is_resumed
         """,
+        "tests/unit/proxycore/net/tls/test_server_names.py": """
+            no_session_of_one_block_is_resumed_in_another
+            a_session_without_a_certificate_does_not_open_a_block_that_wants_one
+        """,
+        "tests/peer/test_tls.py": """
+            a_session_does_not_open_a_server_that_wants_a_certificate
+        """,
+    },
+    "outbound policy ignored on the STARTTLS path": {
+        "tests/unit/proxycore/net/test_back_policy.py": """
+            what_a_policy_refuses_gets_no_password
+            what_a_policy_accepts_is_logged_in_at
+            a_mail_server_that_asks_for_our_certificate_gets_it
+            the_name_is_told_as_configured
+            sessions_are_resumed_as_configured
+            a_session_is_not_resumed_under_another_policy
+            a_route_that_asks_for_tls_has_the_block_s_policy
+            every_setting_is_in_the_matrix
+        """,
+        "tests/integration/test_tls_to_mail_servers.py": """
+            an_impostor_is_refused_and_the_operator_told
+        """,
     },
     "SMTP smuggling": {
         "tests/peer/test_smuggling.py": """
@@ -185,6 +225,13 @@ ROWS: dict[str, dict[str, str]] = {
         "tests/unit/proxycore/policy/test_trust.py": "who_is_believed",
         "tests/unit/proxycore/net/tls/test_front_leg.py": """
             a_proxy_header_comes_before_tls_in_the_same_segment_too
+        """,
+        "tests/unit/proxycore/net/test_back_tls.py": "the_proxy_header_comes_before_the_handshake",
+        "tests/peer/test_tls.py": """
+            the_proxy_header_comes_before_tls
+            the_proxy_header_may_be_cut_anywhere
+            the_proxy_header_comes_before_the_greeting
+            tls_without_the_header_ends_the_session
         """,
     },
     "penalty bypass by parallel logins": {

@@ -182,6 +182,24 @@ ACCEPTED: dict[str, tuple[Callable[[], ssl.SSLContext], dict[str, Any]]] = {
 }
 
 
+IN_A_TEST_OF_ITS_OWN = {
+    "proxy_ssl": "all of them: MODES",
+    "proxy_ssl_certificate": "test_a_mail_server_that_asks_for_our_certificate_gets_it",
+    "proxy_ssl_certificate_key": "the same",
+    "proxy_ssl_password_file": "the same",
+    "proxy_ssl_name": "test_a_route_s_name_comes_before_the_configured_one",
+    "proxy_ssl_server_name": "test_the_name_is_told_as_configured",
+    "proxy_ssl_session_reuse": "test_sessions_are_resumed_as_configured",
+}
+
+
+def test_every_setting_is_in_the_matrix() -> None:
+    policies = [case.policy for case in REFUSED.values()]
+    policies += [policy for _, policy in ACCEPTED.values()]
+    told = {name for policy in policies for name in policy} | set(IN_A_TEST_OF_ITS_OWN)
+    assert told == set(BackTls.__dataclass_fields__)
+
+
 def serve(house: House, mode: str, policy: dict[str, Any], **more: Any) -> None:
     house.serve(back_tls=BackTls(proxy_ssl=mode, **{**TRUSTING, **policy}), **more)
 

@@ -229,6 +229,33 @@ def test_no_session_of_one_block_is_resumed_in_another(
     assert not resumed(house, "two.example.com", before)
 
 
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+@pytest.mark.parametrize("tickets", [True, False])
+def test_a_session_without_a_certificate_does_not_open_a_block_that_wants_one(
+    house: House, version: ssl.TLSVersion, tickets: bool
+) -> None:
+    house.engine.share_tls({"SSL": Zone(bytearray(65_536))}, TicketKeys([b"k" * 80]))
+    shared: dict[str, Any] = {
+        "ssl_session_cache": "stored",
+        "ssl_session_cache_shared_name": "SSL",
+        "ssl_session_tickets": tickets,
+    }
+    wanting = {"ssl_verify_client": "on", "ssl_client_certificate": "data:" + AUTHORITY.pem}
+    first = replace(named(house, ONE, "one.example.com"), front_tls=front_settings(ONE, **shared))
+    second = named(house, ONE, "two.example.com")
+    second = replace(second, front_tls=front_settings(ONE, **shared, **wanting))
+    apply(house, first, second, ssl=True)
+    context = client_context(version=version)
+    before = client_of(house).shake(name="one.example.com", context=context)
+    before.expect(b"ready\r\n")
+    assert resumed(house, "one.example.com", before)
+    again = client_of(house)
+    again.shake(name="two.example.com", context=context, session=session_of(before))
+    assert again.expect_end() == b"421 4.7.1 No required SSL certificate\r\n"
+    assert again.tls is not None
+    assert not again.tls.tls.session_reused
+
+
 # --- what workers share ---
 
 
