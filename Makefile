@@ -8,7 +8,7 @@ PYTHON ?= $(shell for python in /usr/bin/python3.11 python3.11 python3; do \
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: run test fuzz lint fmt bench clean setup setup-dev
+.PHONY: run test fuzz lint fmt bench soak clean setup setup-dev
 
 setup: $(VENV)/.run-installed
 setup-dev: $(VENV)/.dev-installed
@@ -73,6 +73,10 @@ fmt: setup-dev
 
 bench: setup-dev
 	@$(BIN)/python -m tests.bench $(ARGS)
+
+# sessions that end at every state for half an hour, then a look at what is left of them
+soak: setup-dev
+	@$(BIN)/python -m tests.bench.soak
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis tests/.artefacts

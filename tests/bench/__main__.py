@@ -20,6 +20,7 @@ from tests.bench.programs import LoadFailed
 from tests.bench.proxies import NGINX_TWIN
 from tests.bench.report import Result, results_of, table
 from tests.bench.rig import Rig
+from tests.bench.scale import checks
 from tests.bench.snapshots import EVERYTHING_ON
 from tests.bench.surroundings import TLS_IS
 
@@ -37,7 +38,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         chosen = _chosen(options.only)
         if options.control:
             chosen = [_against_twin(measure) for measure in chosen]
-        return _run(chosen, FULL if options.full else SHORT, options.pairs, options.json)
+        if options.scale:
+            chosen = []
+        with_scale = options.scale or (options.full and not options.only and not options.control)
+        return _run(
+            chosen, FULL if options.full else SHORT, options.pairs, options.json, with_scale
+        )
     except Unfit as error:
         print(f"bench: {error}", file=sys.stderr)
         return 2
@@ -65,6 +71,9 @@ def _options(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--control", action="store_true", help="nginx against nginx: shows what is noise"
     )
+    parser.add_argument(
+        "--scale", action="store_true", help="only thousands of sessions at once; part of --full"
+    )
     parser.add_argument("--json", type=Path, metavar="FILE", help="where the figures go")
     parser.add_argument("--list", action="store_true", help="name the measures and stop")
     return parser.parse_args(argv)
@@ -81,7 +90,13 @@ def _against_twin(measure: Measure) -> Measure:
     return replace(measure, contests=(Contest("nginx", NGINX_TWIN),))
 
 
-def _run(measures: Sequence[Measure], scale: Scale, pairs: int | None, path: Path | None) -> int:
+def _run(
+    measures: Sequence[Measure],
+    scale: Scale,
+    pairs: int | None,
+    path: Path | None,
+    with_scale: bool,
+) -> int:
     started = datetime.now(UTC)
     document: dict[str, Any] = {
         "started": started.isoformat(timespec="seconds"),
@@ -96,8 +111,11 @@ def _run(measures: Sequence[Measure], scale: Scale, pairs: int | None, path: Pat
             for contest in measure.contests:
                 count = pairs or measure.pairs(scale)
                 results += _contest(rig, measure, contest, scale, count)
-    print()
-    print(table(results))
+        if with_scale:
+            document["scale"] = _many_sessions(rig)
+    if results:
+        print()
+        print(table(results))
     document["results"] = [result.to_plain() for result in results]
     took_s = round((datetime.now(UTC) - started).total_seconds())
     document["took_s"] = took_s
@@ -105,7 +123,16 @@ def _run(measures: Sequence[Measure], scale: Scale, pairs: int | None, path: Pat
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
     print(f"\n{took_s} s; figures in {path}")
-    return 0
+    return 0 if all(check["kept"] for check in document.get("scale", ())) else 1
+
+
+def _many_sessions(rig: Rig) -> list[dict[str, Any]]:
+    print("\nmany sessions on one worker", flush=True)
+    found = []
+    for check in checks(rig):
+        print(check, flush=True)
+        found.append(check.to_plain())
+    return found
 
 
 def _contest(

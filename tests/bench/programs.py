@@ -53,6 +53,12 @@ class Stub:
             self.close()
             raise RuntimeError(f"{argv[0]} did not start")
 
+    def check_alive(self) -> None:
+        """Raise RuntimeError when it ended by itself."""
+        status = self._process.poll()
+        if status is not None:
+            raise RuntimeError(f"a stub server ended with status {status}")
+
     def close(self) -> None:
         """End it."""
         _end(self._process)

@@ -36,7 +36,7 @@ OURS_VIEW: Final = "ours-view"
 class Proxy(Program):
     """A proxy with one worker, listening on loopback for the protocols it has."""
 
-    protocols = PROTOCOLS
+    protocols: tuple[str, ...] = PROTOCOLS
 
     def __init__(self, name: str, around: Surroundings) -> None:
         self.name = name

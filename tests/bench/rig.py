@@ -54,7 +54,9 @@ class Run:
 class Rig:
     """Owns all processes of a benchmark; as a context manager it leaves none behind."""
 
-    def __init__(self) -> None:
+    def __init__(self, rude_port: int = 0) -> None:
+        """``rude_port``: where logins that begin with "rude" are sent to."""
+        self._rude = [str(rude_port)] if rude_port else []
         self.proxy_cpu, self.other_cpu = two_cpus()
         self.file_limit = raise_file_limit()
         self.connections = self.file_limit - _SPARE_FILES
@@ -72,8 +74,9 @@ class Rig:
             files = (str(pair.certificate), str(pair.key))
             backend = Stub([str(self.programs / "backend"), *files])
             self._stack.callback(backend.close)
-            auth = Stub([str(self.programs / "auth"), *map(str, backend.ports)])
+            auth = Stub([str(self.programs / "auth"), *map(str, backend.ports), *self._rude])
             self._stack.callback(auth.close)
+            self.stubs = (backend, auth)
             self.around = Surroundings(
                 auth=AuthPlace(port=auth.ports[0]),
                 backend_ports=tuple(backend.ports),

@@ -63,7 +63,7 @@ def snapshot_of(
 
 def _tls(around: Surroundings, *, secure_back: bool) -> dict[str, Any]:
     pair = around.certificate
-    found: dict[str, Any] = {
+    return {
         "front_tls": {
             "starttls": "on",
             "certificates": [
@@ -72,15 +72,13 @@ def _tls(around: Surroundings, *, secure_back: bool) -> dict[str, Any]:
                     "ssl_certificate_key": _data(pair.key),
                 }
             ],
-        }
-    }
-    if secure_back:
-        found["back_tls"] = {
-            "proxy_ssl": "implicit",
+        },
+        "back_tls": {
+            "proxy_ssl": "implicit" if secure_back else "none",
             "proxy_ssl_name": NAME,
             "proxy_ssl_trusted_certificate": _data(pair.authority),
-        }
-    return found
+        },
+    }
 
 
 def _data(file: Path) -> str:

@@ -12,6 +12,7 @@ dovecot-pop3d:/usr/lib/dovecot/pop3
 postfix:/usr/sbin/postfix
 nginx:/usr/sbin/nginx
 libnginx-mod-mail:/usr/lib/nginx/modules/ngx_mail_module.so
+libssl-dev:/usr/include/openssl/ssl.h
 redis-server:/usr/bin/redis-server
 postgresql:/usr/bin/pg_createcluster
 pebble:/usr/bin/pebble

@@ -4,7 +4,7 @@
  *
  * HTTP/1.0 requests are answered and closed, HTTP/1.1 ones kept alive. Who asks for /secure is sent
  * to the port with TLS. A login that begins with "reject" is refused, one with "nowhere" sent to a
- * port nobody has, one with "rude" to RUDE_PORT. Prints "PORT" when it listens; ends when its standard input is closed. */
+ * port nobody has, one with "rude" to RUDE_PORT, an IMAP one with "secure" to the port with TLS. Prints "PORT" when it listens; ends when its standard input is closed. */
 #define _GNU_SOURCE
 #include "net.h"
 
@@ -29,6 +29,12 @@ static void hang_up(struct connection *connection)
     free(connection);
 }
 
+static bool is_secure(const char *request)
+{
+    return strcasestr(request, "\nAuth-User: secure") != NULL &&
+           strcasestr(request, "\nAuth-Protocol: imap") != NULL;
+}
+
 static const char *backend_port(const char *request)
 {
     const char *protocol = strcasestr(request, "\nAuth-Protocol: ");
@@ -39,7 +45,7 @@ static const char *backend_port(const char *request)
         return "1";
     if (strcasestr(request, "\nAuth-User: rude") != NULL)
         return backend_ports[4];
-    if (strncmp(request, "GET /secure ", 12) == 0)
+    if (is_secure(request) || strncmp(request, "GET /secure ", 12) == 0)
         return backend_ports[3];
     protocol += strlen("\nAuth-Protocol: ");
     if (strncmp(protocol, "imap", 4) == 0)
@@ -64,8 +70,9 @@ static bool answer(struct connection *connection, char *request)
     else
         length = snprintf(reply, sizeof reply,
                           "%s 200 OK\r\nContent-Length: 0\r\nAuth-Status: OK\r\n"
-                          "Auth-Server: 127.0.0.1\r\nAuth-Port: %s\r\n\r\n",
-                          version, backend_port(request));
+                          "Auth-Server: 127.0.0.1\r\nAuth-Port: %s\r\n%s\r\n",
+                          version, backend_port(request),
+                          is_secure(request) ? "Auth-Proxy-SSL: on\r\n" : "");
     return send_some(connection->fd, reply, (size_t)length) == length && keep;
 }
 

@@ -67,8 +67,9 @@ static void say(struct connection *connection, const char *format, ...)
     length = vsnprintf(connection->reply + connection->reply_length, room, format, arguments);
     va_end(arguments);
     if (length < 0 || (size_t)length >= room)
-        die("backend: too many replies unsent");
-    connection->reply_length += (size_t)length;
+        connection->ending = true; /* more nonsense than there is room to complain about */
+    else
+        connection->reply_length += (size_t)length;
 }
 
 /* Sends filler, and what is said behind the last of it. Gives octets, or -1 when none went. */
@@ -263,8 +264,10 @@ static void consume(struct connection *connection)
     }
     connection->input_length = (size_t)(end - from);
     memmove(connection->input, from, connection->input_length);
-    if (connection->input_length == sizeof connection->input)
-        die("backend: line too long");
+    if (connection->input_length == sizeof connection->input) {
+        connection->input_length = 0;
+        connection->ending = true;
+    }
 }
 
 /* Gives false when the connection is over (and gone). */

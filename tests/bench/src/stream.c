@@ -5,6 +5,7 @@
 
 #include <limits.h>
 #include <openssl/err.h>
+#include <signal.h>
 #include <unistd.h>
 
 const char *stream_error(void)
@@ -23,6 +24,7 @@ static SSL_CTX *make_context(const SSL_METHOD *method)
         !SSL_CTX_set_ciphersuites(tls, "TLS_AES_256_GCM_SHA384") ||
         !SSL_CTX_set1_groups_list(tls, "X25519"))
         die("TLS: %s", stream_error());
+    signal(SIGPIPE, SIG_IGN); /* OpenSSL has no MSG_NOSIGNAL */
     SSL_CTX_set_mode(tls, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
                               SSL_MODE_RELEASE_BUFFERS);
     SSL_CTX_set_options(tls, SSL_OP_IGNORE_UNEXPECTED_EOF);
