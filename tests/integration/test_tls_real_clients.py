@@ -247,6 +247,29 @@ def test_postfix_learns_who_and_from_where_by_xclient(
     eventually(lambda: re.search(pattern, servers.postfix.log()), "the login in Postfix's log")
 
 
+@pytest.mark.parametrize("back", MODES)
+def test_a_proxy_header_goes_on_to_postfix_before_tls(
+    house: House, servers: Servers, back: str
+) -> None:
+    mta = servers.postfix
+    house.lead_to(mta.sealed_behind_port if back == "implicit" else mta.behind_port, back)
+    subject = f"behind a PROXY header, {back}"
+    with Smtp(house.behind_port) as talk:
+        talk.send("PROXY TCP4 192.0.2.7 192.0.2.8 99 465")
+        talk.seal(_believing(house), FRONT_NAME)
+        assert re.search(talk.ok, talk.line())
+        talk.ask("EHLO laptop.example")
+        answer = talk.ask(f"AUTH PLAIN {plain(ALICE, PASSWORD)}")
+        assert re.search(talk.authenticated, answer), answer
+        for command in ("MAIL FROM:<a@postroad.test>", "RCPT TO:<b@postroad.test>"):
+            assert re.search(talk.ok, talk.ask(command))
+        assert talk.ask("DATA").startswith("354 ")
+        assert re.search(talk.ok, talk.ask(f"Subject: {subject}", "", "Text.", "."))
+    message = mta.wait_for_message(subject.encode())
+    assert b"(unknown [192.0.2.7])" in message
+    assert (b"with ESMTPSA" in message) is (back != "plain")
+
+
 def _believing(house: House) -> ssl.SSLContext:
     return ssl.create_default_context(cadata=house.authority.pem)
 

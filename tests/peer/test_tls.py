@@ -68,7 +68,7 @@ def stage(
         "AUTHORITY": directory / "authority.pem",
         "TICKETS": directory / "tickets",
     }
-    refusing = {"Auth-Status": "No", "Auth-Wait": "1"}
+    refusing = {"Auth-Status": "No"}
     with staged(kind, _MAIL, lambda _: refusing, words=words) as running:
         yield running
 

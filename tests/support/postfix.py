@@ -56,6 +56,9 @@ smtpd_tls_loglevel = 2
 
 _SMTPS = """\
 127.0.0.1:{port} inet n - n - - smtpd -o smtpd_tls_wrappermode=yes
+127.0.0.1:{behind_port} inet n - n - - smtpd -o smtpd_upstream_proxy_protocol=haproxy
+127.0.0.1:{sealed_behind_port} inet n - n - - smtpd -o smtpd_upstream_proxy_protocol=haproxy
+  -o smtpd_tls_wrappermode=yes
 tlsmgr    unix  - - n 1000? 1 tlsmgr
 """
 
@@ -116,7 +119,8 @@ class Postfix(Program):
         sasl: the Dovecot that checks AUTH; None offers no AUTH.
         sasl_required: refuse clients that did not authenticate.
         xclient: believe XCLIENT from loopback.
-        pair: offer STARTTLS, and implicit TLS on ``smtps_port``.
+        pair: offer STARTTLS, and implicit TLS on ``smtps_port``; ``behind_port`` and
+            ``sealed_behind_port`` are the same, and want a PROXY header first.
         """
         self.name = name
         super().__init__()
@@ -125,7 +129,8 @@ class Postfix(Program):
         self._sasl_required = sasl_required
         self._xclient = xclient
         self._pair = pair
-        self.smtps_port = free_port() if pair else 0
+        ports = [free_port() if pair else 0 for _ in range(3)]
+        self.smtps_port, self.behind_port, self.sealed_behind_port = ports
 
     def start(self) -> None:
         """Start and wait for the port."""
@@ -136,7 +141,11 @@ class Postfix(Program):
         (self.directory / "main.cf").write_text(self._main(), encoding="utf-8")
         services = _MASTER.format(port=self.port)
         if self._pair is not None:
-            services += _SMTPS.format(port=self.smtps_port)
+            services += _SMTPS.format(
+                port=self.smtps_port,
+                behind_port=self.behind_port,
+                sealed_behind_port=self.sealed_behind_port,
+            )
         (self.directory / "master.cf").write_text(services, encoding="utf-8")
         self.launch([master, "-c", str(self.directory), "-d"])
         self.wait_for_port(self.port)
@@ -147,8 +156,9 @@ class Postfix(Program):
         """Stop, remove the directory, give the port back."""
         super().close()
         release(self.port)
-        if self.smtps_port:
-            release(self.smtps_port)
+        for port in (self.smtps_port, self.behind_port, self.sealed_behind_port):
+            if port:
+                release(port)
 
     def messages(self) -> list[bytes]:
         """Give the messages delivered so far."""

@@ -55,6 +55,13 @@ mail {{
         proxy_smtp_auth off;
         xclient on;
     }}
+    server {{
+        listen 127.0.0.1:{behind} ssl proxy_protocol;
+        protocol smtp;
+        xclient off;
+        proxy_protocol on;
+        set_real_ip_from 127.0.0.1;
+    }}
 {servers}
 }}
 """
@@ -107,6 +114,8 @@ class House:
         self.front = Fronts()
         self.faulty = {fault: Fronts() for fault in FAULTS}
         self.xclient_port = free_port()
+        self.behind_port = free_port()
+        """Implicit TLS behind a PROXY header, which goes on to the mail server."""
         self.headers: Mapping[str, str] = {}
         self._ports: Mapping[str, int] = {}
         self.auth = AuthServer(self._decide)
@@ -115,7 +124,11 @@ class House:
             crt, key = (f"@DIR@/faulty{number}.{kind}" for kind in ("crt", "key"))
             servers += fronts.servers(f"ssl_certificate {crt}; ssl_certificate_key {key};")
         config = _CONFIG.format(
-            auth=self.auth.port, name=NAME, xclient=self.xclient_port, servers=servers
+            auth=self.auth.port,
+            name=NAME,
+            xclient=self.xclient_port,
+            behind=self.behind_port,
+            servers=servers,
         )
         ports = [self.xclient_port, *self.front.ports]
         self.daemon = Proxycore.standalone(config, ports)
