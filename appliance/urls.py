@@ -5,9 +5,12 @@ from django.templatetags.static import static
 from django.urls import URLPattern, URLResolver, path
 from django.views.generic import RedirectView
 
+from appliance.authhttp.admin import explain_view
+
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", RedirectView.as_view(pattern_name="admin:index"), name="home"),
     # browsers ask for it whatever the page says
     path("favicon.ico", RedirectView.as_view(url=static("postroad/icon.svg")), name="favicon"),
+    path("admin/explain/", admin.site.admin_view(explain_view), name="explain"),
     path("admin/", admin.site.urls),
 ]

@@ -1,11 +1,16 @@
-"""Admin page of the caller secrets."""
+"""Admin pages: the caller secrets, and why a login goes where it goes."""
 
 from collections.abc import Iterable
 from typing import Any
 
 from django.contrib import admin
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
 
 from appliance.authhttp import services
+from appliance.authhttp.explain import explain
+from appliance.authhttp.forms import ExplainForm
 from appliance.authhttp.models import CallerSecret
 from appliance.lib.admin import PostroadAdmin, SecretModelForm
 
@@ -40,3 +45,21 @@ class CallerSecretAdmin(PostroadAdmin):
     def remove(self, objects: Iterable[CallerSecret]) -> None:
         """Delete by the service."""
         services.delete_caller_secrets(objects)
+
+
+EXPLAIN_NEEDS = ("routing.view_route", "routing.view_account")
+"""It tells of both."""
+
+
+def explain_view(request: HttpRequest) -> HttpResponse:
+    """Say where a login would go, and why. Changes nothing."""
+    if not request.user.has_perms(EXPLAIN_NEEDS):
+        raise PermissionDenied
+    form = ExplainForm(request.GET or None)
+    context = {
+        **admin.site.each_context(request),
+        "title": "Who goes where, and why?",
+        "form": form,
+        "found": explain(form.asked()) if form.is_valid() else None,
+    }
+    return TemplateResponse(request, "authhttp/explain.html", context)

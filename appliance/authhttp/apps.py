@@ -12,6 +12,7 @@ class AuthHttpConfig(AppConfig):
     label = "authhttp"
     verbose_name = "Auth service"
     sidebar = (
+        Item("Routing", "Who goes where?", "alt_route", "explain", "routing.view_account"),
         Item(
             "Routing",
             "Caller secrets",

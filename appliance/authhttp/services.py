@@ -108,6 +108,16 @@ def answer(
     return begun
 
 
+def foresee(request: AuthRequest, decision: Decision, caller: Caller) -> Verdict:
+    """Give the verdict that a right password would get, without looking at any."""
+    account = decision.account
+    is_looked_at = account is not None and bool(account.verifier_id or account.password_hash)
+    proof = verify.Proof(Answer.RIGHT if is_looked_at else Answer.UNSAID)
+    if _nobody_looks(proof, request.protocol, caller):
+        return refusal()
+    return _verdict(request, request, decision, proof)
+
+
 def refuse(request: AuthRequest) -> Open:
     """Refuse what cannot be decided, as slowly as a wrong password."""
     return Open(verify.refusal(request), lambda _: refusal())

@@ -56,6 +56,11 @@ def has_recoverable_secret(account: Account) -> bool:
     return RecoverableSecret.objects.filter(account=account).exists()
 
 
+def count_app_passwords(account: Account) -> int:
+    """Count an account's app passwords."""
+    return AppPassword.objects.filter(account_id=account.pk).count()
+
+
 def verifier_of(account: Account) -> Verifier:
     """Give the service that knows an account's password."""
     return Verifier.objects.select_related("mail_host").get(accounts=account.pk)

@@ -12,6 +12,7 @@ from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from unfold.decorators import display
 
+from appliance.authhttp.admin import EXPLAIN_NEEDS
 from appliance.fleet import counters, live, problems, queries
 from appliance.fleet.choices import TONES, CommandState, NodeState
 from appliance.fleet.models import LiveSession, Node, NodeCommand
@@ -213,6 +214,7 @@ class LiveSessionAdmin(ReadOnlyAdmin):
             "title": "Live sessions",
             "opts": self.opts,
             "socket_path": "/ws/sessions/",
+            "may_explain": request.user.has_perms(EXPLAIN_NEEDS),
             "columns": live.COLUMNS,
             "listeners": live.listeners(),
             "several": Node.objects.count() > 1,

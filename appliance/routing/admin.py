@@ -7,16 +7,14 @@ from datetime import datetime
 from typing import Any
 
 from django.contrib import admin, messages
-from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
-from django.urls import URLPattern, path
 from django.utils import timezone
 
 from appliance.lib.admin import PostroadAdmin, display
 from appliance.routing import queries, services
 from appliance.routing.choices import HostState, RouteAction
-from appliance.routing.forms import DomainAliasForm, MailHostForm, RouteForm, TryForm
+from appliance.routing.forms import DomainAliasForm, MailHostForm, RouteForm
 from appliance.routing.models import DomainAlias, MailHost, Route
 from proxycore.contract.protocol import Protocol
 
@@ -95,15 +93,6 @@ def _when(moment: datetime) -> str:
     return f"{timezone.localtime(moment):%Y-%m-%d %H:%M}"
 
 
-def _tls_of(host: MailHost, protocol: Protocol) -> str:
-    """Say in words how a mail host is spoken to."""
-    mode = host.proxy_ssl(protocol)
-    if mode in (None, "off"):
-        return ", in clear" if mode else ", TLS as the server block says"
-    how = "STARTTLS" if mode == "starttls" else "TLS"
-    return f", {how}, has to prove to be {host.tls_name or host.address}"
-
-
 @admin.register(Route)
 class RouteAdmin(RoutingAdmin):
     """Who goes where, in the order tried."""
@@ -134,33 +123,6 @@ class RouteAdmin(RoutingAdmin):
         "value": "match != 'default'",
         "rewrite_to": "rewrite == 'add' || rewrite == 'fixed'",
     }
-
-    def get_urls(self) -> list[URLPattern]:
-        """Add the page that answers who goes where."""
-        view = self.admin_site.admin_view(self.try_view)
-        return [path("try/", view, name="routing_route_try"), *super().get_urls()]
-
-    def try_view(self, request: HttpRequest) -> HttpResponse:
-        """Say where a login would go, and every rule that was tried."""
-        if not self.has_view_permission(request):
-            raise PermissionDenied
-        form = TryForm(request.GET or None)
-        decision = form.decide() if form.is_valid() else None
-        place = ""
-        if decision is not None and decision.host is not None:
-            port = decision.host.port(Protocol(form.cleaned_data["protocol"]))
-            address = decision.host.address
-            place = f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
-            place += _tls_of(decision.host, Protocol(form.cleaned_data["protocol"]))
-        context = {
-            **self.admin_site.each_context(request),
-            "title": "Who goes where?",
-            "opts": self.opts,
-            "form": form,
-            "decision": decision,
-            "place": place,
-        }
-        return TemplateResponse(request, "admin/routing/try.html", context)
 
     @display(description="Value", empty_value="anybody")
     def show_value(self, route: Route) -> str | None:

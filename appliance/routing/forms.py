@@ -7,16 +7,12 @@ from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator
 from unfold.widgets import (
     UnfoldAdminSelect2MultipleWidget,
-    UnfoldAdminSelectWidget,
-    UnfoldAdminTextInputWidget,
 )
 
 from appliance.lib.admin import SecretModelForm
 from appliance.routing import queries, services
 from appliance.routing.choices import MailProtocol
-from appliance.routing.decide import Decision, DecisionInput, decide
 from appliance.routing.models import DomainAlias, MailHost, Route
-from proxycore.contract.protocol import Protocol
 
 MAX_POSITION: Final = 1_000_000
 
@@ -114,15 +110,3 @@ class DomainAliasForm(SecretModelForm):
         super()._post_clean()  # type: ignore[misc]
         if not self.errors:
             self.check_with(services.normalise_alias)
-
-
-class TryForm(forms.Form):
-    """A login to try the routes with; no password is asked for."""
-
-    login = forms.CharField(max_length=320, widget=UnfoldAdminTextInputWidget())
-    protocol = forms.ChoiceField(choices=MailProtocol.choices, widget=UnfoldAdminSelectWidget())
-
-    def decide(self) -> Decision:
-        """Decide as the auth service would."""
-        asked = self.cleaned_data
-        return decide(DecisionInput(Protocol(asked["protocol"]), asked["login"].encode()))

@@ -122,6 +122,11 @@
       write(cell, name.startsWith("to_") ? bytes(value) : String(value));
       if (name === "user") cell.title = session.user;
     });
+    const why = row.querySelector("[data-part=explain]");
+    if (why) {
+      const asked = { login: session.user, protocol: session.protocol, client_ip: session.client };
+      why.href = `${root.dataset.explain}?${new URLSearchParams(asked)}`;
+    }
     row.querySelector("[data-field=protocol]").dataset.protocol = session.protocol;
     row.classList.toggle("is-leaving", session.disconnecting);
     const button = row.querySelector("button");

@@ -12,7 +12,6 @@ ACCOUNTS = "/admin/routing/account/"
 TLS = {**dict.fromkeys(("imap_tls", "pop3_tls", "smtp_tls"), "port"), "state": "up", "weight": 1}
 AS_EVER = {"action": "send", "percent": 100, "rewrite": ""}
 HOSTS = "/admin/routing/mailhost/"
-TRY = f"{ROUTES}try/"
 CANARY = "canary-account-31"
 
 
@@ -111,15 +110,6 @@ def test_a_position_has_a_limit(as_administrator: Client, first_host: MailHost) 
     assert "position" in answer.context["adminform"].form.errors
 
 
-def test_a_login_can_be_tried(as_viewer: Client, first_host: MailHost) -> None:
-    services.save_route(Route(match=MatchKind.LETTERS, value="a", mail_host=first_host))
-    page = as_viewer.get(TRY, {"login": "alice", "protocol": "imap"}).text
-    assert "mailhost01" in page
-    assert "the first letter is one of a: fits" in page
-    assert "Is refused" in as_viewer.get(TRY, {"login": "<zoe>", "protocol": "imap"}).text
-    assert as_viewer.get(TRY).status_code == 200
-
-
 @pytest.mark.parametrize("page", [ROUTES, ACCOUNTS, HOSTS])
 def test_who_may_what(
     as_viewer: Client, as_newcomer: Client, client: Client, page: str, first_host: MailHost
@@ -128,11 +118,6 @@ def test_who_may_what(
     assert as_viewer.get(f"{page}add/").status_code == 403
     assert as_newcomer.get(page).status_code == 403
     assert client.get(page).status_code == 302
-
-
-def test_trying_needs_the_right_to_see_routes(as_newcomer: Client, client: Client) -> None:
-    assert as_newcomer.get(TRY).status_code == 403
-    assert client.get(TRY).status_code == 302
 
 
 def test_a_mail_host_in_use_leads_to_what_uses_it(

@@ -84,8 +84,9 @@ def test_the_page_says_and_warns(as_administrator: Client) -> None:
     assert "in part in clear" in as_administrator.get(PAGE).text
     services.save_route(Route(match=MatchKind.DEFAULT, mail_host=host))
     asked = {"login": "joe", "protocol": "imap"}
-    tried = as_administrator.get("/admin/routing/route/try/", asked).text
-    assert "192.0.2.1:993, TLS, has to prove to be mail.example.com" in tried
+    tried = as_administrator.get("/admin/explain/", asked).text
+    assert "192.0.2.1:993" in tried
+    assert "TLS; it has to prove to be mail.example.com" in tried
 
 
 @pytest.mark.parametrize("name", ["a b", "-x", "127.1", "x" * 254])
