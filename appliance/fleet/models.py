@@ -34,6 +34,11 @@ class Node(models.Model):
     refused_revision = models.PositiveBigIntegerField(default=0, editable=False)
     problems = models.JSONField(default=list, blank=True, editable=False)
     """What the node said against ``refused_revision``: a list of ``{path, message}``."""
+    checked_candidate = models.PositiveBigIntegerField(default=0, editable=False)
+    """The candidate (publish.models) that the node checked last."""
+    check_problems = models.JSONField(default=list, blank=True, editable=False)
+    check_warnings = models.JSONField(default=list, blank=True, editable=False)
+    """What it said of it, as in ``problems``."""
 
     class Meta:
         """Order by name, as people look for it."""

@@ -37,6 +37,8 @@ class Due:
     logins: tuple[str, ...] | None = None
     """Whose verdicts alone may have changed since the node's; None: everybody's."""
     commands: bool = False
+    candidate: int = 0
+    """Number of the draft it is to check; 0 when there is none, or it has."""
 
 
 def due(node: Node, *, retry_refused: bool) -> Due:
@@ -55,11 +57,14 @@ def due(node: Node, *, retry_refused: bool) -> Due:
         if retry_refused or not refused:
             revision = (current.number, current.digest)
     generation = routing.generation()
+    asked = publish.candidate()
+    is_asked = asked is not None and publish.is_open(asked) and asked.pk != node.checked_candidate
     return Due(
         revision=revision,
         generation=None if node.generation == generation else generation,
         logins=routing.changed_logins(node.generation, generation),
         commands=NodeCommand.objects.filter(node=node, state=CommandState.PENDING).exists(),
+        candidate=asked.pk if asked is not None and is_asked else 0,
     )
 
 

@@ -7,7 +7,8 @@ from django.utils import timezone
 
 from appliance.fleet import problems, queries
 from appliance.fleet.choices import NodeState
-from appliance.publish.registry import Destination, StatusLine
+from appliance.publish.registry import Answer, Destination, StatusLine
+from proxycore.contract.codec import Problem
 
 _TONES: Final[dict[NodeState, Literal["success", "warning", "danger", "info"]]] = {
     NodeState.RUNNING: "success",
@@ -52,6 +53,11 @@ def destinations() -> list[Destination]:
             is_connected=_STATES[status.state] != "away",
             revision=node.applied_revision,
             digest=node.applied_digest,
+            answer=Answer(
+                node.checked_candidate,
+                [Problem(**each) for each in node.check_problems],
+                [Problem(**each) for each in node.check_warnings],
+            ),
         )
         for node, status in queries.statuses(timezone.now())
         if status.state is not NodeState.REVOKED

@@ -1,5 +1,6 @@
 """The Publish page: what would change, the button, how it fares, and every earlier revision."""
 
+import contextlib
 from typing import Any
 
 from django.contrib import admin, messages
@@ -11,7 +12,7 @@ from django.urls import URLPattern, path, reverse
 from unfold.admin import ModelAdmin
 
 from appliance.lib.admin import display
-from appliance.publish import outlook, queries, registry, services
+from appliance.publish import draft, outlook, queries, registry, services, verdicts
 from appliance.publish.models import ConfigRevision
 from proxycore.contract.codec import Invalid
 
@@ -62,6 +63,7 @@ class ConfigRevisionAdmin(ModelAdmin):  # type: ignore[misc]
         view = self.admin_site.admin_view
         return [
             path("publish/", view(self.publish_view), name="publish_publish"),
+            path("check/", view(self.check_view), name="publish_check"),
             path("<int:number>/roll-back/", view(self.roll_back_view), name="publish_roll_back"),
             path("<int:number>/load/", view(self.load_view), name="publish_load"),
             *super().get_urls(),
@@ -78,6 +80,8 @@ class ConfigRevisionAdmin(ModelAdmin):  # type: ignore[misc]
             "title": "Publish",
             "pending": pending,
             "outlook": outlook.outlook(pending, destinations) if is_ready else None,
+            "digest": pending.draft.snapshot.digest() if pending.draft.snapshot else "",
+            "verdicts": verdicts.verdicts(pending.draft, destinations) if is_ready else None,
             "rollout": queries.rollout(),
             "may_publish": request.user.has_perm(PERMISSION),
             **(extra_context or {}),
@@ -125,11 +129,30 @@ class ConfigRevisionAdmin(ModelAdmin):  # type: ignore[misc]
 
     # --- buttons --------------------------------------------------------------------------------
 
-    def publish_view(self, request: HttpRequest) -> HttpResponse:
-        """Publish the draft."""
+    def check_view(self, request: HttpRequest) -> HttpResponse:
+        """Have the nodes check the draft."""
         _require(request)
         if request.method != "POST":
             return HttpResponseNotAllowed(["POST"])
+        with contextlib.suppress(services.NotPublishable):  # the page says what is wrong with it
+            services.ask_nodes(again="again" in request.POST)
+        return _back()
+
+    def publish_view(self, request: HttpRequest) -> HttpResponse:
+        """Publish the draft; ask first where a node objects to it, or has not said anything."""
+        _require(request)
+        if request.method != "POST":
+            return HttpResponseNotAllowed(["POST"])
+        now = draft.build()
+        if now.snapshot is not None:
+            seen = request.POST.get("seen")
+            if seen and seen != now.snapshot.digest():
+                text = "The draft has changed since you looked at it: look again, then publish."
+                messages.warning(request, text)
+                return _back()
+            said = verdicts.current(now)
+            if said.objections and "despite" not in request.POST:
+                return self._ask_despite(request, said, now.snapshot.digest())
         try:
             revision, is_new = services.publish(request.user, request.POST.get("note", ""))  # type: ignore[arg-type]
         except services.NotPublishable as fault:
@@ -177,6 +200,19 @@ class ConfigRevisionAdmin(ModelAdmin):  # type: ignore[misc]
         else:
             messages.success(request, f"The draft says what revision {number} says.")
         return _back()
+
+    def _ask_despite(
+        self, request: HttpRequest, said: verdicts.Verdicts, digest: str
+    ) -> HttpResponse:
+        context = {
+            **self.admin_site.each_context(request),
+            "opts": self.opts,
+            "title": "Publish nevertheless?",
+            "verdicts": said,
+            "digest": digest,
+            "note": request.POST.get("note", ""),
+        }
+        return TemplateResponse(request, "publish/despite.html", context)
 
     def _ask(
         self, request: HttpRequest, revision: ConfigRevision, what: str, changes: Any

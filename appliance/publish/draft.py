@@ -20,6 +20,12 @@ class DraftProblem:
     """Path below the origin, for instance ``timeout_ms``; empty when it is the whole."""
     message: str
 
+    @property
+    def url(self) -> str:
+        """Give where it is mended: the page, and the field on it."""
+        anchor = self.origin.anchor(self.field) if self.origin.url else ""
+        return f"{self.origin.url}#{anchor}" if anchor else self.origin.url
+
     def __str__(self) -> str:
         return " ".join(part for part in (self.origin.label, self.field) if part) + (
             f": {self.message}"

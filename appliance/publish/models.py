@@ -6,6 +6,26 @@ from django.db import models
 from appliance.lib.fields import EncryptedTextField
 
 
+class Candidate(models.Model):
+    """A draft that the nodes are asked about before it is published (ADR-0024). One at most.
+
+    The number of a row is never used again, so an answer cannot be taken for one to another.
+    """
+
+    digest = models.CharField(max_length=64)
+    document = EncryptedTextField()
+    """The snapshot as JSON, with its secrets."""
+    asked_at = models.DateTimeField()
+
+    class Meta:
+        """Nobody but the Publish page knows of it."""
+
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return f"Candidate {self.pk}"
+
+
 class ConfigRevision(models.Model):
     """One published configuration. Rows are never changed, only which of them is active."""
 

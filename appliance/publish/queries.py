@@ -2,14 +2,20 @@
 
 import json
 from dataclasses import dataclass
-from typing import Any
+from datetime import timedelta
+from typing import Any, Final
+
+from django.utils import timezone
 
 from appliance.publish import conf, draft, registry
 from appliance.publish.diff import Change, compare
 from appliance.publish.draft import Draft, DraftProblem
-from appliance.publish.models import ConfigRevision
+from appliance.publish.models import Candidate, ConfigRevision
 from proxycore.contract.codec import Invalid
 from proxycore.contract.snapshot import Server, Snapshot, from_plain
+
+ASKED_FOR: Final = timedelta(minutes=2)
+"""So long a candidate is sent to nodes that have not answered; then nobody is looking any more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +81,18 @@ def current() -> ConfigRevision | None:
     return ConfigRevision.objects.filter(is_active=True).defer("document").first()
 
 
-def document(revision: ConfigRevision) -> dict[str, Any]:
-    """Give a revision's document with its secrets in clear: for nodes, not for eyes."""
+def candidate() -> Candidate | None:
+    """Give what nodes are, or were, asked about, without its document."""
+    return Candidate.objects.defer("document").first()
+
+
+def is_open(candidate: Candidate) -> bool:
+    """Tell whether nodes are still asked about a candidate."""
+    return timezone.now() - candidate.asked_at < ASKED_FOR
+
+
+def document(revision: ConfigRevision | Candidate) -> dict[str, Any]:
+    """Give the document of a revision or a candidate with its secrets in clear: for nodes, not for eyes."""
     plain: dict[str, Any] = json.loads(revision.document.reveal())
     return plain
 

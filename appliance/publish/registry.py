@@ -19,6 +19,8 @@ class Origin:
     """For people, for instance ``server block "imap"``."""
     url: str = ""
     """Where an operator can change it."""
+    anchor: Callable[[str], str] = field(default=lambda _: "", compare=False, repr=False)
+    """Gives the HTML id of the field on that page, for a path below this object."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,11 +6,12 @@ from typing import Any
 
 from django.contrib.auth.models import User
 from django.db import transaction
+from django.utils import timezone
 
 from appliance.lib import doorbell
 from appliance.publish import draft, queries, registry
 from appliance.publish.draft import DraftProblem
-from appliance.publish.models import ConfigRevision
+from appliance.publish.models import Candidate, ConfigRevision
 from proxycore.contract.snapshot import Snapshot, to_plain
 
 
@@ -81,6 +82,36 @@ def load_into_draft(number: int) -> ConfigRevision:
     return revision
 
 
+@transaction.atomic
+def ask_nodes(*, again: bool = False) -> Candidate:
+    """Have every connected node check the draft against its own host (ADR-0024).
+
+    again: ask anew although this very draft is being asked about.
+    Raises NotPublishable.
+    """
+    now = draft.build()
+    if now.snapshot is None:
+        raise NotPublishable(now.problems)
+    digest, asked_at = now.snapshot.digest(), timezone.now()
+    present = Candidate.objects.select_for_update().defer("document").first()
+    if present and not again and present.digest == digest and queries.is_open(present):
+        return present
+    Candidate.objects.all().delete()
+    candidate = Candidate.objects.create(
+        digest=digest, document=_text(now.snapshot), asked_at=asked_at
+    )
+    doorbell.ring_on_commit({"type": "candidate.asked", "number": candidate.pk})
+    return candidate
+
+
+def candidate_for_nodes(number: int) -> NodeRevision | None:
+    """Give a candidate with its secrets, for the control link only; None when it is gone."""
+    found = Candidate.objects.filter(pk=number).first()
+    if found is None:
+        return None
+    return NodeRevision(found.pk, found.digest, queries.document(found))
+
+
 def for_nodes() -> NodeRevision | None:
     """Give the active revision with its secrets, for the control link only."""
     active = ConfigRevision.objects.filter(is_active=True).first()
@@ -99,10 +130,16 @@ def _activate(snapshot: Snapshot, user: User | None, note: str) -> tuple[ConfigR
     revision = ConfigRevision.objects.create(
         number=newest.number + 1 if newest else 1,
         digest=digest,
-        document=json.dumps(to_plain(snapshot, reveal=True), separators=(",", ":")),
+        document=_text(snapshot),
         note=note[:200],
         author=user,
         is_active=True,
     )
+    # what nodes said was about the step from what ran before
+    Candidate.objects.all().delete()
     doorbell.ring_on_commit({"type": "revision.published", "number": revision.number})
     return revision, True
+
+
+def _text(snapshot: Snapshot) -> str:
+    return json.dumps(to_plain(snapshot, reveal=True), separators=(",", ":"))

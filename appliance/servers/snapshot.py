@@ -1,6 +1,7 @@
 """From server blocks to the ``servers`` section of a snapshot, and back."""
 
 import re
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from django.conf import settings
@@ -113,12 +114,24 @@ def build() -> Section:
         origins[here] = Origin(
             f'server block "{block.name}"',
             reverse("admin:servers_serverblock_change", args=[block.pk]),
+            _block_anchor,
         )
         for number, listener in enumerate(block.listeners.all()):
             label = f"{origins[here].label}, listener {listener}"
-            origins[f"{here}.listens[{number}]"] = Origin(label, origins[here].url)
+            anchor = partial(_listener_anchor, number)
+            origins[f"{here}.listens[{number}]"] = Origin(label, origins[here].url, anchor)
         servers.append(block_plain(block))
     return Section({"servers": servers}, origins)
+
+
+def _block_anchor(path: str) -> str:
+    from appliance.servers.problems import field_of
+
+    return f"id_{field_of(path)}" if path else ""
+
+
+def _listener_anchor(number: int, path: str) -> str:
+    return f"id_listeners-{number}-{path or 'port'}"
 
 
 def build_process() -> Section:

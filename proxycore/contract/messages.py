@@ -8,6 +8,8 @@ it runs; the appliance compares and, if the node is behind, sends ``Apply`` agai
      │ ── Hello ─────────────────────────────► │   on connect
      │ ◄───────────────── Apply(revision N) ── │   when the node does not run N
      │ ── Ack(N) or Nack(N, problems) ───────► │
+     │ ◄──────── Check(candidate, snapshot) ── │   before anything is published (ADR-0024)
+     │ ── Checked(candidate, problems, …) ───► │
      │ ── Heartbeat ──────────────────────────► │   every heartbeat_s
      │ ── Sessions(full), Sessions(changes) ──► │   live sessions
      │ ── Stats(totals) ──────────────────────► │
@@ -94,6 +96,18 @@ class Nack:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Checked:
+    """What a candidate would meet on this host. Nothing was changed to find it out."""
+
+    candidate: int
+    digest: str
+    problems: tuple[SettingProblem, ...] = ()
+    """Why an ``Apply`` of it would be refused now."""
+    warnings: tuple[SettingProblem, ...] = ()
+    """What would not keep it from being applied, and an operator should know."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Sessions:
     """Live sessions: the whole list when ``full``, else what changed since the last frame."""
 
@@ -132,6 +146,19 @@ class Apply:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Check:
+    """Say what this configuration, which nobody has published, would meet; do not run it.
+
+    Asked again until ``Checked`` arrives, so it is safe to repeat.
+    """
+
+    candidate: int
+    """Number of the question, which is not one of a revision."""
+    digest: str
+    snapshot: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Invalidate:
     """Forget cached verdicts: routes or accounts are now of this generation.
 
@@ -152,8 +179,8 @@ class Kick:
     sessions: tuple[str, ...]
 
 
-NodeMessage = Hello | Heartbeat | Ack | Nack | Sessions | Stats | CommandResult
-ApplianceMessage = Apply | Invalidate | Kick
+NodeMessage = Hello | Heartbeat | Ack | Nack | Checked | Sessions | Stats | CommandResult
+ApplianceMessage = Apply | Check | Invalidate | Kick
 Message = NodeMessage | ApplianceMessage
 
 _TYPES: Final[dict[str, type]] = {
@@ -161,10 +188,12 @@ _TYPES: Final[dict[str, type]] = {
     "heartbeat": Heartbeat,
     "ack": Ack,
     "nack": Nack,
+    "checked": Checked,
     "sessions": Sessions,
     "stats": Stats,
     "command_result": CommandResult,
     "apply": Apply,
+    "check": Check,
     "invalidate": Invalidate,
     "kick": Kick,
 }

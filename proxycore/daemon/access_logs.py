@@ -147,7 +147,7 @@ class AccessLogs:
     def prepare(self, snapshot: Snapshot) -> list[SettingProblem]:
         """Open what this snapshot names and is not open yet; says what cannot be opened."""
         problems: list[SettingProblem] = []
-        for path, log in _named(snapshot):
+        for path, log in logs_of(snapshot):
             try:
                 if log.target.startswith(SYSLOG):
                     if log not in self._syslogs:
@@ -239,7 +239,8 @@ class AccessLogs:
             self._tell("alert", text)
 
 
-def _named(snapshot: Snapshot) -> list[tuple[str, AccessLog]]:
+def logs_of(snapshot: Snapshot) -> list[tuple[str, AccessLog]]:
+    """Give the logs that something is written to, by the setting that names each."""
     named = [(f"process.access_logs[{i}]", x) for i, x in enumerate(snapshot.process.access_logs)]
     for i, server in enumerate(snapshot.servers):
         named += [(f"servers[{i}].access_logs[{j}]", x) for j, x in enumerate(server.access_logs)]

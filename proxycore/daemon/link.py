@@ -25,7 +25,10 @@ from proxycore.contract.codec import Invalid
 from proxycore.contract.messages import (
     HEARTBEAT_S,
     Ack,
+    ApplianceMessage,
     Apply,
+    Check,
+    Checked,
     CommandResult,
     Heartbeat,
     Hello,
@@ -79,6 +82,9 @@ class Node(Protocol):
 
     async def apply(self, message: Apply) -> Ack | Nack | None:
         """Run another revision; None when the node is ending and it does not matter any more."""
+
+    async def check(self, message: Check) -> Checked | None:
+        """Say what a configuration would meet here; None when the node is ending."""
 
     async def renew_token(self, token: Secret) -> None:
         """Use another node token, towards auth services as well."""
@@ -247,18 +253,20 @@ class Link:
         except ValueError:
             self._logs.write("error", "control link: message is not JSON")
             return
-        if isinstance(message, Apply | Invalidate | Kick):
+        if isinstance(message, Apply | Check | Invalidate | Kick):
             # beside: a kick does not wait for a slow apply, and what is begun is carried
             # through, whatever becomes of the connection
             spawn(self._obey(socket, message), name=f"control link: {type(message).__name__}")
         else:
             self._logs.write("error", "control link: message is not for a node")
 
-    async def _obey(self, socket: ClientConnection, order: Apply | Invalidate | Kick) -> None:
+    async def _obey(self, socket: ClientConnection, order: ApplianceMessage) -> None:
         answer: Message | None
         match order:
             case Apply():
                 answer = await self._node.apply(order)
+            case Check():
+                answer = await self._node.check(order)
             case Invalidate():
                 await self._node.invalidate(order)
                 answer = self._node.heartbeat()

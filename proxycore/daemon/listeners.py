@@ -66,6 +66,24 @@ class Listeners:
             self.close(opened)
         return problems
 
+    def try_out(self, wanted: tuple[Opening, ...]) -> list[SettingProblem]:
+        """Say what ``open`` would; nothing stays open, and nobody can connect meanwhile."""
+        problems: list[SettingProblem] = []
+        for opening in wanted:
+            listen = opening.listen
+            try:
+                if listen.address.startswith(_UNIX):
+                    _look_at(listen.address.removeprefix(_UNIX))
+                elif listen.key not in self._inherited:
+                    # bound and not listening: the kernel refuses whoever calls, as before
+                    self._bind(listen, is_listening=False).close()
+            except OSError as error:
+                message = _explain(listen.key, error)
+                problems.append(SettingProblem(path=opening.path, message=message))
+        # told again when it is opened
+        self.ignored.clear()
+        return problems
+
     def change(self, old: Listen, new: Listen) -> list[str]:
         """Give an open socket other options; gives warnings about those that it cannot take.
 
@@ -74,6 +92,11 @@ class Listeners:
         sock = self._open[new.key]
         _set_options(sock, new)
         sock.listen(new.backlog)
+        return self.fixed(old, new)
+
+    @staticmethod
+    def fixed(old: Listen, new: Listen) -> list[str]:
+        """Give warnings about options that an open socket cannot take."""
         unset = [
             name for name in _SYSTEM_S_UNLESS_SET if getattr(old, name) and not getattr(new, name)
         ]
@@ -117,7 +140,7 @@ class Listeners:
         found = os.stat(listen.address.removeprefix(_UNIX))
         self._inodes[listen.key] = (found.st_dev, found.st_ino)
 
-    def _bind(self, listen: Listen) -> socket.socket:
+    def _bind(self, listen: Listen, *, is_listening: bool = True) -> socket.socket:
         sock = self._make(listen)
         overlapping: list[socket.socket] = []
         try:
@@ -133,7 +156,8 @@ class Listeners:
                 _share(overlapping and [sock, *overlapping], on=True)
                 host = "0.0.0.0" if listen.ip == "*" else listen.ip  # noqa: S104
                 sock.bind((host, listen.port))
-            sock.listen(listen.backlog)
+            if is_listening:
+                sock.listen(listen.backlog)
         except OSError:
             sock.close()
             raise
@@ -223,12 +247,27 @@ def _share(socks: list[socket.socket], *, on: bool) -> None:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, on)
 
 
+def _look_at(path: str) -> None:
+    """Raise OSError where no socket file can be made; leave everything as it is."""
+    directory = os.path.dirname(path)
+    os.stat(directory)
+    if not os.access(directory, os.W_OK | os.X_OK, effective_ids=True):
+        raise OSError(errno.EACCES, os.strerror(errno.EACCES))
+    _is_abandoned(path)
+
+
 def _clear_way(path: str) -> None:
     """Remove a socket file that nobody listens on. Raises OSError for anything else there."""
+    if _is_abandoned(path):
+        os.unlink(path)
+
+
+def _is_abandoned(path: str) -> bool:
+    """Tell whether a socket file is there and nobody listens. Raises OSError if in the way."""
     try:
         mode = os.stat(path).st_mode
     except FileNotFoundError:
-        return
+        return False
     if not stat.S_ISSOCK(mode):
         raise OSError(errno.EEXIST, "File exists and is not a socket")
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
@@ -236,8 +275,7 @@ def _clear_way(path: str) -> None:
         try:
             probe.connect(path)
         except ConnectionRefusedError:
-            os.unlink(path)
-            return
+            return True
     raise OSError(errno.EADDRINUSE, os.strerror(errno.EADDRINUSE))
 
 

@@ -8,6 +8,7 @@ Only the supervisor writes; workers send it their lines, so that reopening after
 is one act, and needs no right that a worker has given up.
 """
 
+import contextlib
 import os
 import socket
 import time
@@ -18,6 +19,7 @@ from typing import Final
 from proxycore.contract.messages import SettingProblem
 from proxycore.contract.process import SYSLOG, ErrorLog
 from proxycore.contract.snapshot import Snapshot
+from proxycore.daemon import access_logs
 from proxycore.daemon.access_logs import AccessLogs
 from proxycore.daemon.syslog import Syslog
 from proxycore.net.log import LEVELS, escaped
@@ -66,6 +68,19 @@ class ErrorLogs:
             except OSError as error:
                 problems.append(SettingProblem(path=f"{path}.target", message=_explain(log, error)))
         return [*problems, *self.access.prepare(snapshot)]
+
+    def try_out(self, snapshot: Snapshot) -> list[SettingProblem]:
+        """Say what ``prepare`` would; no file stays that was not there before."""
+        named = {log.target for _, log in _named(snapshot)}
+        named |= {log.target for _, log in access_logs.logs_of(snapshot)}
+        absent = [target for target in named if not os.path.lexists(target)]
+        problems = self.prepare(snapshot)
+        self.settle()
+        for target in absent:
+            with contextlib.suppress(OSError):
+                if not os.stat(target).st_size:
+                    os.unlink(target)
+        return problems
 
     def _open(self, log: ErrorLog) -> None:
         if log.target.startswith(SYSLOG):

@@ -10,6 +10,8 @@ from proxycore.contract.messages import (
     UNTOLD,
     Ack,
     Apply,
+    Check,
+    Checked,
     CommandResult,
     Heartbeat,
     Hello,
@@ -198,6 +200,21 @@ class Managed:
             return Nack(revision=message.revision, problems=tuple(problems))
         return self._ack()
 
+    async def check(self, message: Check) -> Checked | None:
+        """Say what a configuration would meet on this host; what runs is not touched."""
+        problems, snapshot = _read(message)
+        warnings: list[SettingProblem] = []
+        if snapshot is not None:
+            problems, warnings = await self.supervisor.check(snapshot)
+        if self.supervisor.ending:
+            return None
+        return Checked(
+            candidate=message.candidate,
+            digest=message.digest,
+            problems=tuple(problems),
+            warnings=tuple(warnings),
+        )
+
     async def _run(self, message: Apply, snapshot: Snapshot) -> list[SettingProblem]:
         problems = await self.supervisor.apply(snapshot)
         if problems:
@@ -279,7 +296,7 @@ class Managed:
         return CommandResult(command=message.command, affected=affected)
 
 
-def _read(message: Apply) -> tuple[list[SettingProblem], Snapshot | None]:
+def _read(message: Apply | Check) -> tuple[list[SettingProblem], Snapshot | None]:
     """Read a revision's document; one with faults has them wherever it is tried."""
     try:
         snapshot = from_plain(message.snapshot)

@@ -198,14 +198,15 @@ class Supervisor:
             problems += self._listeners.try_out(seen.steps.opened)
             paths = {key: one.path for key, one in bindings(seen.snapshot).items()}
         texts = [
-            *((text, "process.user") for text in seen.identity.warnings),
-            *((text, "process.worker_connections") for text in _too_few_files(snapshot.process)),
-            *(
-                (text, paths[new.key])
-                for old, new in seen.steps.changed
-                for text in Listeners.fixed(old, new)
-            ),
+            (text, paths[new.key])
+            for old, new in seen.steps.changed
+            for text in Listeners.fixed(old, new)
         ]
+        if self.snapshot is None or self.snapshot.process != snapshot.process:
+            # what was so before is no news
+            too_few = _too_few_files(snapshot.process)
+            texts += ((text, "process.worker_connections") for text in too_few)
+            texts += ((text, "process.user") for text in seen.identity.warnings)
         warnings = [SettingProblem(path=path, message=text) for text, path in texts]
         warnings += [*seen.notices, *await out_of_reach(snapshot)]
         return seen.as_given(problems), seen.as_given(warnings)

@@ -1,11 +1,16 @@
 """An operator looks at what publishing will do before doing it."""
 
+import re
+import socket
+
 from playwright.sync_api import Page, expect
 
 from tests.support.appliance import Appliance
 from tests.support.browser import keep_screenshot
 from tests.support.ports import free_port
+from tests.support.proxycore import greets
 
+_SEEN_WITHIN_MS = 15_000
 REVISIONS = "/admin/publish/configrevision/"
 
 
@@ -16,6 +21,13 @@ def move_pop3(page: Page, port: int) -> None:
     page.fill("input[name=listeners-0-port]", str(port))
     page.get_by_role("button", name="Save", exact=True).click()
     expect(page.get_by_text("was changed successfully")).to_be_visible()
+
+
+def _discard(page: Page) -> None:
+    page.goto(REVISIONS)
+    page.locator("#discard-draft").click()
+    page.locator("#confirm-button").click()
+    expect(page.locator("#pending")).to_contain_text("Nothing is pending")
 
 
 def test_the_page_says_what_will_be_done_on_the_nodes(page: Page, administrator: Appliance) -> None:
@@ -29,6 +41,32 @@ def test_the_page_says_what_will_be_done_on_the_nodes(page: Page, administrator:
     expect(effects).to_contain_text(f"127.0.0.1:{new}")
     expect(effects).to_contain_text("pop3 changed")
     keep_screenshot(page, "publish_what_will_be_done")
-    page.locator("#discard-draft").click()
-    page.locator("#confirm-button").click()
-    expect(page.locator("#pending")).to_contain_text("Nothing is pending")
+    _discard(page)
+
+
+def test_a_node_says_before_publishing_that_a_port_is_taken(
+    page: Page, administrator: Appliance
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        move_pop3(page, port)
+        page.goto(REVISIONS)
+        refused = page.locator("#verdicts li[data-state=refused]")
+        expect(refused).to_contain_text("would refuse it", timeout=_SEEN_WITHIN_MS)
+        expect(refused).to_contain_text(f"bind() to 127.0.0.1:{port} failed")
+        keep_screenshot(page, "publish_refused_before_it_is_published")
+        page.locator("#publish-button").click()
+        expect(page.get_by_text("Publish although not every node can take it?")).to_be_visible()
+        keep_screenshot(page, "publish_nevertheless")
+        page.get_by_role("link", name="Leave it as it is").click()
+        assert greets(administrator.front.pop3), "nothing was changed to find it out"
+        page.locator("#verdicts li[data-state=refused] .pr-detail a").click()
+        expect(page).to_have_url(re.compile("#id_listeners-0-port$"))
+        expect(page.locator("#id_listeners-0-port")).to_have_value(str(port))
+        keep_screenshot(page, "publish_the_field_that_caused_it")
+    page.goto(REVISIONS)
+    page.locator("#check-button").click()
+    fine = page.locator("#verdicts li[data-state=fine]")
+    expect(fine).to_contain_text("local", timeout=_SEEN_WITHIN_MS)
+    keep_screenshot(page, "publish_can_take_it")
+    _discard(page)

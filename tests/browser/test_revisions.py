@@ -31,6 +31,8 @@ def test_a_refused_revision_is_shown_as_refused_and_rolled_back(
         _move_pop3(page, taken.getsockname()[1])
         page.goto(REVISIONS)
         page.locator("#publish-button").click()
+        expect(page.locator("li[data-state=refused]")).to_contain_text("Address already in use")
+        page.locator("#confirm-button").click()
         refused = page.locator("#revision-status li[data-tone=danger]")
         expect(refused).to_contain_text("refused revision", timeout=_SEEN_WITHIN_MS)
         expect(page.locator("#result_list")).to_contain_text("refused by 1 of 1 nodes")

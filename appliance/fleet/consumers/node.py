@@ -28,6 +28,8 @@ from proxycore.contract.messages import (
     Ack,
     ApplianceMessage,
     Apply,
+    Check,
+    Checked,
     CommandResult,
     Heartbeat,
     Hello,
@@ -52,7 +54,7 @@ SILENT_S: Final = 15
 """A connection without any frame for so long is dead, whatever TCP thinks."""
 
 APPLY_AGAIN_S: Final = 10
-"""A revision that was sent is not sent again before: the node may still be at it."""
+"""What was sent (a revision, a draft to check) is not sent again before: it may be under way."""
 
 
 class NodeConsumer(TickingConsumer):
@@ -64,11 +66,13 @@ class NodeConsumer(TickingConsumer):
         self._greeted = False
         self._quiet_s = 0
         self._sent: tuple[tuple[int, str], float] | None = None
+        self._asked: tuple[int, float] | None = None
         self._handlers: dict[type, Callable[[Any], Awaitable[None]]] = {
             Hello: self._on_hello,
             Heartbeat: self._on_heartbeat,
             Ack: self._on_ack,
             Nack: self._on_nack,
+            Checked: self._on_checked,
             Sessions: self._on_sessions,
             Stats: self._on_stats,
             CommandResult: self._on_result,
@@ -119,7 +123,7 @@ class NodeConsumer(TickingConsumer):
             hello.version,
             hello.revision,
         )
-        self._greeted, self._sent = True, None
+        self._greeted, self._sent, self._asked = True, None, None
         await self._reconcile(node, retry_refused=True)
 
     async def _on_heartbeat(self, heartbeat: Heartbeat) -> None:
@@ -132,6 +136,9 @@ class NodeConsumer(TickingConsumer):
     async def _on_nack(self, nack: Nack) -> None:
         log.warning("node refused a revision: node=%s revision=%d", self._name, nack.revision)
         await self._write(nodes.refuse, nack)
+
+    async def _on_checked(self, checked: Checked) -> None:
+        await self._write(nodes.note_check, checked)
 
     async def _on_sessions(self, frame: Sessions) -> None:
         if await self._write(sessions.report, frame):
@@ -150,6 +157,8 @@ class NodeConsumer(TickingConsumer):
         due = await database_sync_to_async(queries.due)(node, retry_refused=retry_refused)
         if due.revision is not None and not self._was_just_sent(due.revision):
             await self._apply()
+        if due.candidate and not self._was_just_asked(due.candidate):
+            await self._ask(due.candidate)
         if due.generation is not None:
             told = Invalidate(generation=due.generation)
             if due.logins is not None:
@@ -170,6 +179,19 @@ class NodeConsumer(TickingConsumer):
             Apply(revision=revision.number, digest=revision.digest, snapshot=revision.document)
         )
 
+    async def _ask(self, number: int) -> None:
+        candidate = await database_sync_to_async(publish.candidate_for_nodes)(number)
+        if candidate is None:
+            return
+        self._asked = (number, _now())
+        await self._tell(
+            Check(candidate=number, digest=candidate.digest, snapshot=candidate.document)
+        )
+
+    def _was_just_asked(self, number: int) -> bool:
+        asked = self._asked
+        return asked is not None and asked[0] == number and _now() - asked[1] < APPLY_AGAIN_S
+
     def _was_just_sent(self, revision: tuple[int, str]) -> bool:
         return (
             self._sent is not None
@@ -187,6 +209,10 @@ class NodeConsumer(TickingConsumer):
 
     async def revision_published(self, message: Message) -> None:
         """Look whether the node has to be sent a revision."""
+        await self._look()
+
+    async def candidate_asked(self, message: Message) -> None:
+        """Look whether the node has to check a draft."""
         await self._look()
 
     async def routes_changed(self, message: Message) -> None:

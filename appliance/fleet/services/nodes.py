@@ -15,7 +15,15 @@ from appliance.fleet.models import LiveSession, Node, NodeCommand
 from appliance.lib.text import storable
 from appliance.stats import services as stats
 from proxycore.contract.codec import Invalid, Problem
-from proxycore.contract.messages import LINK_VERSION, Ack, Heartbeat, Hello, Nack
+from proxycore.contract.messages import (
+    LINK_VERSION,
+    Ack,
+    Checked,
+    Heartbeat,
+    Hello,
+    Nack,
+    SettingProblem,
+)
 from proxycore.contract.secret import Secret
 
 MAX_PROBLEMS = 50
@@ -119,6 +127,7 @@ def greet(admitted: Node, connection: str, hello: Hello, now: datetime) -> Node:
             LiveSession.objects.filter(node=node).delete()
             # what another boot refused this one may take: it is sent it again
             node.refused_revision, node.problems = 0, []
+            node.checked_candidate = 0
         node.connection = connection
         node.version = storable(hello.version, 64)
         node.hostname = storable(hello.hostname, 255)
@@ -175,11 +184,25 @@ def refuse(node_id: int, connection: str, nack: Nack) -> None:
     check(node_id, connection)
     Node.objects.filter(pk=node_id).update(
         refused_revision=_number("revision", nack.revision),
-        problems=[
-            {"path": storable(p["path"], 300), "message": storable(p["message"], 500)}
-            for p in map(asdict, nack.problems[:MAX_PROBLEMS])
-        ],
+        problems=_told(nack.problems),
     )
+
+
+def note_check(node_id: int, connection: str, checked: Checked) -> None:
+    """Write down what a node says of a candidate; it was told to no worker."""
+    check(node_id, connection)
+    Node.objects.filter(pk=node_id).update(
+        checked_candidate=_number("candidate", checked.candidate),
+        check_problems=_told(checked.problems),
+        check_warnings=_told(checked.warnings),
+    )
+
+
+def _told(problems: tuple[SettingProblem, ...]) -> list[dict[str, str]]:
+    return [
+        {"path": storable(p["path"], 300), "message": storable(p["message"], 500)}
+        for p in map(asdict, problems[:MAX_PROBLEMS])
+    ]
 
 
 def _admitted(admitted: Node, rows: QuerySet[Node]) -> Node:

@@ -6,10 +6,11 @@ from django.urls import reverse
 from pytest_django import DjangoAssertNumQueries
 
 from appliance.publish import registry, services
-from appliance.publish.models import ConfigRevision
-from appliance.publish.registry import Destination, StatusLine
+from appliance.publish.models import Candidate, ConfigRevision
+from appliance.publish.registry import Answer, Destination, StatusLine
 from appliance.servers import services as servers
 from appliance.servers.models import Listener, ServerBlock
+from proxycore.contract.codec import Problem
 
 PAGE = "/admin/publish/configrevision/"
 BUTTON = f"{PAGE}publish/"
@@ -308,3 +309,97 @@ def test_many_nodes_cost_no_more_queries_than_one(
     with django_assert_max_num_queries(60):
         page = as_administrator.get(PAGE).text
     assert "488 more" in page
+
+
+def _answer(*problems: Problem, warnings: tuple[Problem, ...] = ()) -> Answer:
+    return Answer(services.ask_nodes().pk, problems, warnings)
+
+
+CHECK = f"{PAGE}check/"
+TAKEN = Problem("servers[0].listens[0]", "bind() failed: Address already in use")
+
+
+def test_nodes_are_asked_and_what_they_say_leads_to_the_field(
+    as_administrator: Client, blocks: dict[str, ServerBlock], nodes: list[Destination]
+) -> None:
+    nodes.append(_node("edge-1"))
+    page = as_administrator.get(PAGE).text
+    assert "not asked yet" in page
+    assert 'data-asked="no"' in page
+    as_administrator.post(CHECK)
+    assert "is checking" in as_administrator.get(PAGE).text
+    warning = Problem("servers[1].auth_http.host", "host not found")
+    nodes[:] = [_node("edge-1", answer=_answer(TAKEN, warnings=(warning,))), _node("edge-2")]
+    page = " ".join(as_administrator.get(PAGE).text.split())
+    assert "would refuse it" in page
+    imap, pop3 = (
+        reverse("admin:servers_serverblock_change", args=[blocks[name].pk])
+        for name in ("imap", "pop3")
+    )
+    assert f'href="{imap}#id_listeners-0-port"' in page
+    assert f'href="{pop3}#id_auth_http"' in page
+    assert 'data-settled="no"' in page.partition('id="verdicts"')[2]
+    nodes[:] = [_node("edge-1", answer=_answer()), _node("gone", is_connected=False)]
+    page = " ".join(as_administrator.get(PAGE).text.split())
+    assert "Can take it:" in page
+    assert "Not asked, because not connected: gone" in page
+    assert 'data-settled="yes"' in page.partition('id="verdicts"')[2]
+
+
+def test_an_answer_about_another_draft_does_not_count(
+    as_administrator: Client, blocks: dict[str, ServerBlock], nodes: list[Destination]
+) -> None:
+    nodes.append(_node("edge-1", answer=_answer()))
+    _move_imap(2143)
+    assert "not asked yet" in as_administrator.get(PAGE).text
+
+
+def test_publishing_against_a_node_takes_a_second_question(
+    as_administrator: Client, blocks: dict[str, ServerBlock], nodes: list[Destination]
+) -> None:
+    nodes.append(_node("edge-1", answer=_answer(TAKEN)))
+    asked = as_administrator.post(BUTTON, {"note": "soon"}).text
+    assert "Publish although not every node can take it?" in asked
+    assert "Address already in use" in asked
+    assert 'value="soon"' in asked
+    assert not ConfigRevision.objects.exists()
+    as_administrator.post(BUTTON, {"note": "soon", "despite": "yes"})
+    assert ConfigRevision.objects.get().note == "soon"
+
+
+def test_a_connected_node_that_has_not_answered_is_asked_about_and_one_that_is_away_is_not(
+    as_administrator: Client, blocks: dict[str, ServerBlock], nodes: list[Destination]
+) -> None:
+    nodes.append(_node("edge-1"))
+    assert "Publish although" in as_administrator.post(BUTTON).text
+    nodes[:] = [_node("edge-1", is_connected=False)]
+    as_administrator.post(BUTTON)
+    assert ConfigRevision.objects.exists()
+
+
+def test_a_draft_that_changed_since_it_was_looked_at_is_not_published(
+    as_administrator: Client, blocks: dict[str, ServerBlock]
+) -> None:
+    page = as_administrator.get(PAGE)
+    seen = page.context["digest"]
+    assert f'name="seen" value="{seen}"' in page.text
+    _move_imap(2143)
+    answer = as_administrator.post(BUTTON, {"seen": seen}, follow=True)
+    assert "has changed since you looked" in answer.text
+    assert not ConfigRevision.objects.exists()
+
+
+def test_asking_takes_the_right_to_publish(
+    as_viewer: Client, blocks: dict[str, ServerBlock]
+) -> None:
+    assert as_viewer.post(CHECK).status_code == 403
+    assert "check-button" not in as_viewer.get(PAGE).text
+
+
+def test_asking_is_no_get_and_a_draft_with_problems_asks_nobody(
+    as_administrator: Client, blocks: dict[str, ServerBlock]
+) -> None:
+    assert as_administrator.get(CHECK).status_code == 405
+    blocks["imap"].listeners.all().delete()
+    assert as_administrator.post(CHECK).status_code == 302
+    assert not Candidate.objects.exists()

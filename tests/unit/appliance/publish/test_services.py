@@ -5,10 +5,11 @@ from asgiref.sync import async_to_sync
 from channels.layers import get_channel_layer
 from django.contrib.auth.models import User
 from django.db import IntegrityError, connection, transaction
+from django.utils import timezone
 
 from appliance.lib import doorbell
 from appliance.publish import queries, services
-from appliance.publish.models import ConfigRevision
+from appliance.publish.models import Candidate, ConfigRevision
 from appliance.servers import services as servers
 from appliance.servers.choices import AuthService
 from appliance.servers.models import AuthHttpHeader, Listener, ServerBlock
@@ -132,3 +133,35 @@ def _add_secret(block: ServerBlock) -> None:
     block.auth_http = "192.0.2.44:80/mail/auth"
     servers.save_block(block)
     AuthHttpHeader.objects.create(block=block, name="X-Key", value=CANARY)
+
+
+def test_the_same_draft_is_asked_about_once_unless_it_is_asked_anew(
+    blocks: dict[str, ServerBlock],
+) -> None:
+    first = services.ask_nodes()
+    assert services.ask_nodes().pk == first.pk
+    again = services.ask_nodes(again=True)
+    assert again.pk > first.pk
+    assert services.candidate_for_nodes(first.pk) is None
+    given = services.candidate_for_nodes(again.pk)
+    assert given is not None
+    assert (given.number, given.digest) == (again.pk, again.digest)
+
+
+def test_a_question_that_is_old_is_asked_anew(blocks: dict[str, ServerBlock]) -> None:
+    first = services.ask_nodes()
+    Candidate.objects.update(asked_at=timezone.now() - queries.ASKED_FOR)
+    assert services.ask_nodes().pk > first.pk
+
+
+def test_publishing_ends_the_question(blocks: dict[str, ServerBlock]) -> None:
+    services.ask_nodes()
+    services.publish()
+    assert not Candidate.objects.exists()
+
+
+def test_a_candidate_is_stored_encrypted(blocks: dict[str, ServerBlock]) -> None:
+    services.ask_nodes()
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT document FROM publish_candidate")
+        assert "servers" not in str(cursor.fetchone()[0])

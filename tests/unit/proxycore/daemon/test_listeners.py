@@ -180,3 +180,40 @@ def test_multipath_where_the_kernel_has_it(listeners) -> None:
     assert is_multipath != bool(listeners.ignored)
     with socket.create_connection(("127.0.0.1", listen.port), 2) as client:
         assert accepts(sock, client)
+
+
+def test_trying_out_says_what_opening_would_and_opens_nothing(listeners, tmp_path) -> None:
+    free, taken = free_port(), free_port()
+    with socket.create_server(("127.0.0.1", taken)):
+        wanted = (opening("127.0.0.1", free), opening("127.0.0.1", taken, index=1))
+        tried = listeners.try_out(wanted)
+        assert [problem.path for problem in tried] == ["servers[0].listens[1]"]
+        assert tried == listeners.open(wanted)
+    assert listeners.sockets == {}
+    with socket.create_server(("127.0.0.1", free)):
+        pass
+
+
+def test_trying_out_beside_an_open_wildcard(listeners) -> None:
+    port = free_port()
+    assert listeners.open((opening("*", port),)) == []
+    assert listeners.try_out((opening("127.0.0.1", port),)) == []
+    with pytest.raises(OSError, match="in use"), socket.create_server(("127.0.0.1", port)):
+        pass
+
+
+def test_trying_out_a_unix_socket_leaves_the_directory_as_it_is(listeners, tmp_path) -> None:
+    stale, used = tmp_path / "stale", tmp_path / "used"
+    for path in (stale, used):
+        with socket.socket(socket.AF_UNIX) as sock:
+            sock.bind(str(path))
+    used.unlink()
+    with socket.socket(socket.AF_UNIX) as sock:
+        sock.bind(str(used))
+        sock.listen()
+        assert listeners.try_out((opening(f"unix:{stale}"), opening(f"unix:{tmp_path}/new"))) == []
+        (problem,) = listeners.try_out((opening(f"unix:{used}"),))
+        assert "in use" in problem.message
+    (problem,) = listeners.try_out((opening(f"unix:{tmp_path}/nowhere/new"),))
+    assert "No such file" in problem.message
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["stale", "used"]

@@ -146,3 +146,17 @@ def test_a_traceback_is_one_line() -> None:
         line = traceback_line(error)
     assert "\n" not in line
     assert "ValueError: two" in line
+
+
+def test_trying_out_leaves_no_file_and_says_what_preparing_would(logs, tmp_path) -> None:
+    take(logs, to(tmp_path / "log", "info"))
+    kept = tmp_path / "kept"
+    kept.touch()
+    wanted = naming(
+        to(tmp_path / "new", "info"), to(kept, "info"), to(tmp_path / "none" / "log", "info")
+    )
+    (problem,) = logs.try_out(wanted)
+    assert problem.path == "process.error_logs[2].target"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["kept", "log"]
+    logs.write("error", "still here")
+    assert "still here" in (tmp_path / "log").read_text()
