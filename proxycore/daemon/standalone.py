@@ -90,13 +90,16 @@ def _is_known(host: str) -> bool:
 
 
 def _placed(loaded: Loaded, problems: Iterable[SettingProblem]) -> list[ConfProblem]:
-    """Say of each problem which line of the file it is about, or which setting."""
+    """Say of each problem which line of the file it is about, or which setting.
+
+    One that several blocks have inherited is said once.
+    """
     placed = []
     for problem in problems:
         place = loaded.blame(problem.path)
         path = f" ({problem.path})" if problem.path and not place.line else ""
         placed.append(ConfProblem(f"{problem.message}{path}", place.file, place.line))
-    return placed
+    return list(dict.fromkeys(placed))
 
 
 class Standalone:

@@ -84,6 +84,7 @@ class BackContext:
                 back.proxy_ssl_certificate_key,
                 secrets,
                 ("proxy_ssl_certificate", "proxy_ssl_certificate_key"),
+                self.notices,
             )
         self._verify(back, roots or SystemRoots())
         if back.proxy_ssl_session_reuse:

@@ -127,10 +127,15 @@ def find_session(_ssl: Any, identity: Any, size: int, copied: Any) -> Any:
 
 
 @_called("void(SSL_CTX *, SSL_SESSION *)")
-def drop_session(_context: Any, session: Any) -> None:
-    """Forget a session OpenSSL does not trust any more."""
-    if exchange.current is not None:
-        exchange.current.context.zone.forget(_identity(session))
+def drop_session(context: Any, session: Any) -> None:
+    """Forget a session OpenSSL does not trust any more.
+
+    A context that is freed, perhaps while somebody else's connection runs, forgets all it had; the
+    other workers go on using them.
+    """
+    running = exchange.current
+    if running is not None and running.context.pointer == context:
+        running.context.zone.forget(_identity(session))
 
 
 @_called("int(SSL *, SSL_SESSION *)", error=0)

@@ -90,11 +90,26 @@ def set_curves(pointer: Any, curves: str, setting: str) -> None:
 
 
 def use_certificate(
-    pointer: Any, chain: str, key: Secret, passphrases: list[bytes], settings: tuple[str, str]
+    pointer: Any,
+    chain: str,
+    key: Secret,
+    passphrases: list[bytes],
+    settings: tuple[str, str],
+    notices: list[str],
 ) -> Any:
-    """Present a certificate; give it. Beside others of different kinds of key."""
+    """Present a certificate; give it. Beside others of different kinds of key.
+
+    notices: is told of a key of another kind than the certificate's, which OpenSSL and so nginx
+        take: no client will ever see that certificate.
+    """
     leaf = use_chain(pointer, chain, settings[0])
-    use_key(pointer, key, passphrases, settings[1])
+    private = use_key(pointer, key, passphrases, settings[1])
+    if crypto.X509_check_private_key(leaf, private) != 1:
+        crypto.ERR_clear_error()
+        notices.append(
+            f'"{shown(key)}" is not the key of certificate "{shown(chain)}", '
+            "which cannot be used without its own"
+        )
     return leaf
 
 
@@ -112,13 +127,14 @@ def use_chain(pointer: Any, chain: str, setting: str) -> Any:
     return leaf
 
 
-def use_key(pointer: Any, key: Secret, passphrases: list[bytes], setting: str) -> None:
-    """Use the key of the certificate set last."""
+def use_key(pointer: Any, key: Secret, passphrases: list[bytes], setting: str) -> Any:
+    """Use the key of the certificate set last; give it."""
     text = secret_content(key, setting, KEY)
     cannot = f'cannot load certificate key "{shown(key)}"'
     private = pem.private_key(text, passphrases, setting, cannot)
     if ssl.SSL_CTX_use_PrivateKey(pointer, private) != 1:
         raise Refused(setting, f'SSL_CTX_use_PrivateKey("{shown(key)}") failed {errors()}')
+    return private
 
 
 def trust(pointer: Any, bundle: str, setting: str, *, announced: bool = False) -> None:

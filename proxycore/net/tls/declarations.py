@@ -26,7 +26,7 @@ typedef int pem_password_cb(char *, int, int, void *);
 LIBCRYPTO: Final = """
 unsigned long OpenSSL_version_num(void);
 const char *OpenSSL_version(int);
-unsigned long ERR_get_error(void);
+unsigned long ERR_get_error_all(const char **, int *, const char **, const char **, int *);
 unsigned long ERR_peek_last_error(void);
 void ERR_clear_error(void);
 void ERR_error_string_n(unsigned long, char *, size_t);
@@ -51,6 +51,7 @@ int PEM_write_bio_X509(BIO *, const X509 *);
 void EVP_PKEY_free(EVP_PKEY *);
 
 void X509_free(X509 *);
+int X509_check_private_key(const X509 *, const EVP_PKEY *);
 void X509_CRL_free(X509_CRL *);
 int i2d_X509(const X509 *, unsigned char **);
 X509_NAME *X509_get_subject_name(const X509 *);

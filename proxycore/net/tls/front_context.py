@@ -117,6 +117,7 @@ class FrontContext:
                 pair.ssl_certificate_key,
                 secrets,
                 ("ssl_certificate", "ssl_certificate_key"),
+                self.notices,
             )
             digest.update(digest_of(leaf))
         return digest

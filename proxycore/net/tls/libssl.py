@@ -84,14 +84,21 @@ TLSEXT_NOACK: Final = 3
 
 _LINE_BYTES = 256
 _text = ffi.new("char[]", _LINE_BYTES)
+_more = ffi.new("const char **")
+_flags = ffi.new("int *")
+_HAS_TEXT = 0x02
 
 
 def errors() -> str:
     """Take OpenSSL's queue of errors, oldest first, as nginx writes it: ``(SSL: error:...)``."""
     found = []
-    while code := crypto.ERR_get_error():
+    while code := crypto.ERR_get_error_all(NULL, NULL, NULL, _more, _flags):
         crypto.ERR_error_string_n(code, _text, _LINE_BYTES)
-        found.append(ffi.string(_text).decode("ascii", "replace"))
+        words = ffi.string(_text)
+        if _flags[0] & _HAS_TEXT and (more := ffi.string(_more[0])):
+            # such as "maybe wrong password", or the number of an alert
+            words += b":" + more
+        found.append(words.decode("ascii", "replace"))
     return f"(SSL: {' '.join(found)})" if found else "(SSL)"
 
 

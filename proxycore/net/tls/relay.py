@@ -58,6 +58,11 @@ class TlsRelay(Relay):
         self.start(to_front, to_back)
         if not self.over and (waiting[0] or waiting[1]):
             self._remask()
+        back = self._back_tls
+        if back is not None and back.phase >= Phase.ENDED and not self._to_front.ended:
+            # it said so together with what the driver has read
+            failed = back.phase is Phase.FAILED
+            self._source_ended(self._to_front, CloseReason.RELAY_ERROR if failed else None)
 
     @property
     def _shown_client(self) -> str:

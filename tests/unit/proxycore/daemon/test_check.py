@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.pki import self_signed
 from tests.support.ports import free_port
 from tests.support.proxycore import environment
 from tests.unit.proxycore.daemon.serve import Serve
@@ -94,3 +95,21 @@ def test_a_start_with_nothing_to_serve_says_so() -> None:
         assert daemon.log_contains("no server blocks: nothing will be served")
     finally:
         daemon.close()
+
+
+def test_check_says_once_what_is_wrong_with_a_certificate_of_several_blocks(tmp_path: Path) -> None:
+    (tmp_path / "cert.pem").write_text(self_signed("mail.example.com").pem)
+    (tmp_path / "key.pem").write_text(self_signed("mail.example.com").key_pem)
+    ran = _check(
+        f"""mail {{
+            auth_http 127.0.0.1:9;
+            ssl_certificate cert.pem;
+            ssl_certificate_key key.pem;
+            server {{ listen {free_port()} ssl; protocol imap; }}
+            server {{ listen {free_port()}; protocol imap; starttls on; }}
+        }}""",
+        tmp_path,
+    )
+    assert ran.returncode == 1
+    assert ran.stderr.count("[emerg]") == 1
+    assert f"key values mismatch) in {tmp_path}/nginx.conf:3" in ran.stderr

@@ -130,13 +130,13 @@ REFUSED = {
     ),
     "protocols": Case(
         FAILED,
-        "protocol version): it speaks none of proxy_ssl_protocols",
+        "SSL alert number 70): it speaks none of proxy_ssl_protocols",
         lambda: only("TLSv1_2"),
         {"proxy_ssl_protocols": ("TLSv1.3",)},
     ),
     "ciphers": Case(
         FAILED,
-        "handshake failure): it accepts no protocol, cipher or certificate of ours",
+        "SSL alert number 40): it accepts no protocol, cipher or certificate of ours",
         lambda: with_ciphers("ECDHE-ECDSA-AES256-GCM-SHA384"),
         {"proxy_ssl_ciphers": "ECDHE-ECDSA-AES128-GCM-SHA256"},
     ),

@@ -195,6 +195,19 @@ def test_the_end_of_the_mail_server_ends_the_client_s_with_close_notify(
             assert stage.client.tls.phase is Phase.ENDED
 
 
+def test_a_mail_server_that_ended_before_the_relay_began_has_ended(house: House) -> None:
+    stage = Stage(house, front=False, back=True)
+    assert stage.mail.tls is not None
+    assert stage.relay._back_tls is not None
+    # with its last words to the driver; the connection itself stays open
+    assert stage.relay._back_tls.feed(stage.mail.tls.write(b"bye") + stage.mail.tls.close())
+    stage.relay.begin((b"", b""), b"bye", b"")
+    assert stage.client.expect_end() == b"bye"
+    assert stage.closed(CloseReason.DONE) == 1
+    stage.client.close()
+    stage.mail.close()
+
+
 @pytest.mark.parametrize("how", ["close_notify", "bare"])
 @pytest.mark.parametrize(("front", "back"), LEGS)
 def test_a_client_that_ends_still_gets_its_last_answer(

@@ -1,6 +1,7 @@
 """Who may resume whose session: caches, tickets, keys, time, and never across server blocks."""
 
 import base64
+import gc
 import os
 import ssl
 from collections.abc import Mapping
@@ -12,6 +13,7 @@ import pytest
 from proxycore.contract.protocol import Protocol
 from proxycore.contract.secret import Secret
 from proxycore.contract.tls import FrontTls
+from proxycore.net.tls import exchange
 from proxycore.net.tls.front_context import FrontContext
 from proxycore.net.tls.tickets import TicketKeys, derived_keys
 from proxycore.net.tls.zone import Zone
@@ -262,3 +264,21 @@ def test_reuse_can_be_switched_off() -> None:
 def test_the_default_of_a_block_is_tickets_only() -> None:
     assert FrontTls().ssl_session_cache == "none"
     assert FrontTls().ssl_session_tickets
+
+
+def test_a_context_that_goes_while_another_connection_runs_disturbs_nobody() -> None:
+    context = front_context(
+        ssl_session_cache="stored",
+        ssl_session_cache_builtin_count=20,
+        ssl_session_cache_shared_name="SSL",
+        ssl_session_cache_shared_bytes=1 << 20,
+        ssl_session_tickets=False,
+    )
+    peer = Client(context=client_context(version=ssl.TLSVersion.TLSv1_2))
+    peer.join(front_end(context))
+    running = back_end(back_context())
+    exchange.begin(running, b"")
+    # OpenSSL tells of each session it had
+    del context
+    gc.collect()
+    assert exchange.finish() == b""
