@@ -58,6 +58,7 @@ class TicketKeyInline(PostroadInline):
     """Keys that let a session be resumed at another node."""
 
     model = TicketKey
+    verbose_name = "session ticket key"
     verbose_name_plural = (
         "Session ticket keys for all nodes, the first encrypts (none: each node makes its own)"
     )

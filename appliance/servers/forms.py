@@ -3,6 +3,7 @@
 from typing import Any
 
 from django import forms
+from django.core.exceptions import ValidationError
 from django.forms import BaseInlineFormSet
 from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
 
@@ -45,6 +46,17 @@ class ServerBlockForm(SecretModelForm):
         if self.instance.pk and "certificates" in self.fields:
             chosen = self.instance.chosen.all()
             self.fields["certificates"].initial = [one.certificate_id for one in chosen]
+
+    def clean_certificates(self) -> Any:
+        """Refuse a second certificate for a kind of key: OpenSSL would leave the first one out."""
+        chosen = self.cleaned_data["certificates"]
+        kinds: dict[str, Certificate] = {}
+        for one in chosen:
+            other = kinds.setdefault(one.key_kind.split()[0], one)
+            if other is not one:
+                message = f"{other.name} and {one.name} have keys of one kind: choose one of them."
+                raise ValidationError(message)
+        return chosen
 
     def clean(self) -> dict[str, Any]:
         """Refuse TLS without a certificate."""

@@ -194,6 +194,18 @@ def test_a_certificate_is_chosen_for_a_block(
     assert again.status_code == 302
 
 
+def test_two_certificates_with_keys_of_one_kind_are_refused(
+    as_administrator: Client, blocks: dict[str, ServerBlock]
+) -> None:
+    both = [certs.make_self_signed(name, ["mail.example.com"]) for name in ("former", "latter")]
+    url = _change(blocks["imap"])
+    data = _form(as_administrator, url, certificates=[one.pk for one in both])
+    refused = as_administrator.post(url, data).context["adminform"].form.errors
+    assert refused["certificates"] == [
+        "former and latter have keys of one kind: choose one of them."
+    ]
+
+
 def test_tls_without_a_certificate_is_refused_where_it_is_asked_for(
     as_administrator: Client, blocks: dict[str, ServerBlock]
 ) -> None:
