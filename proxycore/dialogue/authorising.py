@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import lru_cache
 from typing import Any, ClassVar, Final
 
 from proxycore.contract.authhttp import (
@@ -97,7 +98,7 @@ class Authorising(LoggingIn):
         if self.state is not _AUTHORISING:
             return NOTHING
         verdict = event.verdict
-        return self._VERDICTS[type(verdict)](self, verdict)
+        return _VERDICTS[type(verdict)](self, verdict)
 
     # --- let in ---------------------------------------------------------------------------------
 
@@ -133,7 +134,7 @@ class Authorising(LoggingIn):
         mode = self._profile.proxy_ssl if asked is None else _PROXY_SSL[asked]
         self._starts_tls = mode == "starttls"
         self._enter(_CONNECTING)
-        connect = ConnectBack(verdict.server, verdict.port, mode, verdict.proxy_ssl_name)
+        connect = _connect_to(verdict.server, verdict.port, mode, verdict.proxy_ssl_name)
         return (self._profile.timer, connect)
 
     def _turn_down(self, verdict: AuthOk) -> Sequence[Command]:
@@ -202,12 +203,21 @@ class Authorising(LoggingIn):
         return (AskAuth(request),)
 
     # the methods are above
-    _VERDICTS: ClassVar[dict[type[Verdict], Callable[[Any, Any], Sequence[Command]]]] = {
+    VERDICTS: ClassVar[dict[type[Verdict], Callable[[Any, Any], Sequence[Command]]]] = {
         AuthOk: _connect,
         AuthFailed: _fail,
         AuthWait: _ask_later,
         AuthFault: _fault,
     }
+
+
+_VERDICTS: Final = Authorising.VERDICTS
+
+
+@lru_cache(maxsize=256)
+def _connect_to(server: str, port: int, mode: str, ssl_name: str) -> ConnectBack:
+    # mail servers are few, and nobody changes a command
+    return ConnectBack(server, port, mode, ssl_name)
 
 
 def _find_fault(verdict: AuthOk) -> AuthFault | None:

@@ -55,7 +55,7 @@ class ImapBack(LoginBack):
         client_id: bytes,
         announced: frozenset[bytes],
     ) -> None:
-        super().__init__(limit_bytes)
+        LoginBack.__init__(self, limit_bytes)
         self._tag = tag
         self._credential = credential
         self._id = client_id
@@ -117,7 +117,7 @@ class ImapBack(LoginBack):
 
     def _take_tagged(self, line: bytes) -> BackStep:
         if not self._unsent and _is(line, self._tag + b" OK"):
-            return LoggedIn(self._answer_with_capabilities() + self._inbox.take_all())
+            return LoggedIn(self._answer_with_capabilities() + self.inbox.take_all())
         return self._refuse(
             rejected=_is(line, self._tag + b" NO") or _is(line, self._tag + b" BAD")
         )

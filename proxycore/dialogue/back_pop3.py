@@ -19,7 +19,7 @@ class Pop3Back(LoginBack):
     __slots__ = ("_dummy", "_has_response", "_unsent")
 
     def __init__(self, limit_bytes: int, credential: Credential) -> None:
-        super().__init__(limit_bytes)
+        LoginBack.__init__(self, limit_bytes)
         self._has_response = False
         """The last of ``_unsent`` is a response, to be sent when it is asked for."""
         self._dummy = DUMMIES.get(credential.mechanism, b"")
@@ -53,7 +53,7 @@ class Pop3Back(LoginBack):
             return self._refuse(rejected=line.startswith(b"-ERR"))
         if self._unsent:
             return self._send(self._unsent.pop())
-        return LoggedIn(line + self._inbox.take_all())
+        return LoggedIn(line + self.inbox.take_all())
 
     def _take_continuation(self) -> BackStep:
         if self._has_response and len(self._unsent) == 1:

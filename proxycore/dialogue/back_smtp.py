@@ -46,7 +46,7 @@ class SmtpBack(LoginBack):
         self, limit_bytes: int, script: Script, credential: Credential, envelope: Script
     ) -> None:
         """``envelope``: what follows a login, or is sent without one; mostly empty."""
-        super().__init__(limit_bytes)
+        LoginBack.__init__(self, limit_bytes)
         self._unsent = script[::-1]
         self._accepted = _BANNER
         self._envelope = envelope
@@ -95,7 +95,7 @@ class SmtpBack(LoginBack):
             return self._send(command)
         # only RCPT accepts everything, and its answer is the client's
         answer = replies.SMTP_AUTHENTICATED if self._accepted else self._answer
-        return LoggedIn(answer + self._inbox.take_all())
+        return LoggedIn(answer + self.inbox.take_all())
 
 
 def _no_mechanism(offer: list[bytes]) -> Refused:

@@ -29,10 +29,10 @@ class StartTlsBack(Back):
 
     def _ask(self, command: bytes) -> BackStep:
         """Send a command, unless the server has said something that nothing has asked for."""
-        return self._refuse_excess() if len(self._inbox) else self._send(command)
+        return self._refuse_excess() if len(self.inbox) else self._send(command)
 
     def _secure(self) -> BackStep:
-        return self._refuse_excess() if len(self._inbox) else SECURE
+        return self._refuse_excess() if len(self.inbox) else SECURE
 
     def _refuse_excess(self) -> Refused:
         return _unsecured("sent octets nobody had asked for before TLS began")

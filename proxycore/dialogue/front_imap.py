@@ -26,7 +26,7 @@ class ImapFront(Front):
     _CHALLENGE = b"+ %b\r\n"
 
     def __init__(self, profile: Profile, facts: Facts) -> None:
-        super().__init__(profile, facts)
+        Front.__init__(self, profile, facts)
         self._reader = CommandReader()
         self._tag = b""
         """Tag of the command being answered."""
@@ -42,7 +42,7 @@ class ImapFront(Front):
             return None
         if type(command) is Command:
             self._tag = command.tag
-            return self._COMMANDS[command.verb](self, command.arguments)
+            return _COMMANDS[command.verb](self, command.arguments)
         if type(command) is Malformed:
             self._tag = command.tag
             return self._refuse_line(command)
@@ -117,7 +117,7 @@ class ImapFront(Front):
     def _authenticate(self, arguments: list[bytes]) -> FrontStep:
         return self._begin(arguments) if arguments and self._tag else self.unusable()
 
-    _COMMANDS: ClassVar[dict[bytes, Callable[..., FrontStep]]] = {
+    COMMANDS: ClassVar[dict[bytes, Callable[..., FrontStep]]] = {
         b"NOOP": _noop,
         b"CAPABILITY": _capability,
         b"ID": _identify,
@@ -126,3 +126,6 @@ class ImapFront(Front):
         b"LOGIN": _login,
         b"AUTHENTICATE": _authenticate,
     }
+
+
+_COMMANDS: Final = ImapFront.COMMANDS

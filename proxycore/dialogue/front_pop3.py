@@ -28,7 +28,7 @@ class Pop3Front(Front):
     _CHALLENGE = b"+ %b\r\n"
 
     def __init__(self, profile: Profile, facts: Facts) -> None:
-        super().__init__(profile, facts)
+        Front.__init__(self, profile, facts)
         self._user: bytes | None = None
         """Name of the last USER command, while PASS may follow."""
 
@@ -45,8 +45,8 @@ class Pop3Front(Front):
             return mistaken(line, _INVALID)
         verb, arguments = parsed
         if self._user is None:
-            return self._START[verb](self, arguments)
-        return self._USER[verb](self, arguments) if verb in self._USER else self._invalid(arguments)
+            return _START[verb](self, arguments)
+        return _USER[verb](self, arguments) if verb in _USER else self._invalid(arguments)
 
     def invalid(self, inbox: Inbox) -> bytes:
         """Give the invalid-command reply."""
@@ -108,7 +108,7 @@ class Pop3Front(Front):
     def _auth(self, arguments: list[bytes]) -> FrontStep:
         return self._begin(arguments) if arguments else self._profile.methods
 
-    _START: ClassVar[dict[bytes, Callable[..., FrontStep]]] = {
+    START: ClassVar[dict[bytes, Callable[..., FrontStep]]] = {
         b"USER": _name,
         b"PASS": _invalid,
         b"APOP": _apop,
@@ -118,9 +118,13 @@ class Pop3Front(Front):
         b"NOOP": _noop,
         b"STLS": _stls,
     }
-    _USER: ClassVar[dict[bytes, Callable[..., FrontStep]]] = {
+    USER: ClassVar[dict[bytes, Callable[..., FrontStep]]] = {
         b"PASS": _pass,
         b"QUIT": _quit,
         b"CAPA": _capa,
         b"NOOP": _noop,
     }
+
+
+_START: Final = Pop3Front.START
+_USER: Final = Pop3Front.USER

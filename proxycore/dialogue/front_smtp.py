@@ -44,7 +44,7 @@ class SmtpFront(Front):
     _CHALLENGE = b"334 %b\r\n"
 
     def __init__(self, profile: Profile, facts: Facts) -> None:
-        super().__init__(profile, facts)
+        Front.__init__(self, profile, facts)
         self._client_name = b""
         self._hello_due = False
         """TLS has begun, and the client has not said who it is inside it."""
@@ -75,7 +75,7 @@ class SmtpFront(Front):
             return mistaken(line, _INVALID)
         self._line = line
         verb, arguments = parsed
-        return self._COMMANDS[verb](self, arguments)
+        return _COMMANDS[verb](self, arguments)
 
     def invalid(self, inbox: Inbox) -> bytes:
         """Give the invalid-command reply."""
@@ -167,7 +167,7 @@ class SmtpFront(Front):
     def _starttls(self, _arguments: list[bytes]) -> FrontStep:
         return _UPGRADE if self._profile.offers_starttls else _INVALID
 
-    _COMMANDS: ClassVar[dict[bytes, Callable[..., FrontStep]]] = {
+    COMMANDS: ClassVar[dict[bytes, Callable[..., FrontStep]]] = {
         b"HELO": _helo,
         b"EHLO": _ehlo,
         b"QUIT": _quit,
@@ -181,3 +181,6 @@ class SmtpFront(Front):
         b"HELP": _invalid,
         b"STARTTLS": _starttls,
     }
+
+
+_COMMANDS: Final = SmtpFront.COMMANDS

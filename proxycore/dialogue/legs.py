@@ -16,25 +16,22 @@ from proxycore.wire.inbox import Inbox, LineTooLong
 class Back(ABC):
     """The dialogue with the mail server: we are its client. Fed octets, asked for steps."""
 
-    __slots__ = ("_answer", "_before", "_command", "_inbox", "_limit_bytes")
+    __slots__ = ("_answer", "_before", "_command", "_limit_bytes", "inbox")
 
     def __init__(self, limit_bytes: int) -> None:
-        self._inbox = Inbox()
+        self.inbox = Inbox()
+        """What the mail server sent and nobody has read."""
         self._limit_bytes = limit_bytes
         self._answer = b""
         """Lines of the answer being read that were taken off the inbox already."""
         self._command = self._before = b""
         """The last two commands."""
 
-    def feed(self, data: bytes) -> None:
-        """Add octets the mail server sent."""
-        self._inbox.feed(data)
-
     def read(self) -> BackStep:
         """Give the next step: a command to send, the outcome, or None (more octets needed)."""
         while True:
             try:
-                line = self._inbox.take_raw_line(self._limit_bytes - len(self._answer))
+                line = self.inbox.take_raw_line(self._limit_bytes - len(self._answer))
             except LineTooLong:
                 return Refused(
                     CloseReason.BACKEND_INVALID, b"", "upstream sent too long response line"

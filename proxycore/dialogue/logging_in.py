@@ -53,14 +53,14 @@ class LoggingIn(Spine):
         back = self._back
         if self.state is not _LOGGING_IN or back is None:
             return NOTHING
-        back.feed(event.data)
+        back.inbox.feed(event.data)
         return self._follow(back, back.read())
 
     def _follow(self, back: Back, step: BackStep) -> Sequence[Command]:
         commands: list[Command] = []
         while type(step) is bytes:
             commands.append(SendBack(step))
-            step = back.read()
+            step = back.read() if back.inbox.waiting else None
         if type(step) is LoggedIn:
             self._enter(_RELAYING)
             relay = Relay(step.to_front, self._inbox.take_all())

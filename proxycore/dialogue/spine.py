@@ -105,4 +105,4 @@ class Spine:
         return commands
 
     def _update_wants_front(self) -> None:
-        self.wants_front = len(self._inbox) < self._profile.client_buffer_bytes
+        self.wants_front = self._inbox.has_room(self._profile.client_buffer_bytes)

@@ -35,6 +35,7 @@ at once costs the service nothing, and who has just been let in waits no longer 
 
 _MOST_TTL_S: Final = 86_400
 
+_FRESH: Final = Freshness.FRESH
 _AWAY: Final = frozenset({CloseReason.AUTH_UNAVAILABLE, CloseReason.AUTH_TIMEOUT})
 
 
@@ -42,7 +43,6 @@ class AuthDesk:
     """Decides for one server block."""
 
     __slots__ = (
-        "_cache",
         "_client",
         "_context",
         "_flights",
@@ -51,6 +51,7 @@ class AuthDesk:
         "_scope",
         "_stale_s",
         "_ttl_s",
+        "cache",
     )
 
     def __init__(
@@ -60,7 +61,7 @@ class AuthDesk:
         self._context = context
         self._names = names
         self._client = client
-        self._cache = cache
+        self.cache = cache
         self._ttl_s = auth_http.cache_ttl_ms / 1000
         self._stale_s = auth_http.cache_stale_ms / 1000
         self._granted = False
@@ -76,12 +77,12 @@ class AuthDesk:
             counts[self._names.auth_requests] += 1
             return self._depart(Flight(self, request, b"", None, answered))
         now = self._context.reactor.now
-        key = self._cache.key_of(self._scope, request)
+        key = self.cache.key_of(self._scope, request)
         stale = None
-        found = self._cache.find(key, now)
+        found = self.cache.find(key, now)
         if found is not None:
             verdict, freshness = found
-            if freshness is Freshness.FRESH:
+            if freshness is _FRESH:
                 counts[self._names.cache_hits] += 1
                 if isinstance(verdict, AuthFailed):
                     counts[self._names.login_failures] += 1
@@ -91,7 +92,7 @@ class AuthDesk:
                 return verdict
             stale = verdict
         flight = self._flights.get(key)
-        if flight is not None and flight.generation == self._cache.generation:
+        if flight is not None and flight.generation == self.cache.generation:
             counts[self._names.cache_hits] += 1
             return flight.board(answered)
         counts[self._names.auth_requests] += 1
@@ -110,7 +111,7 @@ class AuthDesk:
         if flight.key:
             self.over(flight)
         now = self._context.reactor.now
-        current = flight.generation == self._cache.generation
+        current = flight.generation == self.cache.generation
         if isinstance(verdict, AuthOk):
             self._client.away_until = 0.0
             if current and (flight.key or verdict.cache_ttl_s is not None):
@@ -118,10 +119,10 @@ class AuthDesk:
         elif isinstance(verdict, AuthFailed):
             self._context.ledger.counts[self._names.login_failures] += flight.aboard
             if flight.key:
-                self._cache.drop(flight.key)
+                self.cache.drop(flight.key)
                 if current and not verdict.session:
                     login = flight.request.login
-                    self._cache.store(flight.key, login, verdict, now, ttl_s=REFUSED_S, stale_s=0.0)
+                    self.cache.store(flight.key, login, verdict, now, ttl_s=REFUSED_S, stale_s=0.0)
         elif isinstance(verdict, AuthFault) and verdict.reason in _AWAY:
             if flight.stale is not None and current:
                 self._use_stale(verdict, now)
@@ -136,10 +137,10 @@ class AuthDesk:
             ttl_s = min(verdict.cache_ttl_s, _MOST_TTL_S)
             if ttl_s and not key and flight.request.method in _CACHED:
                 self._granted = True
-                key = self._cache.key_of(self._scope, flight.request)
+                key = self.cache.key_of(self._scope, flight.request)
         if key:
             login = flight.request.login
-            self._cache.store(key, login, verdict, now, ttl_s=ttl_s, stale_s=self._stale_s)
+            self.cache.store(key, login, verdict, now, ttl_s=ttl_s, stale_s=self._stale_s)
 
     def _use_stale(self, fault: AuthFault, now: float) -> None:
         if self._client.away_until < now - AWAY_S:
@@ -150,11 +151,6 @@ class AuthDesk:
             )
         self._client.away_until = now + AWAY_S
         self._context.ledger.counts[self._names.cache_stale] += 1
-
-    @property
-    def generation(self) -> int:
-        """State of routes and accounts that is asked under."""
-        return self._cache.generation
 
     def over(self, flight: "Flight") -> None:
         """Nobody boards this flight any more."""
@@ -216,7 +212,7 @@ class Flight(Asking):
         self.key = key
         """Of the cache; empty when the answer is nobody else's."""
         self.stale = stale
-        self.generation = desk.generation
+        self.generation = desk.cache.generation
         self.exchange: Exchange | None = None
 
     @property

@@ -48,6 +48,7 @@ class FrontLeg:
         "course",
         "door",
         "listen",
+        "local_port",
         "number",
         "proxy",
         "tls",
@@ -60,6 +61,9 @@ class FrontLeg:
         self.course = Course(context.reactor.now, time())
         """Its times, for the access log."""
         self.listen = door.key
+        self.local_port = door.port
+        """Our own port of the client's connection; 0 for a unix socket. Every login asks for it,
+        so the kernel is not."""
         self.client_ip, self.client_port = client
         self.number = number
         self.proxy: ProxyFacts | None = None
@@ -87,12 +91,6 @@ class FrontLeg:
     def local_ip(self) -> str:
         """Our own address of the client's connection."""
         return self.door.local_address(self._front)[0]
-
-    @property
-    def local_port(self) -> int:
-        """Our own port of the client's connection; 0 for a unix socket. Every login asks for it,
-        so the kernel is not."""
-        return self.door.port
 
     @property
     def session(self) -> str:

@@ -36,6 +36,8 @@ _ROUNDS: Final = 4
 
 _UNWATCHED: Final = -1
 
+_DONE: Final = CloseReason.DONE
+
 _read = os.read
 _write = os.write
 
@@ -43,7 +45,7 @@ _write = os.write
 class Flow:
     """One direction. ``mask`` is what the reactor waits for on ``source``."""
 
-    __slots__ = ("count", "ended", "held", "mask", "sink", "source")
+    __slots__ = ("count", "ended", "held", "mask", "sink", "source", "streams")
 
     def __init__(self, source: int, sink: int, mask: int) -> None:
         self.source = source
@@ -52,6 +54,8 @@ class Flow:
         self.count = 0
         self.held: bytes | Pipe | None = None
         """Read and not yet taken by the sink; while there is any, the source is not read."""
+        self.streams = False
+        """The last pipe got more than a read takes: the next wake-up begins with one."""
         self.ended = False
         """Nothing more is read: the source ended or broke, or the sink broke."""
 
@@ -121,9 +125,8 @@ class Relay:
 
     # --- what the ledger asks ---
 
-    @property
     def names(self) -> Series:
-        """Names to count under."""
+        """Give the names to count under."""
         return self._block.names
 
     def octets(self) -> tuple[int, int]:
@@ -186,6 +189,9 @@ class Relay:
             self.end(CloseReason.INTERNAL)
 
     def _carry(self, flow: Flow) -> None:
+        if flow.streams:
+            self._splice(flow)
+            return
         try:
             data = _read(flow.source, self._READ_BYTES)
         except BlockingIOError:
@@ -221,6 +227,7 @@ class Relay:
     def _splice(self, flow: Flow) -> None:
         pool = self._block.context.pipes
         pipe = pool.take()
+        flow.streams = False
         if pipe is None:
             return
         try:
@@ -235,6 +242,7 @@ class Relay:
                 if not filled:
                     self._source_ended(flow, None)
                     break
+                flow.streams = filled > READ_BYTES
                 if not self._drain(flow, pipe):
                     break
         finally:
@@ -300,7 +308,7 @@ class Relay:
     def _settle(self, flow: Flow) -> None:
         """All that came from a source that ended is delivered, or lost with its sink."""
         if flow is self._to_front or self._reason is not None or self._to_front.ended:
-            self.end(self._reason or CloseReason.DONE)
+            self.end(self._reason or _DONE)
             return
         shut_writing(flow.sink)
         self._remask()
@@ -371,7 +379,7 @@ class Relay:
 
     def end(self, reason: CloseReason) -> None:
         """Close both connections now, whatever is still held."""
-        if self.over:
+        if self._to_back.source < 0:
             return
         context = self._block.context
         if self._timer is not None:

@@ -34,6 +34,9 @@ class Freshness(Enum):
     """Only as long as the auth service cannot be reached."""
 
 
+# a member looked up by way of its class costs a tenth of a microsecond
+_FRESH: Final = Freshness.FRESH
+
 Kept = AuthOk | AuthFailed
 
 
@@ -89,7 +92,7 @@ class AuthCache:
         verdict, fresh_until, stale_until, _ = entry
         if now < fresh_until:
             self._entries.move_to_end(key)
-            return verdict, Freshness.FRESH
+            return verdict, _FRESH
         if now < stale_until:
             return verdict, Freshness.STALE
         self.drop(key)

@@ -16,27 +16,32 @@ class Inbox:
     copied but the line. Only octets that pile up go into a bytearray.
     """
 
-    __slots__ = ("_data", "_scanned", "_start")
+    __slots__ = ("_scanned", "_start", "waiting")
 
     def __init__(self) -> None:
-        self._data: bytes | bytearray = b""
+        self.waiting: bytes | bytearray = b""
+        """The octets that wait, behind ``_start`` others; empty exactly when none do, so that a
+        session that waits keeps nothing of what it was told."""
         self._start = 0
         """Where the octets begin that are not taken yet."""
         self._scanned = 0
         """Up to here there is no line end."""
 
     def __len__(self) -> int:
-        return len(self._data) - self._start
+        return len(self.waiting) - self._start
+
+    def has_room(self, limit_bytes: int) -> bool:
+        """Tell whether fewer octets wait than this. Half of what ``len`` of it costs a login."""
+        return len(self.waiting) - self._start < limit_bytes
 
     def feed(self, data: bytes) -> None:
         """Add octets behind those that wait."""
-        waiting = self._data
-        if self._start == len(waiting):
-            self._data = data
-            self._start = self._scanned = 0
+        waiting = self.waiting
+        if not waiting:
+            self.waiting = data
             return
         if not isinstance(waiting, bytearray):
-            self._data = waiting = bytearray(waiting)
+            self.waiting = waiting = bytearray(waiting)
         if self._start:
             del waiting[: self._start]
             self._scanned -= self._start
@@ -57,40 +62,41 @@ class Inbox:
 
     def take_raw_line(self, limit_bytes: int) -> bytes | None:
         """Take one line off as ``take_line`` does, but with its line end."""
-        data, start = self._data, self._start
-        end = data.find(b"\n", self._scanned, start + limit_bytes) + 1
+        waiting, start = self.waiting, self._start
+        end = waiting.find(b"\n", self._scanned, start + limit_bytes) + 1
         if end:
-            self._start = self._scanned = end
             # most of what arrives is one line, and then this is no copy
-            line = data[start:end]
+            line = waiting[start:end]
+            self._take_up_to(end)
             return line if type(line) is bytes else bytes(line)
-        if len(data) - start >= limit_bytes:
+        if len(waiting) - start >= limit_bytes:
             raise LineTooLong
-        if start == len(data):
-            # a session that waits keeps nothing of what it was told
-            self._data = b""
-            self._start = self._scanned = 0
-        else:
-            self._scanned = len(data)
+        self._scanned = len(waiting)
         return None
+
+    def _take_up_to(self, end: int) -> None:
+        if end == len(self.waiting):
+            self.waiting = b""
+            end = 0
+        self._start = self._scanned = end
 
     def take(self, count: int) -> bytes | None:
         """Take exactly ``count`` octets off; None while there are fewer."""
         start, end = self._start, self._start + count
-        if len(self._data) < end:
+        if len(self.waiting) < end:
             return None
-        self._start = self._scanned = end
-        return bytes(self._data[start:end])
+        taken = bytes(self.waiting[start:end])
+        self._take_up_to(end)
+        return taken
 
     def take_all(self) -> bytes:
         """Take everything off."""
-        if self._start == len(self._data):
+        if not self.waiting:
             return b""
-        taken = bytes(self._data[self._start :])
-        self._data = b""
-        self._start = self._scanned = 0
+        taken = bytes(self.waiting[self._start :])
+        self._take_up_to(len(self.waiting))
         return taken
 
     def peek(self, count: int) -> bytes:
         """Look at the first octets, at most ``count``."""
-        return bytes(self._data[self._start : self._start + count])
+        return bytes(self.waiting[self._start : self._start + count])

@@ -1,13 +1,10 @@
 """POP3 commands before login (RFC 1939, RFC 2449, RFC 5034)."""
 
-import re
 from typing import Final
 
 VERBS: Final = frozenset({b"USER", b"PASS", b"APOP", b"QUIT", b"CAPA", b"AUTH", b"NOOP", b"STLS"})
 
 MAX_ARGUMENTS: Final = 3
-
-_LINE = re.compile(rb"([A-Za-z]{4})(?: +([^\r]*))?")
 
 
 def parse(line: bytes) -> tuple[bytes, list[bytes]] | None:
@@ -15,10 +12,11 @@ def parse(line: bytes) -> tuple[bytes, list[bytes]] | None:
 
     USER and PASS have one argument: the rest of the line, inner and trailing spaces included.
     """
-    found = _LINE.fullmatch(line)
-    if found is None or (verb := found[1].upper()) not in VERBS:
+    verb, _, rest = line.partition(b" ")
+    verb = verb.upper()
+    if verb not in VERBS or rest.find(b"\r") >= 0:
         return None
-    rest = found[2]
+    rest = rest.lstrip(b" ")
     if not rest:
         return verb, []
     if verb in _WHOLE_LINE:

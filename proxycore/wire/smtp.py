@@ -1,6 +1,7 @@
 """SMTP commands before login, and the replies of an SMTP server (RFC 5321 §4.1, §4.2)."""
 
 import re
+from functools import lru_cache
 from typing import Final
 
 VERBS: Final = frozenset(
@@ -22,25 +23,32 @@ VERBS: Final = frozenset(
 
 MAX_ARGUMENTS: Final = 11
 
-_LINE = re.compile(rb"([A-Za-z]{4,8})(?: +([^\r]*))?")
 _REPLY = re.compile(rb"([2-5]\d\d)([ -]|\Z)")
 
 
 def parse(line: bytes) -> tuple[bytes, list[bytes]] | None:
     """Split a line into verb (upper case) and arguments; None when it is no command."""
-    found = _LINE.fullmatch(line)
-    if found is None or (verb := found[1].upper()) not in VERBS:
+    verb, _, rest = line.partition(b" ")
+    verb = verb.upper()
+    if verb not in VERBS or rest.find(b"\r") >= 0:
         return None
-    rest = found[2]
     if not rest:
         return verb, []
-    arguments = [argument for argument in rest.split(b" ") if argument]
+    arguments = rest.split(b" ")
+    if b"" in arguments:
+        arguments = [argument for argument in arguments if argument]
     return None if len(arguments) > MAX_ARGUMENTS else (verb, arguments)
 
 
 def parse_reply_line(line: bytes) -> tuple[bytes, bool] | None:
     """Split a reply line into its code and whether more lines follow; None when it is no reply."""
-    found = _REPLY.match(line)
+    return _parse_reply_head(line[:4])
+
+
+@lru_cache(maxsize=256)
+def _parse_reply_head(head: bytes) -> tuple[bytes, bool] | None:
+    # a login reads half a dozen replies, and servers use few codes
+    found = _REPLY.match(head)
     return None if found is None else (found[1], found[2] == b"-")
 
 

@@ -52,7 +52,7 @@ def _converse(back: Back, *said: bytes) -> tuple[bytes, object]:
     """Give what the back sent, and its last step."""
     sent, step = b"", None
     for octets in said:
-        back.feed(octets)
+        back.inbox.feed(octets)
         while (step := back.read()) is not None:
             if not isinstance(step, bytes):
                 return sent, step

@@ -94,7 +94,7 @@ def test_what_was_taken_is_not_kept() -> None:
     inbox = _fed(b"NOOP\r\n" * 1000)
     while inbox.take_line(10) is not None:
         pass
-    assert inbox._data == b""
+    assert inbox.waiting == b""
 
 
 @given(st.lists(st.sampled_from([b"a", b"bc", b"\n", b"\r\n", b""]), max_size=30))
