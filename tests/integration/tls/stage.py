@@ -19,8 +19,7 @@ _HEAD = """\
 worker_processes {workers};
 error_log @DIR@/logs/error.log info;
 pid @DIR@/logs/proxy.pid;
-# everybody here has one address
-# postroad: prelogin_exempt 127.0.0.0/8;
+# postroad: {limits}
 events {{ }}
 mail {{
     auth_http 127.0.0.1:{auth}/auth;
@@ -89,18 +88,19 @@ def daemon(
     common: str = "",
     auth: int = 9,
     workers: int = 1,
+    limits: str = "prelogin_exempt 127.0.0.0/8;",
     before: Callable[[Path], None] = lambda _directory: None,
 ) -> Iterator[Proxycore]:
     """Run one.
 
     common: settings for all blocks, beside two certificates. before: writes files in the daemon's
-    directory.
+    directory. limits: of what one client may do; all clients here have one address.
     """
     ports = {port for block in blocks for port in (block.implicit, block.starttls)}
     proxy = Proxycore.standalone("", sorted(ports), workers=workers)
     common = standard_files(proxy.directory) + common
     before(proxy.directory)
-    head = _HEAD.format(workers=workers, auth=auth, name=NAME, common=common)
+    head = _HEAD.format(workers=workers, auth=auth, limits=limits, name=NAME, common=common)
     proxy.configure(head + "".join(block.text() for block in blocks) + "}\n")
     try:
         with proxy:
