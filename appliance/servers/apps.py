@@ -32,8 +32,8 @@ class ServersConfig(AppConfig):
         """Contribute to every snapshot."""
         from appliance.certs.queries import register_uses
         from appliance.publish import registry
-        from appliance.servers import queries, services, snapshot
+        from appliance.servers import queries, sections, services
 
-        registry.register_section("servers", snapshot.build, services.load_servers)
-        registry.register_section("process", snapshot.build_process, services.load_process)
+        registry.register_section("servers", sections.servers, services.load_servers)
+        registry.register_section("process", sections.process, services.load_process)
         register_uses("servers", queries.certificate_uses)

@@ -1,13 +1,10 @@
-"""From server blocks to the ``servers`` section of a snapshot, and back."""
+"""From stored settings to a snapshot's plain data, and back; ``sections`` looks them up."""
 
 import re
-from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from django.conf import settings
-from django.urls import reverse
 
-from appliance.publish.registry import Origin, Section
 from appliance.servers import tls
 from appliance.servers.choices import AuthService, LogKind
 from proxycore.contract import snapshot as contract
@@ -87,61 +84,17 @@ LOG: Final = {
 ACCESS_LOG: Final = {name: f"access_log_{name}" for name in ("target", *_SYSLOG)}
 """Contract name below ``process.access_logs[0]``, and the stored one."""
 
-_LISTEN: Final = ("address", "port", "backlog", "ssl", "proxy_protocol")
+_LISTEN: Final = (
+    *("address", "port", "backlog", "ssl", "proxy_protocol", "bind", "rcvbuf_bytes"),
+    *("sndbuf_bytes", "ipv6only", "so_keepalive", "keepalive_idle_s", "keepalive_interval_s"),
+    *("keepalive_count", "multipath"),
+)
 
 _PROCESS: Final = (
     *("worker_processes", "worker_connections", "worker_shutdown_timeout_ms"),
     *("prelogin_sessions", "prelogin_sessions_per_address", "prelogin_exempt"),
     *("user", "group", "pid"),
 )
-
-_ROWS: Final = (
-    *("listeners", "capabilities", "auth_headers", "logs", "ticket_keys"),
-    "chosen__certificate",
-)
-
-
-def build() -> Section:
-    """Build the section from every enabled block, in seven queries, or eight with certificates."""
-    from appliance.servers.models import ServerBlock
-
-    blocks = ServerBlock.objects.filter(enabled=True).select_related("proxy_ssl_certificate")
-    blocks = blocks.prefetch_related(*_ROWS)
-    servers: list[dict[str, Any]] = []
-    origins: dict[str, Origin] = {}
-    for block in blocks:
-        here = f"servers[{len(servers)}]"
-        origins[here] = Origin(
-            f'server block "{block.name}"',
-            reverse("admin:servers_serverblock_change", args=[block.pk]),
-            _block_anchor,
-        )
-        for number, listener in enumerate(block.listeners.all()):
-            label = f"{origins[here].label}, listener {listener}"
-            anchor = partial(_listener_anchor, number)
-            origins[f"{here}.listens[{number}]"] = Origin(label, origins[here].url, anchor)
-        servers.append(block_plain(block))
-    return Section({"servers": servers}, origins)
-
-
-def _block_anchor(path: str) -> str:
-    from appliance.servers.problems import field_of
-
-    return f"id_{field_of(path)}" if path else ""
-
-
-def _listener_anchor(number: int, path: str) -> str:
-    return f"id_listeners-{number}-{path or 'port'}"
-
-
-def build_process() -> Section:
-    """Build the section of the nodes' processes."""
-    from appliance.servers.queries import process_settings
-
-    url = reverse("admin:servers_processsettings_changelist")
-    return Section(
-        {"process": process_plain(process_settings())}, {"process": Origin("node processes", url)}
-    )
 
 
 def block_plain(block: "ServerBlock") -> dict[str, Any]:

@@ -10,7 +10,7 @@ from django.test.utils import CaptureQueriesContext
 
 from appliance.certs import services as certs
 from appliance.publish import draft
-from appliance.servers import problems, queries, services, snapshot
+from appliance.servers import problems, queries, sections, services, snapshot
 from appliance.servers.choices import AuthService
 from appliance.servers.models import (
     AuthHttpHeader,
@@ -196,7 +196,7 @@ def test_it_takes_eight_queries_however_many_there_are(blocks: dict[str, ServerB
     for block in blocks.values():
         services.choose_certificates(block, [certificate])
     with CaptureQueriesContext(connection) as queries:
-        snapshot.build()
+        sections.servers()
     assert len(queries) == 8
 
 
