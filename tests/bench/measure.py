@@ -80,7 +80,7 @@ class Measure:
     contests: tuple[Contest, ...]
     run: Callable[[Rig, str, Scale], Mapping[str, float]]
     """Run one proxy once; gives a figure for every metric."""
-    pairs_short: int = 5
+    pairs_short: int = 3
     pairs_full: int = 12
 
     def pairs(self, scale: Scale) -> int:

@@ -62,6 +62,8 @@ class Visit:
                 if self._dice.random() < _LEAVE_AT_A_STEP:
                     return f"left {self._leave()} when {step}"
             return "done"
+        except Left:
+            return "left in the handshake"
         except (OSError, Fault) as error:
             if self.is_let_in:
                 what = f"{self.protocol}, TLS {self.tls}, {self.login}, {step}: {error!r}"
@@ -232,8 +234,6 @@ class Crowd:
         while not self._closing.is_set():
             try:
                 self.endings[Visit(self._ports, dice).make()] += 1
-            except Left:
-                self.endings["left in the handshake"] += 1
             except Exception as error:  # noqa: BLE001  (whatever it is, it is told and counted)
                 self.faults.append(str(error))
 

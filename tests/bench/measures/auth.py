@@ -62,7 +62,7 @@ def _measure(kind: str, title: str, goals: Mapping[str, Goal]) -> Measure:
         ),
         contests=(Contest("daphne", "listener", goals),),
         run=partial(_run, kind),
-        pairs_short=2,
+        pairs_short=1,
         pairs_full=5,
     )
 

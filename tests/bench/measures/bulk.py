@@ -40,7 +40,7 @@ def _measure(
             for peer, ratio in zip((NGINX, NGINX_TUNED), goals, strict=True)
         ),
         run=partial(_bulk, work, operations),
-        pairs_short=3,
+        pairs_short=2,
         pairs_full=6,
     )
 

@@ -81,7 +81,7 @@ MEASURES: Final = (
             Contest(NGINX_VIEW, OURS_VIEW, {"known": Goal(ratio=0.35), "first": Goal(ratio=0.90)}),
         ),
         run=_run,
-        pairs_short=2,
+        pairs_short=1,
         pairs_full=6,
     ),
 )

@@ -76,7 +76,7 @@ MEASURES: Final = (
         metrics=_METRICS,
         contests=(Contest(NGINX, OURS_KEEPALIVE),),
         run=_pop3,
-        pairs_short=3,
+        pairs_short=2,
     ),
     Measure(
         name="login-smtp",
@@ -84,6 +84,6 @@ MEASURES: Final = (
         metrics=_METRICS,
         contests=(Contest(NGINX, OURS_KEEPALIVE),),
         run=_smtp,
-        pairs_short=3,
+        pairs_short=2,
     ),
 )

@@ -64,7 +64,7 @@ MEASURES: Final = (
             Contest(NGINX_TUNED, OURS_KEEPALIVE),
         ),
         run=_storm,
-        pairs_short=3,
+        pairs_short=2,
         pairs_full=6,
     ),
 )

@@ -56,7 +56,7 @@ def _measure(
         metrics=_METRICS,
         contests=(Contest(NGINX_TLS, OURS_TLS, goals),),
         run=partial(_logins, work, operations),
-        pairs_short=3,
+        pairs_short=2,
         pairs_full=8,
     )
 
