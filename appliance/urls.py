@@ -2,7 +2,7 @@
 
 from django.contrib import admin
 from django.templatetags.static import static
-from django.urls import URLPattern, URLResolver, path
+from django.urls import URLPattern, URLResolver, include, path
 from django.views.generic import RedirectView
 
 from appliance.authhttp.admin import explain_view
@@ -12,5 +12,6 @@ urlpatterns: list[URLPattern | URLResolver] = [
     # browsers ask for it whatever the page says
     path("favicon.ico", RedirectView.as_view(url=static("postroad/icon.svg")), name="favicon"),
     path("admin/explain/", admin.site.admin_view(explain_view), name="explain"),
+    path("admin/", include("appliance.routing.transfer.pages")),
     path("admin/", admin.site.urls),
 ]

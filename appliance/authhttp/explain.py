@@ -253,7 +253,7 @@ def _memory(verdict: services.Verdict, decision: Decision) -> Iterator[Line]:
     else:
         yield Line("Nodes ask again at the next login")
     if decision.changes_at is not None:
-        yield Line(f"Changes by itself at {_said(decision.changes_at)}", HELD, "a route has a time")
+        yield Line(f"Changes by itself at {_said(decision.changes_at)}", why="a route has a time")
     yield Line(
         f"Generation {routing.generation()} of routing",
         why="each change of it has nodes ask again",

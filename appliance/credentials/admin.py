@@ -78,6 +78,7 @@ class AccountAdmin(PostroadAdmin):
     list_filter = ("enabled", "mail_host", "verifier")
     list_select_related = ("mail_host", "verifier")
     search_fields = ("login",)
+    list_before_template = "credentials/account_list_help.html"
     change_form_outer_before_template = "credentials/account_status.html"
     fieldsets = (
         (None, {"fields": ("login", "enabled", "mail_host", "back_login")}),

@@ -111,7 +111,7 @@ class RouteAdmin(RoutingAdmin):
             {"fields": ("match", "value", "protocol", ("position", "enabled"))},
         ),
         ("Goes to", {"fields": ("action", "mail_host", "others")}),
-        ("Only for some, only for a time", {"fields": ("percent", ("starts_at", "ends_at"))}),
+        ("Only for some, only for a time", {"fields": ("percent", "starts_at", "ends_at")}),
         ("Login at the mail server", {"fields": ("rewrite", "rewrite_to")}),
     )
     list_display_links = ("match", "show_value")

@@ -64,3 +64,11 @@ class LoginRewrite(models.TextChoices):
     STRIP = "strip", "the login without its domain"
     ADD = "add", "the login, with a domain if it has none"
     FIXED = "fixed", "always the same login"
+
+
+class ImportState(models.TextChoices):
+    """How far the import of a file is."""
+
+    CHECKED = "checked", "checked, nothing written"
+    RUNNING = "running", "being written"
+    DONE = "done", "done"

@@ -10,6 +10,7 @@ from appliance.lib.schemes import MAX_STORED_CHARS
 from appliance.routing.choices import (
     HostState,
     HostTls,
+    ImportState,
     LoginRewrite,
     MailProtocol,
     MatchKind,
@@ -343,6 +344,30 @@ class DomainAlias(models.Model):
 
     def __str__(self) -> str:
         return self.domain
+
+
+class ImportJob(models.Model):
+    """A CSV file that was given, and how far it is written."""
+
+    kind = models.CharField(max_length=8)
+    content = EncryptedTextField()
+    """Emptied when it is done: there may be password hashes in it."""
+    author = models.CharField(max_length=150)
+    created_at = models.DateTimeField(auto_now_add=True)
+    state = models.CharField(max_length=8, choices=ImportState, default=ImportState.CHECKED)
+    lines = models.PositiveIntegerField(default=0)
+    done = models.PositiveIntegerField(default=0)
+    """Lines that were looked at; an interrupted import goes on behind them."""
+    bad = models.PositiveIntegerField(default=0)
+
+    class Meta:
+        """Newest first; shown on the import pages only."""
+
+        ordering = ("-pk",)
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return f"import {self.pk} of {self.kind}"
 
 
 class Generation(models.Model):

@@ -1,0 +1,1 @@
+"""Accounts and routes as CSV: columns, reading with every bad line named, writing in batches."""
