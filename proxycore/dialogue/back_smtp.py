@@ -15,7 +15,7 @@ from proxycore.dialogue.legs import LoginBack
 from proxycore.dialogue.profile import Facts, Profile
 from proxycore.dialogue.steps import BackStep, Envelope, LoggedIn, Refused
 from proxycore.wire import sasl, xtext
-from proxycore.wire.smtp import offered_mechanisms, parse_reply_line
+from proxycore.wire.smtp import continued_lines, offered_mechanisms, parse_reply_line
 
 _BANNER: Final = frozenset({b"220"})
 _HELLO: Final = frozenset({b"250"})
@@ -59,6 +59,15 @@ class SmtpBack(LoginBack):
     def begin(self) -> BackStep:
         """Say EHLO without a banner."""
         return self._go_on()
+
+    def read(self) -> BackStep:
+        """Give the next step: a command to send, the outcome, or None (more octets needed)."""
+        # an answer to EHLO has ten lines, and most logins need none of them: all at once
+        if self._credential is None and self.inbox.waiting[3:4] == b"-":
+            lines = continued_lines(self.inbox.peek(self._limit_bytes))
+            self._answer += lines
+            self.inbox.take(len(lines))
+        return LoginBack.read(self)
 
     def _take(self, line: bytes) -> BackStep:
         reply = parse_reply_line(line.rstrip(b"\r\n"))

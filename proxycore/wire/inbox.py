@@ -67,7 +67,11 @@ class Inbox:
         if end:
             # most of what arrives is one line, and then this is no copy
             line = waiting[start:end]
-            self._take_up_to(end)
+            if end == len(waiting):
+                self.waiting = b""
+                self._start = self._scanned = 0
+            else:
+                self._start = self._scanned = end
             return line if type(line) is bytes else bytes(line)
         if len(waiting) - start >= limit_bytes:
             raise LineTooLong

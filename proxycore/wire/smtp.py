@@ -52,6 +52,15 @@ def _parse_reply_head(head: bytes) -> tuple[bytes, bool] | None:
     return None if found is None else (found[1], found[2] == b"-")
 
 
+_CONTINUED = re.compile(rb"(?:[2-5]\d\d-[^\n]*\n)*")
+
+
+def continued_lines(octets: bytes) -> bytes:
+    """Give the whole lines at the beginning that are a reply's, but not its last."""
+    found = _CONTINUED.match(octets)
+    return found[0] if found is not None else b""
+
+
 _OFFER = re.compile(rb"250[ -]AUTH[ =]([^\r\n]*)", re.IGNORECASE)
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from proxycore.wire.smtp import offered_mechanisms, parse, parse_reply_line
+from proxycore.wire.smtp import continued_lines, offered_mechanisms, parse, parse_reply_line
 
 
 @pytest.mark.parametrize(
@@ -69,3 +69,19 @@ def test_mechanisms_are_offered_in_a_line_of_the_ehlo_reply(
     line: bytes, offer: list[bytes] | None
 ) -> None:
     assert offered_mechanisms(line) == offer
+
+
+@pytest.mark.parametrize(
+    ("octets", "lines"),
+    [
+        (b"250-a\r\n250-b\n250 c\r\n", b"250-a\r\n250-b\n"),
+        (b"250-a\r\n250-b", b"250-a\r\n"),
+        (b"250-a\r\nnonsense\r\n250-b\r\n", b"250-a\r\n"),
+        (b"250 c\r\n250-a\r\n", b""),
+        (b"250-\n", b"250-\n"),
+        (b"150-a\r\n", b""),
+        (b"", b""),
+    ],
+)
+def test_only_whole_lines_that_others_follow_are_passed_over(octets: bytes, lines: bytes) -> None:
+    assert continued_lines(octets) == lines
