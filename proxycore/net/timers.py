@@ -88,6 +88,8 @@ class TimerWheel:
             for timer in ripe:
                 del slot[timer]
             due += ripe
+            if not slot:
+                self._slots[visited & _MASK] = {}
         self._tick = tick
         self._next = self._find_next(tick)
         return due
@@ -96,6 +98,8 @@ class TimerWheel:
         for ahead in range(tick + 1, tick + _SLOTS + 1):
             if self._slots[ahead & _MASK]:
                 return ahead
+            # a dictionary keeps the room it once needed, and a busy second may have filled it
+            self._slots[ahead & _MASK] = {}
         return None
 
     def __len__(self) -> int:

@@ -1,5 +1,7 @@
 """The timer wheel, driven by a clock of the test's own."""
 
+import tracemalloc
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -111,3 +113,22 @@ def test_every_timer_fires_once_in_its_tick(
             elif number not in fired:
                 assert at > now - TICK_S
     assert fired.keys() == due.keys()
+
+
+def test_busy_seconds_leave_no_memory_behind():
+    """A thousand logins in each of a few hundred ticks, all done in time, and then their ticks."""
+    wheel = TimerWheel(0.0)
+    tracemalloc.start()
+    try:
+        before, _ = tracemalloc.get_traced_memory()
+        for tick in range(300):
+            for timer in [wheel.add(60.0 + tick * TICK_S, list) for _ in range(1000)]:
+                timer.cancel()
+        kept, _ = tracemalloc.get_traced_memory()
+        wheel.add(100.0, list)
+        fire_all(wheel, 101.0)
+        after, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert kept - before > 1_000_000
+    assert after - before < 200_000
