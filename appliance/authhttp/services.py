@@ -150,12 +150,14 @@ def _fits_a_header(login: bytes) -> bool:
 def _lifetime_s(proof: verify.Proof, decision: Decision) -> int | None:
     """Give how long the verdict may be remembered, where something is known to end it.
 
-    A route that begins or ends makes that shorter than configured, never longer.
+    A route that begins or ends makes that shorter than configured, never longer. Nothing is said of
+    one that does so later than a node would use the answer even with no auth service to ask.
     """
     times = [] if proof.expires_in_s is None else [proof.expires_in_s]
     if decision.changes_at is not None:
-        left = int((decision.changes_at - timezone.now()).total_seconds())
-        times.append(max(0, min(left, settings.AUTH_CACHE_TTL_MS // 1000)))
+        left_s = int((decision.changes_at - timezone.now()).total_seconds())
+        if left_s * 1000 < settings.AUTH_CACHE_TTL_MS + settings.AUTH_CACHE_STALE_MS:
+            times.append(max(0, min(left_s, settings.AUTH_CACHE_TTL_MS // 1000)))
     return min(times, default=None)
 
 

@@ -132,15 +132,16 @@ class AuthDesk:
 
     def _keep(self, flight: "Flight", verdict: AuthOk, now: float) -> None:
         """Remember a good answer, as long as the service says or else the configuration."""
-        ttl_s, key = self._ttl_s, flight.key
+        ttl_s, stale_s, key = self._ttl_s, self._stale_s, flight.key
         if verdict.cache_ttl_s is not None:
-            ttl_s = min(verdict.cache_ttl_s, _MOST_TTL_S)
+            # it says when it ends, and something else holds then: no bad times change that
+            ttl_s, stale_s = min(verdict.cache_ttl_s, _MOST_TTL_S), 0.0
             if ttl_s and not key and flight.request.method in _CACHED:
                 self._granted = True
                 key = self.cache.key_of(self._scope, flight.request)
         if key:
             login = flight.request.login
-            self.cache.store(key, login, verdict, now, ttl_s=ttl_s, stale_s=self._stale_s)
+            self.cache.store(key, login, verdict, now, ttl_s=ttl_s, stale_s=stale_s)
 
     def _use_stale(self, fault: AuthFault, now: float) -> None:
         if self._client.away_until < now - AWAY_S:

@@ -102,6 +102,17 @@ def test_no_verdict_is_remembered_beyond_the_time_of_a_route(
     assert told - 1 <= verdict.cache_ttl_s <= told
 
 
+def test_a_time_that_is_far_takes_nothing_from_what_is_configured(
+    first_host: MailHost, settings: Any
+) -> None:
+    settings.AUTH_CACHE_TTL_MS, settings.AUTH_CACHE_STALE_MS = 60_000, 3_600_000
+    route = _route(first_host, ends_at=timezone.now() + timedelta(minutes=62))
+    assert _ask(b"joe").cache_ttl_s is None
+    route.ends_at = timezone.now() + timedelta(minutes=60)
+    services.save_route(route)
+    assert _ask(b"joe").cache_ttl_s == 60
+
+
 def test_without_a_time_the_configured_one_holds(first_host: MailHost) -> None:
     _route(first_host)
     assert _ask(b"joe").cache_ttl_s is None

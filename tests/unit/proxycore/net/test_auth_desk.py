@@ -211,6 +211,17 @@ def test_a_stale_answer_does_not_outrank_a_refusal(house: House) -> None:
     assert again.expect_end() == b"* BAD internal server error\r\n"
 
 
+def test_an_answer_that_says_when_it_ends_is_not_used_beyond(house: House) -> None:
+    house.serve(auth={"cache_ttl_ms": 1000, "cache_stale_ms": HOUR_MS})
+    first = submit(house)
+    answer(house, house.ok()[:-2] + b"Auth-Cache-TTL: 5\r\n\r\n")
+    let_in(house, first)
+    age(house, 6)
+    client = submit(house)
+    fail_next(house)
+    assert client.expect_end() == b"* BAD internal server error\r\n"
+
+
 def test_a_stale_answer_is_not_for_ever(house: House) -> None:
     house.serve(auth={"cache_ttl_ms": 1000, "cache_stale_ms": HOUR_MS})
     house.login(b"u", b"p")
