@@ -12,7 +12,7 @@ from django.urls import URLPattern, path, reverse
 from unfold.admin import ModelAdmin
 
 from appliance.lib.admin import display
-from appliance.publish import draft, outlook, queries, registry, services, verdicts
+from appliance.publish import draft, outlook, queries, registry, services, verdicts, views
 from appliance.publish.models import ConfigRevision
 from proxycore.contract.codec import Invalid
 
@@ -63,6 +63,9 @@ class ConfigRevisionAdmin(ModelAdmin):  # type: ignore[misc]
         view = self.admin_site.admin_view
         return [
             path("publish/", view(self.publish_view), name="publish_publish"),
+            path("import/", view(self.import_view), name="publish_import"),
+            path("export/", view(views.export), name="publish_export_draft"),
+            path("<int:number>/export/", view(views.export), name="publish_export"),
             path("check/", view(self.check_view), name="publish_check"),
             path("<int:number>/roll-back/", view(self.roll_back_view), name="publish_roll_back"),
             path("<int:number>/load/", view(self.load_view), name="publish_load"),
@@ -84,6 +87,7 @@ class ConfigRevisionAdmin(ModelAdmin):  # type: ignore[misc]
             "verdicts": verdicts.verdicts(pending.draft, destinations) if is_ready else None,
             "rollout": queries.rollout(),
             "may_publish": request.user.has_perm(PERMISSION),
+            "may_import": request.user.has_perms(views.WRITE),
             **(extra_context or {}),
         }
         response: HttpResponse = super().changelist_view(request, context)
@@ -128,6 +132,12 @@ class ConfigRevisionAdmin(ModelAdmin):  # type: ignore[misc]
         return rollout.tone, rollout.label
 
     # --- buttons --------------------------------------------------------------------------------
+
+    def import_view(self, request: HttpRequest) -> HttpResponse:
+        """Bring an nginx.conf into the draft."""
+        return views.import_conf(
+            request, {**self.admin_site.each_context(request), "opts": self.opts}
+        )
 
     def check_view(self, request: HttpRequest) -> HttpResponse:
         """Have the nodes check the draft."""

@@ -92,7 +92,7 @@ def is_open(candidate: Candidate) -> bool:
 
 
 def document(revision: ConfigRevision | Candidate) -> dict[str, Any]:
-    """Give the document of a revision or a candidate with its secrets in clear: for nodes, not for eyes."""
+    """Give the document with its secrets in clear: for nodes, not for eyes."""
     plain: dict[str, Any] = json.loads(revision.document.reveal())
     return plain
 

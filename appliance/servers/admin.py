@@ -7,8 +7,9 @@ from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
+from unfold.admin import StackedInline
 
-from appliance.lib.admin import PostroadAdmin, PostroadInline, display
+from appliance.lib.admin import PostroadAdmin, PostroadInline, SecretModelForm, display
 from appliance.servers import layout, queries, services
 from appliance.servers.choices import AuthService
 from appliance.servers.forms import ListenerFormSet, ServerBlockForm
@@ -23,12 +24,15 @@ from appliance.servers.models import (
 )
 
 
-class ListenerInline(PostroadInline):
+class ListenerInline(StackedInline):  # type: ignore[misc]
     """Where the block listens."""
 
     model = Listener
+    form = SecretModelForm
     formset = ListenerFormSet
     min_num = 1
+    extra = 0
+    fieldsets = layout.LISTENER_FIELDSETS
 
 
 class CapabilityInline(PostroadInline):
@@ -127,7 +131,15 @@ class ProcessSettingsAdmin(PostroadAdmin):
     """One page for the one row there is."""
 
     fieldsets = (
-        ("Error log", {"fields": ("log_level", "log_target")}),
+        (
+            "Error log",
+            {
+                "fields": (
+                    *("log_level", "log_target"),
+                    *("syslog_facility", "syslog_tag", "syslog_hostname"),
+                )
+            },
+        ),
         (
             "Workers",
             {"fields": ("worker_processes", "worker_connections", "worker_shutdown_timeout_ms")},
@@ -136,7 +148,6 @@ class ProcessSettingsAdmin(PostroadAdmin):
             "Sessions that have not logged in",
             {"fields": ("prelogin_sessions", "prelogin_sessions_per_address", "prelogin_exempt")},
         ),
-        ("Syslog", {"fields": ("syslog_facility", "syslog_tag", "syslog_hostname")}),
         (
             "Access log",
             {

@@ -99,6 +99,23 @@ FIELDSETS: Final[Any] = (
 """Groups of settings, most asked for first."""
 
 
+LISTENER_FIELDSETS: Final[Any] = (
+    (None, {"fields": (("address", "port"), ("ssl", "proxy_protocol"))}),
+    (
+        "More of this socket: queue, buffers, keep-alive probes",
+        {
+            "fields": (
+                ("backlog", "bind", "ipv6only", "multipath"),
+                ("rcvbuf_bytes", "sndbuf_bytes"),
+                ("so_keepalive", "keepalive_idle_s", "keepalive_interval_s", "keepalive_count"),
+            ),
+            "classes": _MORE,
+        },
+    ),
+)
+"""Settings of one listener: address first, what hardly anybody changes folded away."""
+
+
 def _when(condition: str, *names: str) -> dict[str, str]:
     return dict.fromkeys(names, condition)
 

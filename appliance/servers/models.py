@@ -135,6 +135,15 @@ class Listener(models.Model):
     ssl = declared.switch(contract.Listen, "ssl")
     proxy_protocol = declared.switch(contract.Listen, "proxy_protocol")
     backlog = declared.number(contract.Listen, "backlog")
+    bind = declared.switch(contract.Listen, "bind")
+    rcvbuf_bytes = declared.number(contract.Listen, "rcvbuf_bytes")
+    sndbuf_bytes = declared.number(contract.Listen, "sndbuf_bytes")
+    ipv6only = declared.switch(contract.Listen, "ipv6only")
+    so_keepalive = declared.choice(contract.Listen, "so_keepalive")
+    keepalive_idle_s = declared.number(contract.Listen, "keepalive_idle_s")
+    keepalive_interval_s = declared.number(contract.Listen, "keepalive_interval_s")
+    keepalive_count = declared.number(contract.Listen, "keepalive_count")
+    multipath = declared.switch(contract.Listen, "multipath")
 
     class Meta:
         """A socket stands once in a block; blocks that speak TLS may share one (SNI)."""

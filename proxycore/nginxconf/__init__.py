@@ -16,7 +16,7 @@ export writes one with ``dump``. Pure but for reading the files that are named.
 
 from proxycore.nginxconf.dumper import dump
 from proxycore.nginxconf.dumper_tls import files_of
-from proxycore.nginxconf.loader import Loaded, format_report, load
+from proxycore.nginxconf.loader import Loaded, format_report, load, load_text
 from proxycore.nginxconf.problems import ConfProblem
 
-__all__ = ["ConfProblem", "Loaded", "dump", "files_of", "format_report", "load"]
+__all__ = ["ConfProblem", "Loaded", "dump", "files_of", "format_report", "load", "load_text"]

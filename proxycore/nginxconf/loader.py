@@ -58,6 +58,22 @@ def load(path: str, *, prefix: str | None = None) -> Loaded:
     report = Report()
     walk = _Walk(os.path.dirname(os.path.abspath(path)), report)
     walk.read(path, path, Place(path, 0), walk.main)
+    return _built(path, walk, report, prefix or walk.directory)
+
+
+def load_text(text: str, *, name: str, directory: str) -> Loaded:
+    """Read the text of a configuration file of another machine; no file is opened.
+
+    name: what it is called in problems. directory: where it is over there, for relative paths.
+    ``include`` is a problem: what it names is not here, or is somebody else's.
+    """
+    report = Report()
+    walk = _Walk(directory, report, may_include=False)
+    walk.read_text(text, name, walk.main)
+    return _built(name, walk, report, directory)
+
+
+def _built(path: str, walk: "_Walk", report: Report, prefix: str) -> Loaded:
     blocks = Blocks(
         main=walk.main,
         mail=walk.mail,
@@ -65,7 +81,7 @@ def load(path: str, *, prefix: str | None = None) -> Loaded:
         contests=walk.contests,
         directory=walk.directory,
     )
-    snapshot = build(blocks, report, prefix or walk.directory)
+    snapshot = build(blocks, report, prefix)
     if report.problems:
         snapshot = None
     blame = Blame(blocks)
@@ -100,8 +116,9 @@ _OWNERS: Final[dict[str, type]] = {
 
 
 class _Walk:
-    def __init__(self, directory: str, report: Report) -> None:
+    def __init__(self, directory: str, report: Report, *, may_include: bool = True) -> None:
         self.directory = directory
+        self._may_include = may_include
         self.main = Scope(Context.MAIN)
         self.mail = Scope(Context.MAIL)
         self.servers: list[Scope] = []
@@ -127,8 +144,12 @@ class _Walk:
             self._report.error(f'open() "{shown}" failed ({reason})', asked_at)
             return
         self._depth += 1
-        self._walk(parse(text, shown), scope)
+        self.read_text(text, shown, scope)
         self._depth -= 1
+
+    def read_text(self, text: str, shown: str, scope: Scope) -> None:
+        """Take the text of a file into a scope."""
+        self._walk(parse(text, shown), scope)
 
     def _include(self, statement: Statement, scope: Scope) -> None:
         if statement.block is not None:
@@ -138,6 +159,10 @@ class _Walk:
             self._report.error(
                 'invalid number of arguments in "include" directive', statement.place
             )
+            return
+        if not self._may_include:
+            text = f'"{statement.args[0]}" is not here: put its content in the place of "include"'
+            self._report.error(text, statement.place)
             return
         pattern = os.path.join(self.directory, statement.args[0])
         is_pattern = any(char in pattern for char in "*?[")

@@ -44,6 +44,49 @@ def test_the_page_says_what_will_be_done_on_the_nodes(page: Page, administrator:
     _discard(page)
 
 
+CONF = """
+mail {
+    auth_http 192.0.2.9:80/auth;
+    server {
+        # postroad: name imap-imported;
+        protocol imap;
+        listen 127.0.0.1:%d so_keepalive=on rcvbuf=64k;
+        timeout %s;
+    }
+}
+"""
+
+
+def test_an_nginx_conf_is_looked_at_and_taken_into_the_draft(
+    page: Page, administrator: Appliance
+) -> None:
+    page.goto(REVISIONS)
+    page.locator("#import-link").click()
+    page.fill("textarea[name=text]", CONF % (free_port(), "never"))
+    page.locator("#preview-button").click()
+    expect(page.locator("#preview")).to_contain_text("line 8")
+    keep_screenshot(page, "import_problem")
+    page.fill("textarea[name=text]", CONF % (free_port(), "90s"))
+    page.locator("#preview-button").click()
+    expect(page.locator("#preview")).to_contain_text('server block "imap-imported" added')
+    keep_screenshot(page, "import_preview")
+    page.locator("#take-button").click()
+    expect(page.get_by_text("The file is in the draft.")).to_be_visible()
+    expect(page.locator("#pending")).to_contain_text('server block "imap-imported" added')
+    warned = page.locator("#verdicts li[data-state=warned]")
+    expect(warned).to_contain_text("auth service 192.0.2.9:80", timeout=_SEEN_WITHIN_MS)
+    keep_screenshot(page, "import_taken_and_checked")
+    page.goto("/admin/servers/serverblock/")
+    page.get_by_role("link", name="imap-imported", exact=True).click()
+    expect(page.locator("#id_listeners-0-so_keepalive")).to_have_value("on")
+    keep_screenshot(page, "import_listener_options")
+    with page.expect_download() as taken:
+        page.goto(REVISIONS)
+        page.locator("#export-draft").click()
+    assert taken.value.suggested_filename == "postroad-draft.zip"
+    _discard(page)
+
+
 def test_a_node_says_before_publishing_that_a_port_is_taken(
     page: Page, administrator: Appliance
 ) -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from proxycore.contract.protocol import Protocol
 from proxycore.contract.snapshot import AuthHttp, ErrorLog, Listen, Process, Server
-from proxycore.nginxconf import format_report, load
+from proxycore.nginxconf import format_report, load, load_text
 from tests.unit.proxycore.nginxconf.conftest import LoadText, mail, remarked, said, the_server
 
 LISTING_15_1 = """\
@@ -424,3 +424,16 @@ def test_the_report_of_a_bad_file_ends_in_failure(load_text: LoadText) -> None:
 def test_a_secret_is_in_no_problem(load_text: LoadText) -> None:
     loaded = load_text(mail('auth_http_header A "hunter2\\n"; auth_http_header hunter2;'))
     assert "hunter2" not in repr(loaded)
+
+
+def test_a_text_from_elsewhere_opens_no_file_and_is_in_its_own_directory(tmp_path) -> None:
+    (tmp_path / "more.conf").write_text("bogus on;\n")
+    text = "error_log logs/error.log;\ninclude more.conf;\nmail {}\n"
+    loaded = load_text(text, name="nginx.conf", directory=str(tmp_path))
+    (problem,) = loaded.problems
+    assert problem.text == (
+        '"more.conf" is not here: put its content in the place of "include" in nginx.conf:2'
+    )
+    rest = load_text(text.replace("include more.conf;", ""), name="x", directory="/etc/nginx")
+    assert rest.snapshot is not None
+    assert rest.snapshot.process.error_logs[0].target == "/etc/nginx/logs/error.log"
