@@ -3,6 +3,8 @@
 from typing import Any
 
 import pytest
+from django.contrib import admin
+from django.contrib.admin.utils import flatten
 from django.test import Client
 
 from appliance.certs import services as certs
@@ -252,3 +254,11 @@ def test_no_verification_is_warned_of(
     data = _form(as_administrator, url)
     del data["proxy_ssl_verify"]
     assert "read every password" in as_administrator.post(url, data, follow=True).text
+
+
+def test_no_group_of_settings_is_ever_empty() -> None:
+    """A group whose every field depends on another one is a heading with nothing below it."""
+    for model in (ServerBlock, ProcessSettings):
+        page = admin.site.get_model_admin(model)
+        for title, options in page.fieldsets or ():
+            assert set(flatten(options["fields"])) - set(page.conditional_fields), title
