@@ -1,0 +1,47 @@
+"""Take an nginx.conf into the draft, as the admin's import page does."""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from appliance.publish import transfer
+from appliance.publish.transfer import Mode
+
+
+class Command(BaseCommand):
+    """``manage.py import_nginx_conf``."""
+
+    help = "Take the mail part of an nginx.conf into the draft. Nothing is published by it."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        """Declare the arguments."""
+        parser.add_argument("file", help='path of the file; "-" is standard input')
+        parser.add_argument(
+            "--replace", action="store_true", help="what is not in the file goes from the draft"
+        )
+        parser.add_argument("--dry-run", action="store_true", help="say what would change, only")
+
+    def handle(self, *_: Any, **options: Any) -> None:
+        """Import, and say what changed and what was not taken."""
+        name = options["file"]
+        try:
+            content = sys.stdin.buffer.read() if name == "-" else Path(name).read_bytes()
+        except OSError as fault:
+            raise CommandError(str(fault)) from None
+        mode: Mode = "all" if options["replace"] else "add"
+        work = transfer.preview if options["dry_run"] else transfer.take
+        found = work(content.decode("utf-8", "surrogateescape"), mode)
+        for remark in found.remarks:
+            self.stderr.write(f"line {remark.line}: [{remark.level}] {remark.message}")
+        for refusal in found.refusals:
+            self.stderr.write(refusal)
+        if not found.is_possible:
+            raise CommandError("The file was not taken.")
+        for change in found.changes:
+            self.stdout.write(str(change))
+        for change in found.lost:
+            self.stderr.write(f"not taken: {change}")
+        for problem in found.problems:
+            self.stderr.write(f"to be mended before publishing: {problem}")
