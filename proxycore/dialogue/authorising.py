@@ -56,7 +56,7 @@ class Authorising(LoggingIn):
 
     def _submit(self, step: Submission, commands: list[Command]) -> None:
         login, password = step.login, step.password
-        if breaks_line(login) or breaks_line(password):
+        if breaks_line(login + password):
             # It could end a line of a header or of a backend command. No account has such a
             # name or password, so the client hears what the auth service would have it hear.
             commands.extend(self._fail(AuthFailed(text=DEFAULT_FAILURE)))

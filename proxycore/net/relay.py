@@ -15,7 +15,7 @@ Nothing happens here on a clock: a sweep of the engine's compares counts to find
 """
 
 import os
-from typing import ClassVar, Final
+from typing import Final
 
 from proxycore.contract.reasons import CloseReason
 from proxycore.contract.session import SessionRecord
@@ -83,9 +83,6 @@ class Relay:
         "told_back",
         "told_front",
     )
-
-    _READ_BYTES: ClassVar = READ_BYTES
-    """Most octets of one read."""
 
     def __init__(  # noqa: PLR0913  (a flat record; a nested one would cost memory per session)
         self,
@@ -193,7 +190,7 @@ class Relay:
             self._splice(flow)
             return
         try:
-            data = _read(flow.source, self._READ_BYTES)
+            data = _read(flow.source, READ_BYTES)
         except BlockingIOError:
             return
         except OSError:
@@ -202,10 +199,6 @@ class Relay:
         if not data:
             self._source_ended(flow, None)
             return
-        self._pass_on(flow, data)
-
-    def _pass_on(self, flow: Flow, data: bytes) -> None:
-        """Do with what was read what is to be done; there may be more."""
         if self._deliver(flow, data) and len(data) == READ_BYTES:
             self._splice(flow)
 

@@ -214,16 +214,14 @@ class CommandReader:
 _CODE = re.compile(rb"\* OK \[CAPABILITY ([^\]\r\n]*)\]", re.IGNORECASE)
 
 
-def greeted_capabilities(line: bytes) -> tuple[bytes, ...]:
-    """Give the capabilities a server tells in its greeting (RFC 3501 §7.1), spelt as it does."""
-    found = _CODE.match(line)
-    return _words(found[1]) if found else ()
-
-
 @lru_cache(maxsize=256)
-def _words(text: bytes) -> tuple[bytes, ...]:
-    # mail servers are few, and each says the same to everybody
-    return tuple(text.split())
+def greeted_capabilities(line: bytes) -> tuple[bytes, ...]:
+    """Give the capabilities a server tells in its greeting (RFC 3501 §7.1), spelt as it does.
+
+    Remembered: mail servers are few, and nearly each greets everybody in the same words.
+    """
+    found = _CODE.match(line)
+    return tuple(found[1].split()) if found else ()
 
 
 _NEEDS_LITERAL = re.compile(rb"[\x00\r\n]")

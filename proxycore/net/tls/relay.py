@@ -33,8 +33,6 @@ class TlsRelay(Relay):
 
     __slots__ = ("_back_tls", "_front_tls")
 
-    _READ_BYTES = SEALED_READ_BYTES
-
     def __init__(
         self,
         *place: Any,
@@ -81,7 +79,20 @@ class TlsRelay(Relay):
 
     # --- the way of the octets ---
 
-    def _pass_on(self, flow: Flow, data: bytes) -> None:
+    def _carry(self, flow: Flow) -> None:
+        try:
+            data = os.read(flow.source, SEALED_READ_BYTES)
+        except BlockingIOError:
+            return
+        except OSError:
+            self._source_ended(flow, CloseReason.RELAY_ERROR)
+            return
+        if data:
+            self._open(flow, data)
+        else:
+            self._source_ended(flow, None)
+
+    def _open(self, flow: Flow, data: bytes) -> None:
         opener = self._opener(flow)
         if opener is None:
             self._deliver(flow, data)
