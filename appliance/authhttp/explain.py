@@ -161,7 +161,8 @@ def _account(decision: Decision) -> Iterator[Line]:
     link = reverse("admin:routing_account_change", args=[account.pk]) if account else ""
     for step in decision.steps:
         if step.route is None and not step.rule.startswith("mail host "):
-            yield Line(_sentence(step.rule), _tone(step, bad=BAD), step.note, link)
+            why = step.note or ("" if step.fits else "no")
+            yield Line(_sentence(step.rule), _tone(step, bad=BAD), why, link)
     if account is None:
         yield Line("There is no account", why="only routes decide, and the mail server verifies")
 
@@ -177,7 +178,7 @@ def _routes(decision: Decision) -> Iterator[Line]:
     if decision.route is None:
         if decision.host is not None:
             yield Line("Routes are not looked at", why="the account has a fixed mail host")
-        elif decision.account is None or all(step.fits for step in decision.steps[:1]):
+        elif all(step.fits or step.route is not None for step in decision.steps):
             why = "a route for everybody else would take it"
             yield Line("No route fits", BAD, why, reverse("admin:routing_route_changelist"))
 

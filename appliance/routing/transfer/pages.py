@@ -9,6 +9,7 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
+from unfold.widgets import UnfoldAdminFileFieldWidget
 
 from appliance.routing import tasks
 from appliance.routing.choices import ImportState
@@ -26,7 +27,7 @@ class FileForm(forms.Form):
     """A CSV file."""
 
     file = forms.FileField(
-        label="CSV file", widget=forms.FileInput(attrs={"accept": ".csv,text/csv"})
+        label="CSV file", widget=UnfoldAdminFileFieldWidget(attrs={"accept": ".csv,text/csv"})
     )
 
     def clean_file(self) -> Secret:

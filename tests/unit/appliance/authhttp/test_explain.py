@@ -102,7 +102,9 @@ def test_what_an_account_forbids_is_named(
     services.save_account(Account(login="joe@example.com", **account))
     found = explain(_asked(**asked))
     assert found.verdict == "Is refused, whatever the password"
-    assert any(told in line.text and line.tone == "danger" for line in found.stages[1].lines)
+    lines = [line for stage in found.stages for line in stage.lines if line.tone == "danger"]
+    assert [line.why for line in lines] == ["no"]
+    assert told in lines[0].text
 
 
 def test_who_looks_at_the_password_is_told(first_host: MailHost) -> None:
