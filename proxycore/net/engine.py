@@ -37,6 +37,7 @@ from proxycore.policy.trust import UNIX, TrustedPeers
 
 if TYPE_CHECKING:
     from proxycore.net.tls.fronts import Fronts
+    from proxycore.net.tls.heap import Heap
     from proxycore.net.tls.tickets import TicketKeys
     from proxycore.net.tls.zone import Zone
 
@@ -58,6 +59,7 @@ class Engine:
         "_clients",
         "_context",
         "_fronts",
+        "_heap",
         "_hostname",
         "_listeners",
         "_log_of",
@@ -103,6 +105,7 @@ class Engine:
         self._resolvers: dict[ResolverSettings, Resolver] = {}
         self._listeners: dict[str, Listener] = {}
         self._fronts: Fronts | None = None
+        self._heap: Heap | None = None
         self._zones: Mapping[str, Zone] = {}
         self._tickets: TicketKeys | None = None
         self._sweep_s = _SWEEP_MOST_S
@@ -165,7 +168,9 @@ class Engine:
                 return
             # OpenSSL and what calls it are in memory only where somebody speaks TLS
             from proxycore.net.tls.fronts import Fronts
+            from proxycore.net.tls.heap import Heap
 
+            self._heap = Heap()
             self._fronts = Fronts()
             self._fronts.share(self._zones, self._tickets)
         self._fronts.begin(blocks)
@@ -358,10 +363,13 @@ class Engine:
         return [live for live in self.ledger.live.values() if isinstance(live, Relay)]
 
     def _sweep(self) -> None:
-        """End sessions that nothing has passed through for their ``proxy_timeout``."""
+        """End sessions that nothing has passed through for their ``proxy_timeout``; and after many
+        of them have gone, give their memory back."""
         now = self._context.reactor.now
         for relay in self._relays():
             relay.end_if_idle(now)
+        if self._heap is not None:
+            self._heap.look(self.ledger.open_count)
         self._sweeper = self._context.reactor.call_later(self._sweep_s, self._sweep)
 
     def close(self) -> None:
