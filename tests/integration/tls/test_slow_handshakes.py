@@ -164,6 +164,12 @@ def test_thousands_of_half_open_handshakes_are_nobody_else_s_burden(
         )
         assert not any(_is_open(sock) for sock in sockets)
     house.logins()
+    if not left_out:
+        eventually(
+            lambda: resident_bytes(house.worker) - before < (with_them - before) / 3,
+            "most of their memory is given back to the system",
+            within_s=15,
+        )
     # what they had is used again: a second flood takes no more than the first
     with half_open(house.block.implicit, count, hello, answered=not left_out):
         house.logins()
