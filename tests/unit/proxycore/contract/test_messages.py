@@ -14,6 +14,8 @@ from proxycore.contract.messages import (
     Ack,
     ApplianceMessage,
     Apply,
+    Check,
+    Checked,
     CommandResult,
     Heartbeat,
     Hello,
@@ -58,6 +60,13 @@ MESSAGES: list[Message] = [
     Stats(boot_id="b", seq=7, values={"sessions_open": 1}),
     CommandResult(command="c", affected=2, message="m"),
     Apply(revision=1, digest="d", snapshot={"servers": [], "process": {"user": ""}}),
+    Check(candidate=3, digest="d", snapshot={"servers": []}),
+    Checked(
+        candidate=3,
+        digest="d",
+        problems=(SettingProblem(path="servers[0].listens[0]", message="is taken"),),
+        warnings=(SettingProblem(path="servers[0].auth_http", message="cannot be reached"),),
+    ),
     Invalidate(generation=5),
     Kick(command="c", sessions=("b.1", "b.2")),
 ]
