@@ -98,11 +98,12 @@ def test_a_session_that_never_submitted_anything(house: House) -> None:
 def test_what_came_from_the_cache_is_said(house: House) -> None:
     records = records_of(house)
     house.serve(auth={"cache_ttl_ms": 60_000})
-    house.login()[0].close()
+    for end in house.login():
+        end.close()
     house.pump(lambda: house.engine.open_count == 0, "the session's end")
     client = house.client()
     client.send(b"a1 LOGIN alice secret\r\n")
-    house.mail_login()
+    house.mail_login().close()
     client.close()
     house.pump(lambda: house.engine.open_count == 0, "the session's end")
     assert [record.cached for record in records.all()] == [False, True]

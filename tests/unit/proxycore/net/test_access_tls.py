@@ -24,8 +24,9 @@ def test_what_a_handshake_with_the_client_agreed_on(house: House, logged_in: boo
     if logged_in:
         client.send(b"a1 LOGIN alice secret\r\n")
         house.asked()[0].send(house.ok())
-        house.mail_login()
+        mail = house.mail_login()
         client.expect(b"a1 OK logged in\r\n")
+        mail.close()
     client.close()
     gone(house)
     record = records.one()
@@ -70,6 +71,7 @@ def test_what_a_handshake_with_the_mail_server_agreed_on(
     sealed.expect(b"\r\n")
     sealed.send(b"a1 OK in\r\n" if is_good else b"a1 NO out\r\n")
     client.expect(b"OK in\r\n" if is_good else b"error\r\n")
+    mail.close()
     client.close()
     gone(house)
     record = records.one()

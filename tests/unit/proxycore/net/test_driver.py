@@ -64,6 +64,7 @@ def test_lines_from_the_verdict_on_end_with_the_auth_services_name_of_the_sessio
     client.expect(b"a1 OK logged in\r\n")
     client.close()
     back.expect_end()
+    back.close()
     house.pump(lambda: house.engine.open_count == 0, "the session's end")
     lines = [line for line in house.log.text().splitlines() if ", session: " in line]
     assert [line.partition("] *")[2].partition(",")[0] for line in lines] == [
