@@ -8,7 +8,7 @@ PYTHON ?= $(shell for python in /usr/bin/python3.11 python3.11 python3; do \
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: run test fuzz lint fmt bench soak clean setup setup-dev
+.PHONY: run test fuzz testssl lint fmt bench soak clean setup setup-dev
 
 setup: $(VENV)/.run-installed
 setup-dev: $(VENV)/.dev-installed
@@ -58,6 +58,11 @@ test: setup-dev
 FUZZ_EXAMPLES ?= 100000
 fuzz: setup-dev
 	@FUZZ_EXAMPLES=$(FUZZ_EXAMPLES) $(BIN)/python -m pytest tests/protocol/test_fuzz.py \
+	    --timeout=0 -o faulthandler_timeout=0 -q $(ARGS)
+
+# everything testssl.sh looks for, at every kind of listener; `make test` has that for one of them
+testssl: setup-dev
+	@TESTSSL_WHOLE=1 $(BIN)/python -m pytest tests/integration/tls/test_testssl.py \
 	    --timeout=0 -o faulthandler_timeout=0 -q $(ARGS)
 
 lint: setup-dev
