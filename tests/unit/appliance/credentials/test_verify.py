@@ -167,7 +167,8 @@ def test_an_app_password_is_only_its_own_account_s(joe: Account) -> None:
     services.save_account(Account(login="ann"), password=Secret("other"))
     given = _app_password(joe)
     assert not is_right(submission(b"ann", given))
-    assert not is_right(submission(password=given[:-1] + b"x"))
+    other_end = b"y" if given.endswith(b"x") else b"x"
+    assert not is_right(submission(password=given[:-1] + other_end))
 
 
 @pytest.mark.parametrize(
