@@ -10,10 +10,10 @@ class CertsConfig(AppConfig):
 
     name = "appliance.certs"
     label = "certs"
-    verbose_name = "Mail"
+    verbose_name = "Certificates"
     sidebar = (
         Item(
-            "Mail",
+            "Certificates",
             "Certificates",
             "encrypted",
             "admin:certs_certificate_changelist",

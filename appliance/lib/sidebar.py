@@ -10,7 +10,16 @@ from django.apps import apps
 from django.http import HttpRequest
 from django.urls import reverse
 
-GROUPS: Final = ("Mail", "Routing", "Publish", "Fleet", "Staff")
+GROUPS: Final = (
+    "Mail",
+    "Routing",
+    "Certificates",
+    "Publish",
+    "Fleet",
+    "Reports",
+    "Alerts",
+    "Staff",
+)
 """Groups in the order shown."""
 
 

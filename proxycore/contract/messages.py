@@ -24,7 +24,7 @@ from typing import Any, Final
 from proxycore.contract.codec import Invalid, Problem, decode, encode
 from proxycore.contract.session import SessionBytes, SessionRecord
 
-LINK_VERSION: Final = 1
+LINK_VERSION: Final = 2
 """Version of this vocabulary. The appliance refuses a node of another one, saying so."""
 
 HEARTBEAT_S: Final = 1.0

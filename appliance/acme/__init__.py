@@ -1,0 +1,1 @@
+"""ACME accounts, orders and renewal."""

@@ -1,0 +1,1 @@
+"""What is wrong now, and who is told of it."""

@@ -1,0 +1,1 @@
+"""Which certificate every listener of every node really serves."""
