@@ -50,9 +50,11 @@ $(VENV)/.dev-installed: $(BIN)/pip requirements.txt requirements-dev.txt constra
 run: setup
 	@exec $(BIN)/python manage.py run
 
+# files run side by side, in this many processes; JOBS=0 runs everything in one
+JOBS ?= 2
 test: setup-dev
 	@sh tests/support/install_real_parts.sh
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest -n $(JOBS) --dist loadgroup $(ARGS)
 
 # as many inputs to each leg of the dialogue as one has patience for; `make test` has a few
 FUZZ_EXAMPLES ?= 100000

@@ -33,26 +33,37 @@ __all__ = [
 
 _HERE = Path(__file__).parent
 _MARKED_FOLDERS = ("integration", "browser", "link")
-_LAST = _HERE / "integration" / "test_secrets.py"
+_SHARED = frozenset({"appliance", "managed_front", "standalone_front", "front"})
+"""Fixtures that a whole run has once: their tests run in one process, one after another."""
+_LAST = "integration/test_secrets.py"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark tests by their folder; what searches the traces of all others comes last.
+    """Mark tests by their folder, and say which of them have to run in one process, in what order.
 
-    The browser comes late: its driver keeps an event loop running in the main thread from the first
-    of its tests on, beside which no other test could call ``asyncio.run``. What talks to the real
-    servers comes behind it, because it leaves more nodes in the appliance that both share.
+    ``make test`` runs files side by side (pytest-xdist). The tests that share the appliance are one
+    lot, which comes first because it is the longest: the browser before what leaves more nodes in
+    the appliance, and last what searches the traces of all the others.
     """
+    shared = {item.path for item in items if _SHARED.intersection(_fixtures_of(item))}
     for item in items:
-        folder = item.path.relative_to(_HERE).parts[0] if _HERE in item.path.parents else ""
+        name = _name_of(item)
+        folder = name.partition("/")[0]
         if folder in _MARKED_FOLDERS:
             item.add_marker(folder)
-    items.sort(key=_rank)
+        item.add_marker(pytest.mark.xdist_group("shared" if item.path in shared else name))
+    items.sort(key=lambda item: _rank(_name_of(item)) if item.path in shared else 3)
 
 
-def _rank(item: pytest.Item) -> int:
-    if item.path == _LAST:
-        return 3
-    if item.get_closest_marker("integration"):
+def _fixtures_of(item: pytest.Item) -> list[str]:
+    return list(getattr(item, "fixturenames", ()))
+
+
+def _name_of(item: pytest.Item) -> str:
+    return item.path.relative_to(_HERE).as_posix() if _HERE in item.path.parents else ""
+
+
+def _rank(name: str) -> int:
+    if name == _LAST:
         return 2
-    return 1 if item.get_closest_marker("browser") else 0
+    return 0 if name.startswith("browser/") else 1

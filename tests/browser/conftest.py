@@ -9,8 +9,9 @@ from tests.support.appliance import ADMINISTRATOR, ADMINISTRATOR_PASSWORD, Appli
 from tests.support.browser import chromium, keep_screenshot, sign_in
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def browser() -> Generator[Browser, None, None]:
+    """Chromium. Its driver runs an event loop, beside which no other test could run one."""
     with chromium() as running:
         yield running
 
