@@ -11,7 +11,7 @@ from django.utils import timezone
 from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
 
-from appliance.certs import queries, services
+from appliance.certs import queries, registry, services
 from appliance.certs.forms import CertificateForm
 from appliance.certs.models import Certificate, CertificateVersion
 from appliance.lib.admin import PostroadAdmin, PostroadInline, display
@@ -160,6 +160,7 @@ class CertificateAdmin(PostroadAdmin):
                 "tone": queries.tone(left),
                 "days": queries.days(left),
                 "uses": queries.uses().get(certificate.pk, []),
+                "panels": registry.panels(certificate, request),
             }
         response: HttpResponse = super().change_view(request, object_id, form_url, context)
         return response
