@@ -16,4 +16,5 @@ class Event(models.TextChoices):
 
     UPLOADED = "uploaded", "uploaded"
     MADE = "made", "self-signed here"
+    ISSUED = "issued", "issued by ACME"
     RESTORED = "restored", "brought back from a revision"
