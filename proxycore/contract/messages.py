@@ -14,6 +14,8 @@ it runs; the appliance compares and, if the node is behind, sends ``Apply`` agai
      │ ── Sessions(full), Sessions(changes) ──► │   live sessions
      │ ── Stats(totals) ──────────────────────► │
      │ ◄── Invalidate(generation, logins) ───── │   routes or accounts changed
+     │ ◄──────── Tickets(number, keys) ──────── │   when the node has others
+     │ ◄─── Challenges(digest, …, answers) ──── │   when it answers for other orders of certificates
      │ ◄──────── Kick(command, sessions) ────── │
      │ ── CommandResult(command, …) ──────────► │
 """
@@ -22,6 +24,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from proxycore.contract.codec import Invalid, Problem, decode, encode
+from proxycore.contract.secret import Secret
 from proxycore.contract.session import SessionBytes, SessionRecord
 
 LINK_VERSION: Final = 2
@@ -59,6 +62,10 @@ class Hello:
     """Revision and digest the node runs; 0 and empty when it runs none."""
     generation: int = 0
     """Routing generation the node's auth cache is valid for."""
+    tickets: int = 0
+    """Number of the session ticket keys it has of the appliance; 0: none."""
+    challenges: str = ""
+    """Digest of the ``Challenges`` it answers by; empty: it answers nobody."""
     link_version: int = LINK_VERSION
 
 
@@ -72,6 +79,11 @@ class Heartbeat:
     generation: int
     workers: int
     sessions: int
+    tickets: int = 0
+    challenges: str = ""
+    """As in ``Hello``."""
+    challenge_problems: tuple[SettingProblem, ...] = ()
+    """Which addresses of the last ``Challenges`` it cannot listen on; it tries again by itself."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -179,8 +191,39 @@ class Kick:
     sessions: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tickets:
+    """Seal and open session tickets with these keys, which all nodes have (ADR-0028)."""
+
+    number: int
+    """Of this set of keys; every other set has another."""
+    keys: tuple[Secret, ...]
+    """80 octets in base64 each. The first encrypts. The last is the next one that will: it is known
+    everywhere before anybody uses it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HttpAddress:
+    """A socket for plain HTTP."""
+
+    address: str
+    """IP address, or ``*`` for any IPv4 address."""
+    port: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Challenges:
+    """Answer an authority's questions by HTTP (RFC 8555 §8.3), on these sockets and no others."""
+
+    digest: str
+    listen: tuple[HttpAddress, ...]
+    """Empty: answer nobody, and close the sockets."""
+    answers: dict[str, str]
+    """Key authorization by token."""
+
+
 NodeMessage = Hello | Heartbeat | Ack | Nack | Checked | Sessions | Stats | CommandResult
-ApplianceMessage = Apply | Check | Invalidate | Kick
+ApplianceMessage = Apply | Check | Invalidate | Tickets | Challenges | Kick
 Message = NodeMessage | ApplianceMessage
 
 _TYPES: Final[dict[str, type]] = {
@@ -195,14 +238,16 @@ _TYPES: Final[dict[str, type]] = {
     "apply": Apply,
     "check": Check,
     "invalidate": Invalidate,
+    "tickets": Tickets,
+    "challenges": Challenges,
     "kick": Kick,
 }
 _NAMES: Final = {cls: name for name, cls in _TYPES.items()}
 
 
 def to_frame(message: Message) -> dict[str, Any]:
-    """Give the JSON object of a message."""
-    return {"type": _NAMES[type(message)], **encode(message)}
+    """Give the JSON object of a message, for the link alone: secrets are in clear."""
+    return {"type": _NAMES[type(message)], **encode(message, reveal=True)}
 
 
 def from_frame(plain: Any) -> Message:

@@ -27,6 +27,7 @@ from proxycore.contract.messages import (
     Ack,
     ApplianceMessage,
     Apply,
+    Challenges,
     Check,
     Checked,
     CommandResult,
@@ -38,6 +39,7 @@ from proxycore.contract.messages import (
     Nack,
     Sessions,
     Stats,
+    Tickets,
     from_frame,
     to_frame,
 )
@@ -91,6 +93,12 @@ class Node(Protocol):
 
     async def invalidate(self, message: Invalidate) -> None:
         """Forget cached verdicts."""
+
+    async def renew_tickets(self, message: Tickets) -> None:
+        """Use other session ticket keys."""
+
+    async def answer_challenges(self, message: Challenges) -> None:
+        """Answer certificate authorities by these."""
 
     async def kick(self, message: Kick) -> CommandResult:
         """Disconnect sessions."""
@@ -253,7 +261,7 @@ class Link:
         except ValueError:
             self._logs.write("error", "control link: message is not JSON")
             return
-        if isinstance(message, Apply | Check | Invalidate | Kick):
+        if isinstance(message, ApplianceMessage):
             # beside: a kick does not wait for a slow apply, and what is begun is carried
             # through, whatever becomes of the connection
             spawn(self._obey(socket, message), name=f"control link: {type(message).__name__}")
@@ -269,6 +277,12 @@ class Link:
                 answer = await self._node.check(order)
             case Invalidate():
                 await self._node.invalidate(order)
+                answer = self._node.heartbeat()
+            case Tickets():
+                await self._node.renew_tickets(order)
+                answer = self._node.heartbeat()
+            case Challenges():
+                await self._node.answer_challenges(order)
                 answer = self._node.heartbeat()
             case Kick():
                 answer = await self._node.kick(order)

@@ -10,6 +10,7 @@ from proxycore.contract.messages import (
     UNTOLD,
     Ack,
     Apply,
+    Challenges,
     Check,
     Checked,
     CommandResult,
@@ -21,9 +22,11 @@ from proxycore.contract.messages import (
     Sessions,
     SettingProblem,
     Stats,
+    Tickets,
 )
 from proxycore.contract.secret import Secret
 from proxycore.contract.snapshot import Snapshot, from_plain
+from proxycore.daemon.challenges import Responder
 from proxycore.daemon.link import Link
 from proxycore.daemon.logs import ErrorLogs
 from proxycore.daemon.state import Revision, StateDir, TokenFile
@@ -50,10 +53,12 @@ class Managed:
             workers=workers,
             node_token=token.token,
             ticket_secret=state.ticket_secret(),
+            ticket_keys=state.given_keys(),
         )
         self._state = state
         self._logs = logs
         self._link = Link(url, token, self, logs)
+        self._responder = Responder(logs)
         self._linking: asyncio.Task[None] | None = None
         self._running: Revision | None = None
         self._refused: Apply | None = None
@@ -100,6 +105,7 @@ class Managed:
         await self._link.finish()
         linking.cancel()
         await asyncio.wait([linking])
+        await self._responder.close()
         async with self._applying:
             # what was under way has ended: two programs do not write the same file
             self._refused = None
@@ -115,6 +121,7 @@ class Managed:
         await self._link.finish()
         if self._linking is not None:
             self._linking.cancel()
+        await self._responder.close()
 
     async def _serve_saved(self, saved: Revision) -> bool:
         async with self._applying:
@@ -147,6 +154,8 @@ class Managed:
             revision=running.number if running else 0,
             digest=running.digest if running else "",
             generation=self.supervisor.generation,
+            tickets=self._tickets,
+            challenges=self._responder.digest,
         )
 
     def heartbeat(self) -> Heartbeat:
@@ -159,7 +168,15 @@ class Managed:
             generation=self.supervisor.generation,
             workers=self.supervisor.workers,
             sessions=self.supervisor.sessions,
+            tickets=self._tickets,
+            challenges=self._responder.digest,
+            challenge_problems=self._responder.problems,
         )
+
+    @property
+    def _tickets(self) -> int:
+        given = self.supervisor.tickets.given
+        return given.number if given else 0
 
     def totals(self) -> Stats:
         """Say what was counted."""
@@ -289,6 +306,19 @@ class Managed:
         await self.supervisor.invalidate(
             message.generation, since=message.since, logins=message.logins
         )
+
+    async def renew_tickets(self, message: Tickets) -> None:
+        """Use other keys for session tickets, and keep them for a restart."""
+        given = await self.supervisor.renew_tickets(message.number, message.keys)
+        try:
+            self._state.keep_given_keys(given)
+        except OSError as error:
+            # they are given again; until then a restart costs some resumptions
+            self._logs.write("error", f"session ticket keys could not be saved: {error}")
+
+    async def answer_challenges(self, message: Challenges) -> None:
+        """Answer authorities by these."""
+        await self._responder.use(message)
 
     async def kick(self, message: Kick) -> CommandResult:
         """Disconnect sessions."""

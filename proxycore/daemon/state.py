@@ -1,4 +1,7 @@
-"""What a managed node keeps on disk: the last snapshot that worked, and who may read the token."""
+"""What a managed node keeps on disk: the last snapshot that worked, and keys of session tickets.
+
+Also reads the file with the node's token, and says who else can.
+"""
 
 import json
 import os
@@ -7,13 +10,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from proxycore.contract.codec import Invalid
+from proxycore.contract.codec import Invalid, decode, encode
 from proxycore.contract.secret import Secret
 from proxycore.contract.snapshot import Snapshot, from_plain, to_plain
-from proxycore.daemon.ticket_keys import SECRET_BYTES
+from proxycore.daemon.ticket_keys import SECRET_BYTES, GivenKeys
 
 SNAPSHOT_FILE: Final = "snapshot.json"
 TICKET_FILE: Final = "ticket.secret"
+GIVEN_KEYS_FILE: Final = "ticket.keys.json"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,6 +86,19 @@ class StateDir:
             secret = os.urandom(SECRET_BYTES)
             write_atomically(file, secret, mode=0o600)
         return secret
+
+    def given_keys(self) -> GivenKeys | None:
+        """Give the ticket keys an appliance gave last; None without, or when they are damaged."""
+        try:
+            return decode(GivenKeys, json.loads((self._path / GIVEN_KEYS_FILE).read_bytes()))
+        except (OSError, ValueError):
+            # they are given anew within a second of connecting
+            return None
+
+    def keep_given_keys(self, keys: GivenKeys) -> None:
+        """Keep these in place of the ones before. Raises OSError."""
+        text = json.dumps(encode(keys, reveal=True))
+        write_atomically(self._path / GIVEN_KEYS_FILE, text.encode(), mode=0o600)
 
 
 def write_atomically(file: Path, data: bytes, *, mode: int) -> None:

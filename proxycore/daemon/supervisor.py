@@ -31,7 +31,7 @@ from proxycore.daemon.process import Load
 from proxycore.daemon.reach import out_of_reach
 from proxycore.daemon.registry import Registry
 from proxycore.daemon.tasks import spawn
-from proxycore.daemon.ticket_keys import SECRET_BYTES, TicketRing
+from proxycore.daemon.ticket_keys import SECRET_BYTES, GivenKeys, TicketRing
 from proxycore.daemon.tls_files import secure
 from proxycore.daemon.totals import Totals
 from proxycore.daemon.zones import Zones
@@ -77,10 +77,12 @@ class Supervisor:
         workers: int | None = None,
         node_token: Secret | None = None,
         ticket_secret: bytes | None = None,
+        ticket_keys: GivenKeys | None = None,
     ) -> None:
         """``workers`` overrides worker_processes.
 
         ticket_secret: what ticket keys are made from; without one, tickets die with the process.
+        ticket_keys: what an appliance gave last.
         """
         self.boot_id = secrets.token_hex(6)
         self.hostname = socket.gethostname()
@@ -99,7 +101,7 @@ class Supervisor:
         self._crew = Crew(facts, logs=logs, totals=self.totals, registry=self.registry)
         self._zones = Zones()
         self.ticket_secret = ticket_secret or secrets.token_bytes(SECRET_BYTES)
-        self._tickets = TicketRing(self.ticket_secret)
+        self.tickets = TicketRing(self.ticket_secret, ticket_keys)
         self._renewing: asyncio.Task[None] | None = None
         self._applying = asyncio.Lock()
         self._invalidating = asyncio.Lock()
@@ -139,7 +141,7 @@ class Supervisor:
         self._listeners.inherit(sockets)
         if ticket_secret:
             self.ticket_secret = ticket_secret
-            self._tickets = TicketRing(ticket_secret)
+            self.tickets = TicketRing(ticket_secret, self.tickets.given)
 
     def share_names(self, shared: bool) -> None:
         """Leave the names of unix sockets alone (or no longer): another process serves there."""
@@ -253,9 +255,9 @@ class Supervisor:
             return Load(snapshot=plain, sockets=sockets)
         if self._renewing is None:
             renew = self._crew.renew_tickets
-            self._renewing = spawn(self._tickets.watch(renew), name="ticket keys")
+            self._renewing = spawn(self.tickets.watch(renew), name="ticket keys")
         zones = self._zones.wanted(snapshot)
-        return Load(snapshot=plain, sockets=sockets, zones=zones, tickets=self._tickets.keys)
+        return Load(snapshot=plain, sockets=sockets, zones=zones, tickets=self.tickets.keys)
 
     def _commit(self, snapshot: Snapshot, steps: Plan, resolved: privileges.Resolved) -> None:
         """Do what can no longer be refused."""
@@ -316,6 +318,13 @@ class Supervisor:
     async def renew_token(self, token: Secret) -> None:
         """Use another node token."""
         await self._crew.renew_token(token)
+
+    async def renew_tickets(self, number: int, keys: tuple[Secret, ...]) -> GivenKeys:
+        """Have every worker use ticket keys of the appliance."""
+        given = self.tickets.take(number, keys)
+        if self._renewing is not None:
+            await self._crew.renew_tickets(self.tickets.keys())
+        return given
 
     async def kick(self, sessions: tuple[str, ...]) -> int:
         """Disconnect these sessions; gives how many there were."""

@@ -39,6 +39,7 @@ REVEALING = {
     "appliance/servers/tls.py": "puts private and ticket keys into the snapshot for nodes",
     "proxycore/contract/codec.py": "encodes for a node's link and state file; checks forms",
     "proxycore/daemon/crew.py": "hands the node's token to its workers over their own pipe",
+    "proxycore/daemon/ticket_keys.py": "hands session ticket keys to the workers",
     "proxycore/daemon/link.py": "sends the node's token in the handshake",
     "proxycore/net/auth_headers.py": "sends header secrets to the auth service",
     "proxycore/net/tls/material.py": "gives keys, their passphrases and ticket keys to OpenSSL",

@@ -14,11 +14,13 @@ from proxycore.contract.messages import (
     Ack,
     ApplianceMessage,
     Apply,
+    Challenges,
     Check,
     Checked,
     CommandResult,
     Heartbeat,
     Hello,
+    HttpAddress,
     Invalidate,
     Kick,
     Message,
@@ -27,9 +29,11 @@ from proxycore.contract.messages import (
     Sessions,
     SettingProblem,
     Stats,
+    Tickets,
     from_frame,
     to_frame,
 )
+from proxycore.contract.secret import Secret
 from proxycore.contract.session import SessionBytes, SessionRecord
 
 _RECORD = SessionRecord(
@@ -68,6 +72,10 @@ MESSAGES: list[Message] = [
         warnings=(SettingProblem(path="servers[0].auth_http", message="cannot be reached"),),
     ),
     Invalidate(generation=5),
+    Tickets(number=3, keys=(Secret("a2V5"), Secret("bmV4dA=="))),
+    Challenges(
+        digest="d", listen=(HttpAddress(address="*", port=80),), answers={"token": "token.thumb"}
+    ),
     Kick(command="c", sessions=("b.1", "b.2")),
 ]
 

@@ -15,8 +15,8 @@ from proxycore.contract.secret import Secret
 from proxycore.contract.snapshot import AuthHttp, Server, Snapshot
 from proxycore.contract.tls import BackTls, Certificate, FrontTls
 from proxycore.daemon import ticket_keys
-from proxycore.daemon.state import TICKET_FILE, StateDir
-from proxycore.daemon.ticket_keys import EPOCH_S, SECRET_BYTES, TicketRing
+from proxycore.daemon.state import GIVEN_KEYS_FILE, TICKET_FILE, StateDir
+from proxycore.daemon.ticket_keys import EPOCH_S, KEPT_S, SECRET_BYTES, TicketRing
 from proxycore.daemon.tls_files import secure
 from proxycore.daemon.zones import Zones
 from tests.support.pki import self_signed
@@ -167,6 +167,28 @@ def test_workers_are_told_of_other_keys_once(monkeypatch: pytest.MonkeyPatch) ->
     with pytest.raises(TimeoutError):
         asyncio.run(watch())
     assert told == [TicketRing(b"s" * SECRET_BYTES, clock=lambda: EPOCH_S + 1.0).keys()]
+
+
+def test_keys_of_the_appliance_come_first_until_they_are_a_day_old() -> None:
+    now = 10.0 * EPOCH_S
+    ring = TicketRing(b"s" * SECRET_BYTES, clock=lambda: now)
+    own = ring.keys()
+    ring.take(7, (Secret("Y3VycmVudA=="), Secret("bmV4dA==")))
+    assert ring.keys() == ["Y3VycmVudA==", "bmV4dA==", *own]
+    now += KEPT_S
+    assert ring.keys() == TicketRing(b"s" * SECRET_BYTES, clock=lambda: now).keys()
+
+
+def test_keys_of_the_appliance_are_kept_and_damaged_ones_ignored(tmp_path: Path) -> None:
+    state = StateDir(str(tmp_path))
+    assert state.given_keys() is None
+    given = TicketRing(b"s" * SECRET_BYTES).take(7, (Secret("Y3VycmVudA=="),))
+    state.keep_given_keys(given)
+    assert state.given_keys() == given
+    file = tmp_path / GIVEN_KEYS_FILE
+    assert file.stat().st_mode & 0o777 == 0o600
+    file.write_text('{"number": 7}')
+    assert state.given_keys() is None
 
 
 def test_a_node_keeps_its_secret_to_itself(tmp_path: Path) -> None:
