@@ -6,12 +6,13 @@ directory. Grown up: ``POSTROAD_DATABASE_URL`` and ``POSTROAD_REDIS_URL``. Code 
 
 import hashlib
 from pathlib import Path
+from socket import gethostname
 from typing import Any
 
 from django.templatetags.static import static
 from django.urls import reverse_lazy
 
-from appliance.lib import broker, database, env, state
+from appliance.lib import broker, clients, database, env, mail, state
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -61,6 +62,8 @@ def _own_hosts(address: str) -> list[str]:
 DEBUG = env.boolean("DEBUG", False)
 ALLOWED_HOSTS = env.words("ALLOWED_HOSTS", _own_hosts(HTTP_ADDRESS))
 CSRF_TRUSTED_ORIGINS = env.words("CSRF_TRUSTED_ORIGINS", [])
+TRUSTED_PROXIES = clients.networks(env.words("TRUSTED_PROXIES", []))
+"""Addresses and networks of reverse proxies whose ``X-Forwarded-For`` is believed."""
 BEHIND_HTTPS = env.boolean("HTTPS", False)
 """The admin is reached through a TLS front end: cookies and redirects insist on it."""
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_SSL_REDIRECT = BEHIND_HTTPS
@@ -105,6 +108,7 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "appliance.audit.actors.actor_middleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
@@ -163,6 +167,13 @@ else:
         "control_folder": str(state.make_private_directory(STATE_DIR / "broker" / "control")),
     }
 
+# --- telling people what is wrong -----------------------------------------------------------------
+
+globals().update(mail.from_url(env.text("EMAIL_URL")))
+DEFAULT_FROM_EMAIL = SERVER_EMAIL = env.text("EMAIL_FROM", f"Postroad <postroad@{gethostname()}>")
+ADMIN_URL = env.text("ADMIN_URL")
+"""Where people reach the admin, for links in messages: ``https://postroad.example.com``."""
+
 # --- people -------------------------------------------------------------------------------------
 
 PASSWORD_HASHERS = ["appliance.lib.hashing.StaffPasswordHasher"]
@@ -208,6 +219,11 @@ CERTIFICATE_LOGIN = env.text("CERTIFICATE_LOGIN", "CN")
 AUTH_HTTP_TIMEOUT_MS = env.integer("AUTH_HTTP_TIMEOUT_MS", 10_000, minimum=1)
 AUTH_CACHE_TTL_MS = env.integer("AUTH_CACHE_TTL_MS", 60_000, maximum=86_400_000)
 AUTH_CACHE_STALE_MS = env.integer("AUTH_CACHE_STALE_MS", 86_400_000, maximum=604_800_000)
+
+# --- the audit trail ----------------------------------------------------------------------------
+
+AUDIT_DAYS = env.integer("AUDIT_DAYS", 730, maximum=36_500)
+"""How long entries are kept; 0: for ever."""
 
 # --- looks --------------------------------------------------------------------------------------
 

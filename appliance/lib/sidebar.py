@@ -9,6 +9,7 @@ from typing import Any, Final
 from django.apps import apps
 from django.http import HttpRequest
 from django.urls import reverse
+from django.utils.module_loading import import_string
 
 GROUPS: Final = (
     "Mail",
@@ -35,6 +36,8 @@ class Item:
     """URL name, for instance ``admin:routing_route_changelist``."""
     permission: str
     """Permission without which the entry is not shown, for instance ``routing.view_route``."""
+    badge: str = ""
+    """Dotted path of a function that gives how many want attention; 0: nothing is shown."""
 
 
 def build(request: HttpRequest) -> list[dict[str, Any]]:
@@ -53,4 +56,6 @@ def _may(request: HttpRequest, item: Item) -> bool:
 
 
 def _entry(item: Item) -> dict[str, Any]:
-    return {"title": item.title, "icon": item.icon, "link": reverse(item.link)}
+    count: int = import_string(item.badge)() if item.badge else 0
+    entry = {"title": item.title, "icon": item.icon, "link": reverse(item.link)}
+    return entry | ({"badge": count} if count else {})

@@ -17,6 +17,8 @@ WALL_CLOCK = {
 """Everything else measures with a monotonic clock, or asks Django's ``timezone.now``."""
 
 REVEALING = {
+    "appliance/alerts/forms.py": "checks the URL of a webhook that was typed in",
+    "appliance/alerts/webhook.py": "posts to the URL of a webhook, signed with its secret",
     "appliance/authhttp/callers.py": "compares an operator's header secret with a caller's",
     "appliance/authhttp/services.py": "measures a header secret; answers with a readable password",
     "appliance/certs/forms.py": "reads the key that was typed in, once",

@@ -1,0 +1,24 @@
+"""Work of the alerts, done by a Celery worker."""
+
+from celery import shared_task
+from django.utils import timezone
+
+from appliance.alerts import sending, services
+
+
+@shared_task
+def deliver(pk: int) -> None:
+    """Attempt one delivery."""
+    sending.attempt(pk)
+
+
+@shared_task
+def look() -> None:
+    """Remind, and send what is due."""
+    services.look(timezone.now())
+
+
+@shared_task
+def tidy() -> None:
+    """Forget what has long been over."""
+    services.tidy(timezone.now())
