@@ -5,7 +5,7 @@ from typing import Any
 
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
-from django.db.models import Exists, OuterRef
+from django.db.models import Exists, OuterRef, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
@@ -23,6 +23,7 @@ from appliance.credentials.models import AppPassword, RecoverableSecret
 from appliance.lib import schemes
 from appliance.lib.admin import PostroadAdmin, PostroadInline, display
 from appliance.lib.hashing import is_ours
+from appliance.lib.long_lists import LongListAdmin, beginning_with
 from appliance.routing import services as routing
 from appliance.routing.models import Account, Verifier
 
@@ -66,7 +67,7 @@ class AppPasswordInline(PostroadInline):
 
 
 @admin.register(Account)
-class AccountAdmin(PostroadAdmin):
+class AccountAdmin(LongListAdmin, PostroadAdmin):
     """Logins of which something is known."""
 
     empty_text = (
@@ -77,7 +78,9 @@ class AccountAdmin(PostroadAdmin):
     list_display = ("login", "show_verifier", "show_readable", "mail_host", "enabled")
     list_filter = ("enabled", "mail_host", "verifier")
     list_select_related = ("mail_host", "verifier")
+    list_key = "login"
     search_fields = ("login",)
+    search_help_text = "Beginning of a login, or @domain"
     list_before_template = "credentials/account_list_help.html"
     change_form_outer_before_template = "credentials/account_status.html"
     fieldsets = (
@@ -115,6 +118,15 @@ class AccountAdmin(PostroadAdmin):
         return (
             super().get_queryset(request).defer("created_at").annotate(is_readable=Exists(readable))
         )
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: "QuerySet[Account]", search_term: str
+    ) -> "tuple[QuerySet[Account], bool]":
+        """Look by an index for what begins so; only for a domain are all logins read."""
+        wanted = routing.normalise_login(search_term)
+        if wanted.startswith("@"):
+            return queryset.filter(login__endswith=wanted), False
+        return (queryset.filter(beginning_with("login", wanted)) if wanted else queryset), False
 
     def store(self, obj: Account, form: Any) -> None:
         """Write by the service, with what the form says of the password."""

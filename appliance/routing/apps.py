@@ -36,6 +36,14 @@ class RoutingConfig(AppConfig):
         ),
     )
 
+    beat_schedule = {  # noqa: RUF012  (Celery's own form)
+        "routing.resume_imports": {
+            "task": "appliance.routing.tasks.resume_imports",
+            "schedule": 15.0,
+            "options": {"expires": 15.0},
+        },
+    }
+
     def ready(self) -> None:
         """Readable imported passwords are encrypted where no field tells."""
         from appliance.lib import rotation

@@ -69,6 +69,9 @@ class LoginRewrite(models.TextChoices):
 class ImportState(models.TextChoices):
     """How far the import of a file is."""
 
+    TAKING = "taking", "being received"
+    CHECKING = "checking", "being checked"
     CHECKED = "checked", "checked, nothing written"
     RUNNING = "running", "being written"
+    STOPPED = "stopped", "stopped"
     DONE = "done", "done"

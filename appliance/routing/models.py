@@ -10,13 +10,14 @@ from appliance.lib.schemes import MAX_STORED_CHARS
 from appliance.routing.choices import (
     HostState,
     HostTls,
-    ImportState,
     LoginRewrite,
     MailProtocol,
     MatchKind,
     RouteAction,
     VerifierKind,
 )
+from appliance.routing.transfer.models import ImportChunk as ImportChunk
+from appliance.routing.transfer.models import ImportJob as ImportJob
 from proxycore.contract.protocol import DEFAULT_PORTS, Protocol
 
 MAX_LOGIN_CHARS: Final = 320
@@ -175,6 +176,8 @@ class Account(models.Model):
         unique=True,
         help_text="As the client sends it; A–Z and a–z count as the same.",
     )
+    """In PostgreSQL compared by octets, as SQLite does, so that one index finds a login, sorts the
+    list and finds all that begin alike."""
     enabled = models.BooleanField(
         default=True, help_text="Off refuses the login in the words of a wrong password."
     )
@@ -198,6 +201,7 @@ class Account(models.Model):
         blank=True,
         on_delete=models.PROTECT,
         related_name="accounts",
+        db_index=False,
         verbose_name="verified by",
         help_text="Ask another service about the password. Goes before a password stored here.",
     )
@@ -207,6 +211,7 @@ class Account(models.Model):
         blank=True,
         on_delete=models.PROTECT,
         related_name="accounts",
+        db_index=False,
         verbose_name="fixed mail host",
         help_text="Goes before every route. Leave blank to let the routes decide.",
     )
@@ -224,9 +229,16 @@ class Account(models.Model):
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
-        """Order by login."""
+        """Order by login. Each filter of the list has an index in that order."""
 
         ordering = ("login",)
+        indexes = (
+            models.Index(fields=("mail_host", "login"), name="routing_account_of_host"),
+            models.Index(fields=("verifier", "login"), name="routing_account_of_verifier"),
+            models.Index(
+                fields=("login",), condition=models.Q(enabled=False), name="routing_account_off"
+            ),
+        )
 
     def __str__(self) -> str:
         return self.login
@@ -344,30 +356,6 @@ class DomainAlias(models.Model):
 
     def __str__(self) -> str:
         return self.domain
-
-
-class ImportJob(models.Model):
-    """A CSV file that was given, and how far it is written."""
-
-    kind = models.CharField(max_length=8)
-    content = EncryptedTextField()
-    """Emptied when it is done: there may be password hashes in it."""
-    author = models.CharField(max_length=150)
-    created_at = models.DateTimeField(auto_now_add=True)
-    state = models.CharField(max_length=8, choices=ImportState, default=ImportState.CHECKED)
-    lines = models.PositiveIntegerField(default=0)
-    done = models.PositiveIntegerField(default=0)
-    """Lines that were looked at; an interrupted import goes on behind them."""
-    bad = models.PositiveIntegerField(default=0)
-
-    class Meta:
-        """Newest first; shown on the import pages only."""
-
-        ordering = ("-pk",)
-        default_permissions = ()
-
-    def __str__(self) -> str:
-        return f"import {self.pk} of {self.kind}"
 
 
 class Generation(models.Model):

@@ -10,19 +10,20 @@ from typing import Final
 
 from django.utils import timezone
 
-_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "'")
+from appliance.lib.text import FORMULA, inert_cell
+
 _YES: Final = {"yes", "on", "true", "1"}
 _NO: Final = {"no", "off", "false", "0"}
 
 
 def escape(text: str) -> str:
     """Give a cell that no spreadsheet calculates."""
-    return f"'{text}" if text.startswith(_FORMULA) else text
+    return inert_cell(text)
 
 
 def unescape(text: str) -> str:
     """Undo ``escape``."""
-    return text[1:] if text[:1] == "'" and text[1:2] in _FORMULA and text[1:] else text
+    return text[1:] if text[:1] == "'" and text[1:2] in FORMULA and text[1:] else text
 
 
 def read_switch(text: str) -> bool:

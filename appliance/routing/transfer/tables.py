@@ -5,11 +5,18 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from django.core.exceptions import ValidationError
-from django.db.models import Manager
+from django.db.models import Manager, Q
 
-from appliance.routing import services
+from appliance.routing import rules, services
 from appliance.routing.choices import LoginRewrite, MailProtocol, MatchKind, RouteAction
-from appliance.routing.models import MAX_LOGIN_CHARS, Account, MailHost, Route, Verifier
+from appliance.routing.models import (
+    MAX_LOGIN_CHARS,
+    Account,
+    MailHost,
+    Route,
+    RouteShare,
+    Verifier,
+)
 from appliance.routing.transfer import cells
 from proxycore.contract.secret import Secret
 
@@ -52,16 +59,26 @@ class Table:
     needed: tuple[str, ...]
     key: Callable[[Any], tuple[Any, ...]]
     """What makes a line about the same object as another."""
+    key_of_line: Callable[[Line], tuple[str, ...]]
+    """The same, of a line that may be wrong."""
     find: Callable[[Iterable[Any]], Iterator[Any]]
-    """Gives the stored objects that these lines are about, in one query."""
+    """Gives the stored objects that these lines are about."""
     make: Callable[[], Any]
     fill: Callable[[Any, Line, Names], None]
     """Fills an object from a line; raises BadCell. Columns that are missing change nothing."""
     line_of: Callable[[Any], list[str]]
+    after: Callable[[Any, int], list[Any]]
+    """Gives so many stored objects behind one, in the order of the file; None: from the first."""
     rows: "Manager[Any]"
     written: tuple[str, ...]
-    """Attributes that a line can change."""
+    """Columns of the database that a line can change."""
+    beside: tuple[str, ...] = ()
+    """Attributes that a line can change and ``finish`` writes."""
+    finish: Callable[[list[Any]], None] = lambda _: None
+    """Writes what belongs to objects that have just been written."""
 
+
+_OTHERS: Final = "more_mail_hosts"
 
 _SWITCHES: Final = {
     "enabled": "enabled",
@@ -103,6 +120,7 @@ def _fill_route(route: Route, line: Line, names: Names) -> None:
     if host is None:
         raise BadCell("mail_host", "There is none.")
     route.mail_host = host
+    _fill_others(route, names, line.get(_OTHERS))
     if line.get("enabled"):
         route.enabled = _read("enabled", cells.read_switch, line["enabled"])
     if line.get("percent"):
@@ -119,6 +137,16 @@ def _fill_route(route: Route, line: Line, names: Names) -> None:
     route.rewrite_to = line.get("rewrite_to", route.rewrite_to)
     _check(lambda: services.normalise(route))
     _check_lengths(route, ("value", "rewrite_to"))
+
+
+def _fill_others(route: Route, names: Names, text: str | None) -> None:
+    """Take the names of more mail hosts, with semicolons between; None leaves those there are."""
+    if text is None:
+        return
+    found = [_named(_OTHERS, names.hosts, name) for name in text.split(";") if name.strip()]
+    others = {one.pk for one in found} - {route.mail_host_id}
+    route.is_spread = bool(others)
+    route.other_pks = tuple(sorted(others))  # type: ignore[attr-defined]
 
 
 def _read(column: str, reader: Callable[[str], Any], text: str) -> Any:
@@ -176,12 +204,28 @@ def _line_of_account(one: Account) -> list[str]:
 
 
 def _line_of_route(one: Route) -> list[str]:
+    others = [share.mail_host.name for share in one.shares.all()] if one.is_spread else []
     return [
         *(str(one.position), one.match, one.value, one.protocol, one.mail_host.name),
+        "; ".join(others),
         *(cells.write_switch(one.enabled), str(one.percent)),
         *(cells.write_moment(one.starts_at), cells.write_moment(one.ends_at)),
         *(one.action, one.rewrite, one.rewrite_to),
     ]
+
+
+def _key_of_account_line(line: Line) -> tuple[str, ...]:
+    return (services.normalise_login(line["login"]),)
+
+
+def _key_of_route_line(line: Line) -> tuple[str, ...]:
+    match, value = line["match"].strip().lower(), line.get("value", "")
+    try:
+        value = rules.normalise(match, value)
+    except ValueError:
+        value = value.strip()
+    position = line["position"].strip().lstrip("0")
+    return (position, match, value, line.get("protocol", "").strip().lower())
 
 
 def _find_accounts(given: Iterable[Account]) -> Iterator[Account]:
@@ -193,7 +237,31 @@ def _find_routes(given: Iterable[Route]) -> Iterator[Route]:
     positions = {one.position for one in given}
     values = {one.value for one in given}
     found = Route.objects.filter(position__in=positions, value__in=values)
-    yield from found.select_related("mail_host")
+    for one in found.select_related("mail_host").prefetch_related("shares"):
+        one.other_pks = tuple(sorted(share.mail_host_id for share in one.shares.all()))  # type: ignore[attr-defined]
+        yield one
+
+
+def _accounts_after(last: Account | None, count: int) -> list[Account]:
+    found = Account.objects.select_related("mail_host", "verifier").order_by("login")
+    return list((found.filter(login__gt=last.login) if last else found)[:count])
+
+
+def _routes_after(last: Route | None, count: int) -> list[Route]:
+    found = Route.objects.select_related("mail_host").prefetch_related("shares__mail_host")
+    if last is not None:
+        same = Q(position=last.position, pk__gt=last.pk)
+        found = found.filter(Q(position__gt=last.position) | same, position__gte=last.position)
+    return list(found.order_by("position", "pk")[:count])
+
+
+def _write_others(routes: list[Route]) -> None:
+    """Write the further mail hosts of routes that a line said some of."""
+    said = [one for one in routes if hasattr(one, "other_pks")]
+    RouteShare.objects.filter(route__in=said).delete()
+    RouteShare.objects.bulk_create(
+        RouteShare(route=one, mail_host_id=pk) for one in said for pk in one.other_pks
+    )
 
 
 ACCOUNTS: Final = Table(
@@ -205,10 +273,12 @@ ACCOUNTS: Final = Table(
     ),
     needed=("login",),
     key=lambda one: (one.login,),
+    key_of_line=_key_of_account_line,
     find=_find_accounts,
-    make=Account,
+    make=lambda: Account(epoch=1),
     fill=_fill_account,
     line_of=_line_of_account,
+    after=_accounts_after,
     rows=Account.objects,
     written=(
         *_SWITCHES.values(),
@@ -219,19 +289,23 @@ ROUTES: Final = Table(
     kind="routes",
     title="Routes",
     columns=(
-        *("position", "match", "value", "protocol", "mail_host", "enabled", "percent", "from"),
-        *("until", "action", "rewrite", "rewrite_to"),
+        *("position", "match", "value", "protocol", "mail_host", _OTHERS, "enabled", "percent"),
+        *("from", "until", "action", "rewrite", "rewrite_to"),
     ),
     needed=("position", "match", "mail_host"),
     key=lambda one: (one.position, one.match, one.value, one.protocol),
+    key_of_line=_key_of_route_line,
     find=_find_routes,
     make=Route,
     fill=_fill_route,
     line_of=_line_of_route,
+    after=_routes_after,
     rows=Route.objects,
     written=(
         *("mail_host", "enabled", "percent", "starts_at", "ends_at", "action", "rewrite"),
-        "rewrite_to",
+        *("rewrite_to", "is_spread"),
     ),
+    beside=("other_pks",),
+    finish=_write_others,
 )
 TABLES: Final = {one.kind: one for one in (ACCOUNTS, ROUTES)}
