@@ -17,6 +17,7 @@ from unfold.widgets import (
 
 from appliance.lib import staff as staff  # registers the pages of users and groups
 from appliance.lib.fields import EncryptedTextField, PairsField, SecretFormField, WordsField
+from appliance.lib.recorded import Recorded
 
 _Method = TypeVar("_Method", bound=Callable[..., Any])
 
@@ -56,7 +57,7 @@ class SecretModelForm(forms.ModelForm):  # type: ignore[type-arg]
                     self.add_error(name, errors)
 
 
-class PostroadAdmin(ModelAdmin):  # type: ignore[misc]
+class PostroadAdmin(Recorded, ModelAdmin):  # type: ignore[misc]
     """An admin page that parses, calls a service and renders.
 
     An app gives ``store`` and ``remove``; nothing here writes on its own.

@@ -17,11 +17,22 @@ from appliance.lib.fields import EncryptedTextField
 Renew = Callable[[], int]
 
 _others: Final[dict[str, Renew]] = {}
+_listeners: Final[list[Callable[[str], object]]] = []
 
 
 def register(name: str, renew: Renew) -> None:
     """Let an app renew tokens that are in no ``EncryptedTextField``; it gives how many."""
     _others[name] = renew
+
+
+def on_rotation(listener: Callable[[str], object]) -> None:
+    """Be told in words when keys are added or dropped."""
+    _listeners.append(listener)
+
+
+def _tell(what: str) -> None:
+    for listener in _listeners:
+        listener(what)
 
 
 def renew_all() -> dict[str, int]:
@@ -57,9 +68,12 @@ def _renew(model: type[models.Model], name: str) -> int:
 def add_key() -> None:
     """Put a new key on top of the file. It encrypts once every process was started again."""
     state.add_key(settings.SECRET_KEY_FILE)
+    _tell("a new encryption key was added")
 
 
 def drop_old_keys() -> int:
     """Keep the newest key only, having encrypted everything with it; give how many went."""
     renew_all()
-    return state.keep_newest_key(settings.SECRET_KEY_FILE)
+    dropped = state.keep_newest_key(settings.SECRET_KEY_FILE)
+    _tell(f"everything was encrypted with the newest key; {dropped} older keys were dropped")
+    return dropped

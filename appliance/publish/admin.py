@@ -12,6 +12,7 @@ from django.urls import URLPattern, path, reverse
 from unfold.admin import ModelAdmin
 
 from appliance.lib.admin import display
+from appliance.lib.recorded import Recorded
 from appliance.publish import draft, outlook, queries, registry, services, verdicts, views
 from appliance.publish.models import ConfigRevision
 from proxycore.contract.codec import Invalid
@@ -26,7 +27,7 @@ _EARLIER = ("earlier", "earlier")
 
 
 @admin.register(ConfigRevision)
-class ConfigRevisionAdmin(ModelAdmin):  # type: ignore[misc]
+class ConfigRevisionAdmin(Recorded, ModelAdmin):  # type: ignore[misc]
     """Revisions are published and rolled back, never edited."""
 
     empty_text = "Each time you publish, the configuration is kept here under a number."

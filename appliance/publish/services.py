@@ -8,6 +8,8 @@ from django.contrib.auth.models import User
 from django.db import transaction
 from django.utils import timezone
 
+from appliance.audit import services as audit
+from appliance.audit.choices import Action
 from appliance.lib import doorbell
 from appliance.publish import draft, queries, registry
 from appliance.publish.draft import DraftProblem
@@ -66,7 +68,8 @@ def roll_back(
     earlier = ConfigRevision.objects.get(number=number)
     snapshot = queries.snapshot(earlier)
     if load_draft:
-        registry.load_sections(snapshot)
+        with audit.as_one(Action.LOADED, earlier):
+            registry.load_sections(snapshot)
     why = f"Roll back to revision {number}"
     return _activate(snapshot, user, f"{why}: {note}" if note else why)
 
@@ -78,7 +81,8 @@ def load_into_draft(number: int) -> ConfigRevision:
     Raises ConfigRevision.DoesNotExist; Invalid when a later contract no longer accepts it.
     """
     revision = ConfigRevision.objects.get(number=number)
-    registry.load_sections(queries.snapshot(revision))
+    with audit.as_one(Action.LOADED, revision):
+        registry.load_sections(queries.snapshot(revision))
     return revision
 
 
@@ -135,6 +139,7 @@ def _activate(snapshot: Snapshot, user: User | None, note: str) -> tuple[ConfigR
         author=user,
         is_active=True,
     )
+    audit.record(Action.PUBLISHED, revision, text=revision.note)
     # what nodes said was about the step from what ran before
     Candidate.objects.all().delete()
     doorbell.ring_on_commit({"type": "revision.published", "number": revision.number})

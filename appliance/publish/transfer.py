@@ -15,6 +15,8 @@ from typing import Final, Literal
 from django.core.exceptions import ValidationError
 from django.db import transaction
 
+from appliance.audit import services as audit
+from appliance.audit.choices import Action
 from appliance.publish import conf, draft, registry
 from appliance.publish.diff import Change, compare
 from appliance.publish.draft import DraftProblem
@@ -159,7 +161,8 @@ def take(text: str, mode: Mode) -> Preview:
     """
     found = preview(text, mode)
     if found.is_possible and found.target is not None:
-        registry.load_sections(found.target)
+        with audit.as_one(Action.IMPORTED, name="nginx.conf into the draft"):
+            registry.load_sections(found.target)
     return found
 
 

@@ -8,6 +8,8 @@ from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.db.models import F, Max, QuerySet
 
+from appliance.audit import services as audit
+from appliance.audit.choices import Action
 from appliance.lib import doorbell, schemes
 from appliance.lib.hashing import hash_password
 from appliance.routing import networks, queries, rules
@@ -185,9 +187,9 @@ def save_route(route: Route, others: Iterable[MailHost] | None = None) -> Route:
     _save(route)
     route.shares.exclude(mail_host__in=wanted.values()).delete()
     kept = set(route.shares.values_list("mail_host_id", flat=True))
-    RouteShare.objects.bulk_create(
-        RouteShare(route=route, mail_host=host) for pk, host in wanted.items() if pk not in kept
-    )
+    for pk, host in wanted.items():
+        if pk not in kept:
+            RouteShare.objects.create(route=route, mail_host=host)
     return route
 
 
@@ -209,7 +211,9 @@ def _free_position(route: Route) -> int:
     # no number is free there: what comes behind makes room
     behind = others.filter(position__gte=stop.position)
     position = stop.position
-    behind.update(position=F("position") + POSITION_STEP)
+    moved = behind.update(position=F("position") + POSITION_STEP)
+    text = f"{moved} routes from position {position} on moved back by {POSITION_STEP}"
+    audit.record(Action.CHANGED, name="order of the routes", text=text)
     return max(position, 1)
 
 

@@ -15,10 +15,12 @@ from django.conf import settings
 from django.db import InterfaceError, OperationalError
 from django.utils import timezone
 
+from appliance.audit import actors
 from appliance.fleet import doorbells, live
 from appliance.fleet.choices import CloseCode
 from appliance.fleet.consumers.ticking import Message, TickingConsumer
 from appliance.fleet.services import commands
+from appliance.lib.clients import address_of_scope
 
 log = logging.getLogger(__name__)
 
@@ -120,7 +122,8 @@ class SessionsConsumer(TickingConsumer):
         user = self._operator()
         if user is None or not live.may_disconnect(user):
             return False
-        return bool(commands.kick_sessions([primary_key], by=user))
+        with actors.acting_as(actors.of_user(user, address_of_scope(self.scope))):
+            return bool(commands.kick_sessions([primary_key], by=user))
 
 
 def _parse(text: str | None) -> dict[str, Any] | None:

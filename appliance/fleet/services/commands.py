@@ -9,6 +9,8 @@ from uuid import UUID
 from django.db import transaction
 from django.utils import timezone
 
+from appliance.audit import services as audit
+from appliance.audit.choices import Action
 from appliance.fleet import doorbells
 from appliance.fleet.choices import CommandKind, CommandState
 from appliance.fleet.models import LiveSession, NodeCommand
@@ -53,6 +55,7 @@ def kick_sessions(sessions: Iterable[int], by: Any) -> list[NodeCommand]:
         kick_requested_at=now
     )
     for command in commands:
+        audit.record(Action.DISCONNECTED, command, name=command.description)
         doorbells.ring_for_command(command.node_id)
     if commands:
         doorbells.ring_for_sessions()
