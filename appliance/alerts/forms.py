@@ -9,7 +9,7 @@ from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget, UnfoldAdminT
 
 from appliance.alerts import registry, webhook
 from appliance.alerts.choices import Way
-from appliance.alerts.models import REMIND_HELP, Recipient
+from appliance.alerts.models import Recipient
 from appliance.lib.admin import SecretModelForm
 from proxycore.contract.secret import Secret
 
@@ -32,7 +32,9 @@ class RecipientForm(SecretModelForm):
             *("name", "way", "addresses", "webhook_url", "webhook_secret"),
             *("severity", "kinds", "remind_h", "tell_cleared", "enabled"),
         )
-        help_texts = {"remind_h": REMIND_HELP}  # noqa: RUF012  (Django's own form)
+        widgets = {  # noqa: RUF012  (Django's own form)
+            "addresses": UnfoldAdminTextInputWidget(attrs={"placeholder": "postmaster@example.com"})
+        }
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
@@ -42,9 +44,6 @@ class RecipientForm(SecretModelForm):
         known = {name for name, _ in choices}
         choices += [(name, name) for name in self.instance.kinds if name not in known]
         self.fields["kinds"].choices = choices  # type: ignore[attr-defined]
-        self.fields["addresses"].widget = UnfoldAdminTextInputWidget(
-            attrs={"placeholder": "postmaster@example.com"}
-        )
 
     def clean(self) -> dict[str, Any]:
         """Ask for what the chosen way needs, and check it."""

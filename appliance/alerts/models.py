@@ -12,8 +12,6 @@ from appliance.alerts import registry
 from appliance.alerts.choices import TONES, DeliveryState, Occasion, Severity, Way
 from appliance.lib.fields import EncryptedTextField, WordsField
 
-REMIND_HELP = "Hours after which it is told again while it lasts; 0: once is enough."
-
 
 class Alert(models.Model):
     """One trouble, from when it was noticed until it was over."""
@@ -102,7 +100,10 @@ class Recipient(models.Model):
         "of what", default=list, blank=True, help_text="None chosen: of everything."
     )
     remind_h = models.PositiveSmallIntegerField(
-        "remind after hours", default=24, help_text=REMIND_HELP
+        "remind after hours",
+        default=24,
+        help_text="Hours after which it is told again while it lasts; 0: once is enough;"
+        " default 24.",
     )
     tell_cleared = models.BooleanField(
         "also when it is over", default=True, help_text="Say so when a trouble has gone."

@@ -26,7 +26,7 @@ class Migration(migrations.Migration):
                 ('webhook_secret', appliance.lib.fields.EncryptedTextField(blank=True, default='', help_text='Signs each request (HMAC-SHA256 in X-Postroad-Signature); blank: unsigned. Stored encrypted, never shown.', verbose_name='secret')),
                 ('severity', models.CharField(choices=[('warning', 'Warning'), ('critical', 'Critical')], default='warning', help_text='What is less bad is not told.', max_length=10, verbose_name='from which severity')),
                 ('kinds', models.JSONField(blank=True, default=list, help_text='None chosen: of everything.', verbose_name='of what')),
-                ('remind_h', models.PositiveSmallIntegerField(default=24, help_text='Hours after which it is told again while it lasts; 0: once is enough.', verbose_name='remind after hours')),
+                ('remind_h', models.PositiveSmallIntegerField(default=24, help_text='Hours after which it is told again while it lasts; 0: once is enough; default 24.', verbose_name='remind after hours')),
                 ('tell_cleared', models.BooleanField(default=True, help_text='Say so when a trouble has gone.', verbose_name='also when it is over')),
                 ('enabled', models.BooleanField(default=True, help_text='Off: nothing is sent.')),
             ],
