@@ -102,6 +102,8 @@ INSTALLED_APPS = [
     "appliance.proof",
 ]
 MIDDLEWARE = [
+    # before hosts, HTTPS and people are asked for: CAs have none of these
+    "appliance.acme.middleware.AnswerChallenges",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",

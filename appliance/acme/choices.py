@@ -74,6 +74,8 @@ class OrderState(models.TextChoices):
 
 
 ENDED = (OrderState.DONE, OrderState.FAILED)
+TIDYING = (OrderState.STORED, OrderState.FAILING)
+"""The CA has nothing more to say; what was put up for it is taken away."""
 
 
 class OrderCause(models.TextChoices):

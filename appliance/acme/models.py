@@ -240,7 +240,7 @@ class Variant(models.Model):
     """Where what is issued is stored, so that server blocks go on naming it."""
     fingerprint = models.CharField(max_length=95, blank=True, default="")
     """Of what was issued last; empty: nothing was."""
-    account_key_id = models.CharField(max_length=500, blank=True, default="")
+    account_url = models.CharField(max_length=500, blank=True, default="")
     """URL of the account that was given it."""
     not_before = models.DateTimeField(null=True)
     not_after = models.DateTimeField(null=True)
