@@ -49,6 +49,29 @@ class CloseReason(StrEnum):
     INTERNAL = "internal"
 
 
+OF_BACKENDS: Final = frozenset(
+    {
+        CloseReason.BACKEND_REFUSED,
+        CloseReason.BACKEND_TIMEOUT,
+        CloseReason.BACKEND_CLOSED,
+        CloseReason.BACKEND_INVALID,
+        CloseReason.BACKEND_REJECTED,
+        CloseReason.BACKEND_NO_STARTTLS,
+        CloseReason.BACKEND_TLS_FAILED,
+        CloseReason.BACKEND_UNTRUSTED,
+    }
+)
+"""Ends of logins that a mail server is the cause of."""
+
+FAILED_LOGINS: Final = OF_BACKENDS | {
+    CloseReason.AUTH_UNAVAILABLE,
+    CloseReason.AUTH_TIMEOUT,
+    CloseReason.AUTH_INVALID,
+    CloseReason.NO_PASSWORD,
+}
+"""Ends of logins that were submitted and came to nothing, but for refused ones: these are counted
+each (``login_failures``), and a session may try again."""
+
 EXPLANATIONS: Final[dict[CloseReason, str]] = {
     CloseReason.CLIENT_CLOSED: "The client closed the connection before it had logged in.",
     CloseReason.CLIENT_QUIT: "The client said goodbye before it had logged in.",

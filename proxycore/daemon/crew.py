@@ -184,7 +184,8 @@ class Crew:
 
     def reported(self, worker: WorkerProcess, message: Report) -> None:
         """Keep a worker's books."""
-        self._totals.report(worker.serial, message.counts, message.gauges)
+        if message.totals is not None:
+            self._totals.report(worker.serial, message.totals)
         self._registry.update(worker.serial, message.opened, message.counted, message.closed)
 
     def logged(self, worker: WorkerProcess, lines: list[Line]) -> None:

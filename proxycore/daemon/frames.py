@@ -17,7 +17,7 @@ The kinds of frame, each an object with a ``type``; one that carries ``n`` is an
 
     supervisor ──► worker                            worker ──► supervisor
     start       boot id, identity, token, generation done      n, affected, problem
-    sockets     keys (+ the descriptors)             report    counts, gauges, session changes
+    sockets     keys (+ the descriptors)             report    totals, session changes
     zones       names, sizes (+ the descriptors)     log       lines: [level, time, message]
     apply       n, snapshot, zones, tickets          access    server, dropped (+ the lines)
     tickets     n, keys

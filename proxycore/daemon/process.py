@@ -25,6 +25,7 @@ from proxycore.daemon.frames import (
 from proxycore.daemon.logs import Line
 from proxycore.daemon.privileges import DUMP_SIGNAL
 from proxycore.daemon.ticket_keys import Keys
+from proxycore.daemon.totals import WorkerTotals
 from proxycore.daemon.zones import ZoneFile
 
 _SIGNALS_OF_OURS: Final = (
@@ -85,8 +86,8 @@ class Observer(Protocol):
 class Report:
     """A worker's regular report."""
 
-    counts: dict[str, int]
-    gauges: dict[str, int]
+    totals: WorkerTotals | None
+    """None: as in the report before."""
     opened: list[SessionRecord]
     counted: list[SessionBytes]
     closed: list[str]
@@ -226,9 +227,9 @@ class WorkerProcess:
             self._observer.recorded(self, message["server"], lines_of, message["dropped"])
         elif kind == "report":
             self.silent_ticks = 0
+            totals = message["totals"]
             report = Report(
-                counts=message["counts"],
-                gauges=message["gauges"],
+                totals=totals and WorkerTotals(**totals),
                 opened=[_record(plain) for plain in message["opened"]],
                 counted=[SessionBytes(**plain) for plain in message["counted"]],
                 closed=message["closed"],

@@ -218,21 +218,25 @@ class Worker:
         self._later(REPORT_S, self._report)
 
     def _reports(self) -> Iterator[Message]:
-        """Give what there is to tell, in pieces: the totals, which may be said twice, and changes.
+        """Give what there is to tell, in pieces, the first of which has the totals.
 
         One piece of all that thousands of logins a second leave would, while it is composed and
         read, take more memory than the sessions do.
         """
         ledger = self.engine.ledger
-        for opened, counted, closed in in_pieces(*ledger.take_changes()):
+        changes = ledger.take_changes()
+        counts, histograms = ledger.totals()
+        gauges = ledger.gauges()
+        totals: Message | None = {"counts": counts, "gauges": gauges, "histograms": histograms}
+        for opened, counted, closed in in_pieces(*changes):
             yield {
                 "type": "report",
-                "counts": ledger.counts,
-                "gauges": ledger.gauges(),
+                "totals": totals,
                 "opened": encode(opened),
                 "counted": encode(counted),
                 "closed": closed,
             }
+            totals = None
 
     # --- frames -------------------------------------------------------------------------------
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any, ClassVar, Final
 
 from proxycore.contract.authhttp import AuthFault, Verdict
-from proxycore.contract.reasons import CloseReason
+from proxycore.contract.reasons import OF_BACKENDS, CloseReason
 from proxycore.dialogue.commands import (
     AskAuth,
     CancelTimer,
@@ -32,6 +32,7 @@ from proxycore.net.auth_desk import Asking
 from proxycore.net.back_tls import SecuredBackLeg
 from proxycore.net.door import Door
 from proxycore.net.front_tls_leg import ACCEPTED, FrontTlsLeg
+from proxycore.net.ledger import observe
 from proxycore.net.log import ACTIONS, ERROR, LEVELS
 from proxycore.net.reactor import READ, WRITE
 
@@ -169,7 +170,9 @@ class Driver(SecuredBackLeg):
 
     def _answered(self, verdict: Verdict) -> None:
         self._asking = None
-        self.course.decided_at = self.context.reactor.now
+        course = self.course
+        course.decided_at = now = self.context.reactor.now
+        observe(self.block.names.auth_time, now - course.asked_at)
         self.deliver(AuthAnswered(verdict))
 
     def _set_timer(self, command: SetTimer) -> None:
@@ -213,7 +216,10 @@ class Driver(SecuredBackLeg):
             self._timer = None
         context = self.context
         context.leave(self.number, self.client_ip)
-        context.ledger.counts[self.block.names.logins] += 1
+        names, course, now = self.block.names, self.course, context.reactor.now
+        context.ledger.counts[names.logins] += 1
+        way, connected_at = names.way(self._upstream), course.connected_at
+        way.logged_in(connected_at - course.decided_at, now - connected_at)
         front_tls, back_tls = self._front_tls, self._back_tls
         # by position: a login would pay a microsecond for the names
         place = (
@@ -227,7 +233,8 @@ class Driver(SecuredBackLeg):
             self.listen,
             machine.login,
             self._upstream,
-            self.course.started_at,
+            way,
+            course.started_at,
             machine.auth_session,
             self._keep() if self.block.access.wanted else None,
         )
@@ -266,6 +273,8 @@ class Driver(SecuredBackLeg):
         machine, self._machine = self._machine, None
         if machine is not None:
             context.ledger.closed(self.block.names, reason)
+            if reason in OF_BACKENDS and self._upstream:
+                self._count_failure(reason)
             if self.block.access.wanted:
                 self._record(machine, reason)
         self._drop_back()
@@ -282,6 +291,12 @@ class Driver(SecuredBackLeg):
             return
         self._remask_front()
         self._timer = context.reactor.call_later(FLUSH_S, self._finish)
+
+    def _count_failure(self, reason: CloseReason) -> None:
+        course, way = self.course, self.block.names.way(self._upstream)
+        way.failed(reason)
+        if course.connected_at:
+            observe(way.connect_time, course.connected_at - course.decided_at)
 
     def _keep(self) -> Kept:
         return keep(

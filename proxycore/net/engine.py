@@ -132,6 +132,7 @@ class Engine:
         blocks = [self._block(server, clients[server.auth_http]) for server in snapshot.servers]
         self._begin_tls(blocks)
         doors = {key: self._door(one, blocks) for key, one in bound.items()}
+        self.ledger.protocols = {one.name: one.protocol.value for one in snapshot.servers}
         self._context.limit = snapshot.process.worker_connections
         self._context.gate.configure(snapshot.process)
         for auth_http, client in self._clients.items():

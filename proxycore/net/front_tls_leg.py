@@ -131,7 +131,9 @@ class FrontTlsLeg(FrontLeg):
         facts = tls.facts
         assert facts is not None
         self.course.secured_at = self.context.reactor.now
-        self.block = block = library.names.choose(tls.server_name)
+        block = library.names.choose(tls.server_name)
+        self.context.ledger.move(self.block.names, block.names)
+        self.block = block
         refusal = tls.refusal
         self.tls = _told(facts, whole=block.server.auth_http.pass_client_cert)
         # the relay keeps the endpoint for as long as the session lives

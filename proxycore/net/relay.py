@@ -21,7 +21,7 @@ from proxycore.contract.reasons import CloseReason
 from proxycore.contract.session import SessionRecord
 from proxycore.net.access import Kept, write_record
 from proxycore.net.context import Block
-from proxycore.net.ledger import Series
+from proxycore.net.ledger import Series, Way
 from proxycore.net.log import LEVELS, line, shown, whereabouts
 from proxycore.net.pipes import Pipe
 from proxycore.net.reactor import BROKEN, READ, WRITE
@@ -82,6 +82,7 @@ class Relay:
         "number",
         "told_back",
         "told_front",
+        "way",
     )
 
     def __init__(  # noqa: PLR0913  (a flat record; a nested one would cost memory per session)
@@ -96,6 +97,7 @@ class Relay:
         listen: str,
         login: bytes,
         upstream: str,
+        way: Way,
         started_at: float,
         auth_session: str = "",
         kept: Kept | None = None,
@@ -107,6 +109,7 @@ class Relay:
         self._listen = listen
         self._login = login
         self._upstream = upstream
+        self.way = way
         self._started_at = started_at
         self._auth_session = auth_session
         self._kept = kept

@@ -141,15 +141,20 @@ def stats_page() -> str:
         "# Statistics",
         "",
         "Counters are totals since the start of the process that counts; a rate is the difference",
-        "of two reports divided by their distance. Gauges are the state of the moment.",
+        "of two reports divided by their distance. Gauges are the state of the moment. Histograms",
+        f"have the bounds {', '.join(f'{bound:g}' for bound in stats.BOUNDS_S)} s. Of mail servers",
+        f"(`backend`) the first {stats.MOST_BACKENDS} of a node have series of their own, all others",
+        f"are `{stats.OTHER}`. No series is of a user or of an address of a client. How to see them:",
+        "[charts and metrics](charts.md).",
         "",
-        "| Name | Kind | Unit | Labels | Meaning |",
-        "|---|---|---|---|---|",
+        "| Name | Name at `/metrics` | Kind | Unit | Labels | Meaning |",
+        "|---|---|---|---|---|---|",
     ]
     for stat in stats.CATALOGUE.values():
-        kind = "gauge" if stat.gauge else "counter"
+        kind = "gauge" if stat.gauge else "histogram" if stat.histogram else "counter"
         labels = ", ".join(f"`{label}`" for label in stat.labels) or "–"
-        lines.append(f"| `{stat.name}` | {kind} | {stat.unit} | {labels} | {stat.help} |")
+        names = f"`{stat.name}` | `{stat.metric}`"
+        lines.append(f"| {names} | {kind} | {stat.unit} | {labels} | {stat.help} |")
     return _HEAD + "\n".join(lines) + "\n"
 
 

@@ -1,5 +1,7 @@
 """The catalogue of statistics and the names of series."""
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -27,7 +29,7 @@ def test_a_series_needs_every_label() -> None:
 def test_a_series_name_is_taken_apart_again(
     stat: stats.Stat, server: str, reason: CloseReason
 ) -> None:
-    labels = {"server": server, "reason": str(reason)}
+    labels = {"server": server, "reason": str(reason), "backend": "[::1]:143", "protocol": "imap"}
     wanted = {name: labels[name] for name in stat.labels}
     assert stats.parse_series(stats.series(stat, *wanted.values())) == (stat, wanted)
 
@@ -64,6 +66,45 @@ def test_any_text_is_a_series_or_a_key_error(name: str) -> None:
     except KeyError:
         return
     assert stats.series(stat, *labels.values()) == name
+
+
+@given(st.text(max_size=200))
+def test_any_text_can_be_made_a_label(text: str) -> None:
+    label = stats.label_of(text)
+    name = stats.series(stats.BACKEND_LOGINS, label)
+    assert stats.parse_series(name) == (stats.BACKEND_LOGINS, {"backend": label})
+
+
+def histogram(**buckets: int) -> list[int]:
+    row = [0] * stats.HISTOGRAM_SIZE
+    for place, count in buckets.items():
+        row[int(place[1:])] = count
+    return row
+
+
+def test_bounds_are_spaced_evenly_on_a_logarithmic_scale() -> None:
+    bounds = stats.BOUNDS_S
+    assert list(bounds) == sorted(bounds)
+    assert all(2 <= high / low <= 3 for low, high in pairwise(bounds))
+    assert len(bounds) + 2 == stats.HISTOGRAM_SIZE
+
+
+def test_quantiles_are_estimated_within_their_bucket() -> None:
+    assert stats.quantile_s(histogram(), 0.5) is None
+    all_in_one = histogram(b2=100)
+    assert stats.quantile_s(all_in_one, 0.5) == pytest.approx(0.0015)
+    assert stats.quantile_s(all_in_one, 1.0) == pytest.approx(0.002)
+    two = histogram(b0=95, b10=5)
+    assert stats.quantile_s(two, 0.95) == pytest.approx(0.0005)
+    assert stats.quantile_s(two, 0.99) == pytest.approx(0.5 + 0.5 * 0.8)
+    above_all = histogram(b16=1)
+    assert stats.quantile_s(above_all, 0.5) == stats.BOUNDS_S[-1]
+
+
+def test_histograms_are_added_number_by_number() -> None:
+    one, other = histogram(b1=2, b17=900), histogram(b1=1, b3=4, b17=100)
+    assert stats.added(one, other) == histogram(b1=3, b3=4, b17=1000)
+    assert stats.observations(stats.added(one, other)) == 7
 
 
 def test_the_catalogue_holds_every_declared_stat_under_its_name() -> None:

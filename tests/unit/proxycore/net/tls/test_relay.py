@@ -83,6 +83,7 @@ class Stage:
             listen="listen",
             login=b"joe",
             upstream="192.0.2.2:143",
+            way=self.block.names.way("192.0.2.2:143"),
             started_at=0.0,
         )
 

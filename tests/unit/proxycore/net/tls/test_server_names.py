@@ -11,7 +11,14 @@ from cryptography import x509
 from proxycore.contract.reasons import CloseReason
 from proxycore.contract.secret import Secret
 from proxycore.contract.snapshot import Server
-from proxycore.contract.stats import LOGINS, SESSIONS_CLOSED, series
+from proxycore.contract.stats import (
+    LOGINS,
+    SESSIONS_ACCEPTED,
+    SESSIONS_CLOSED,
+    SESSIONS_MOVED_IN,
+    SESSIONS_MOVED_OUT,
+    series,
+)
 from proxycore.contract.tls import FrontTls
 from proxycore.net.tls.tickets import TicketKeys
 from proxycore.net.tls.zone import Zone
@@ -110,7 +117,11 @@ def test_a_session_is_relayed_under_the_name_of_its_block(house: House) -> None:
     house.mail_login()
     client.expect(b"a1 OK logged in\r\n")
     assert [record.server for record in house.engine.ledger.records()] == ["two"]
-    assert house.engine.ledger.counts[series(LOGINS, "two")] == 1
+    counts = house.engine.ledger.counts
+    assert counts[series(LOGINS, "two")] == 1
+    assert counts[series(SESSIONS_ACCEPTED, "one")] == 1
+    assert counts[series(SESSIONS_MOVED_OUT, "one")] == 1
+    assert counts[series(SESSIONS_MOVED_IN, "two")] == 1
 
 
 def test_ten_thousand_names_cost_what_is_asked_for(house: House) -> None:
