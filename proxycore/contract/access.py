@@ -1,7 +1,8 @@
 """The access log's record: one JSON object in one line per session, written when it has ended.
 
 ``net.access`` writes it without building one of these, because it is on the path of every session;
-a test decodes its lines into this type, and ``docs/access-log.md`` is generated from it.
+a test decodes its lines into this type, and ``docs/access-log.md`` is generated from it. The same
+lines go to an appliance for its history, with one more for each refused login (ADR-0031).
 """
 
 from dataclasses import dataclass
@@ -77,6 +78,9 @@ class AccessRecord:
         "Login as last known, the auth service's if it gave one; octets that are no UTF-8 and"
         f" control characters as `\\xNN`, cut after {MOST_LOGIN_BYTES} octets. Empty: none came."
     )
+    submitted: str = setting(
+        "Login as the client sent it, when the auth service gave another; empty when it did not."
+    )
     auth_session: str = setting("Name the auth service gave the session (`Auth-Session`).")
     method: str = setting("Method of the last submission, as `Auth-Method` names it; or empty.")
     attempts: int = setting("Questions about a login, asked or decided from the cache.")
@@ -92,4 +96,25 @@ class AccessRecord:
         "What the error log says of it: the last message of level `error` or graver about this"
         " session before login, or why TLS with the client came to nothing; cut after"
         f" {MOST_FAULT_LETTERS} characters. Empty: none."
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FailedLogin:
+    """One submission that the auth service refused. Is in no access log, only in the history."""
+
+    time: str = setting("When it was refused: UTC, ISO 8601, milliseconds.")
+    session: str = setting("Name of the session.")
+    server: str = setting("Name of the server block.")
+    protocol: str = setting("`imap`, `pop3` or `smtp`.")
+    listen: str = setting("Socket the client connected to.")
+    client: str = setting("Client address.")
+    client_port: int = setting("Client port.")
+    login: str = setting("Login as the client sent it, written as in the access log.")
+    method: str = setting("Method of the submission, as `Auth-Method` names it.")
+    attempt: int = setting("Number of the question in its session, from 1.")
+    cached: bool = setting("Whether it was decided from the cache.")
+    tls: str = setting("TLS version with the client; empty in clear.")
+    text: str = setting(
+        f"What the client was told; cut after {MOST_FAULT_LETTERS} characters, without controls."
     )

@@ -18,9 +18,12 @@ it runs; the appliance compares and, if the node is behind, sends ``Apply`` agai
      │ ◄─── Challenges(digest, …, answers) ──── │   when it answers for other orders of certificates
      │ ◄──────── Kick(command, sessions) ────── │
      │ ── CommandResult(command, …) ──────────► │
+     │ ── Records(number, sessions, logins) ──► │   ended sessions (ADR-0031)
+     │ ◄──────────────── RecordsTaken(number) ── │   they are stored; the next batch may come
 """
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from proxycore.contract.codec import Invalid, Problem, decode, encode
@@ -137,6 +140,27 @@ class Stats:
     boot_id: str
     seq: int
     values: dict[str, int]
+    histograms: dict[str, Any] = field(default_factory=dict)
+    """By series name: rows of numbers as contract.stats has them."""
+    age_s: float = 0.0
+    """How long ago this was so; what was counted while there was no link is told afterwards."""
+    uptime_s: float = 0.0
+    """How old the boot was then."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Records:
+    """A batch of what has ended, for the history. Sent again until ``RecordsTaken`` arrives."""
+
+    boot_id: str
+    number: int
+    """Of the batch, from 1; the next one is sent when this one is taken."""
+    sessions: tuple[dict[str, Any], ...] = ()
+    """Plain forms of contract.access.AccessRecord."""
+    logins: tuple[dict[str, Any], ...] = ()
+    """Plain forms of contract.access.FailedLogin."""
+    dropped: int = 0
+    """Records lost for want of room since ``boot_id`` began: a total, like all that is counted."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -184,6 +208,14 @@ class Invalidate:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RecordsTaken:
+    """This batch of records is in the database, or will never be: it need not be sent again."""
+
+    boot_id: str
+    number: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Kick:
     """Disconnect sessions."""
 
@@ -222,8 +254,8 @@ class Challenges:
     """Key authorization by token."""
 
 
-NodeMessage = Hello | Heartbeat | Ack | Nack | Checked | Sessions | Stats | CommandResult
-ApplianceMessage = Apply | Check | Invalidate | Tickets | Challenges | Kick
+NodeMessage = Hello | Heartbeat | Ack | Nack | Checked | Sessions | Stats | CommandResult | Records
+ApplianceMessage = Apply | Check | Invalidate | Tickets | Challenges | Kick | RecordsTaken
 Message = NodeMessage | ApplianceMessage
 
 _TYPES: Final[dict[str, type]] = {
@@ -235,12 +267,14 @@ _TYPES: Final[dict[str, type]] = {
     "sessions": Sessions,
     "stats": Stats,
     "command_result": CommandResult,
+    "records": Records,
     "apply": Apply,
     "check": Check,
     "invalidate": Invalidate,
     "tickets": Tickets,
     "challenges": Challenges,
     "kick": Kick,
+    "records_taken": RecordsTaken,
 }
 _NAMES: Final = {cls: name for name, cls in _TYPES.items()}
 
@@ -248,6 +282,16 @@ _NAMES: Final = {cls: name for name, cls in _TYPES.items()}
 def to_frame(message: Message) -> dict[str, Any]:
     """Give the JSON object of a message, for the link alone: secrets are in clear."""
     return {"type": _NAMES[type(message)], **encode(message, reveal=True)}
+
+
+def records_frame(
+    boot_id: str, number: int, dropped: int, sessions: Iterable[str], logins: Iterable[str]
+) -> str:
+    """Give the frame of a ``Records`` whose records are JSON already: they are not read for it."""
+    return (
+        f'{{"type":"records","boot_id":"{boot_id}","number":{number},"dropped":{dropped},'
+        f'"sessions":[{",".join(sessions)}],"logins":[{",".join(logins)}]}}'
+    )
 
 
 def from_frame(plain: Any) -> Message:

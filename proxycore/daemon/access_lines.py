@@ -20,14 +20,12 @@ def wanted_logs(snapshot: Snapshot) -> dict[str, tuple[AccessLog, ...]]:
     }
 
 
-class ServerLines:
-    """The lines of one server block (net.access.Access)."""
+class Lines:
+    """Lines in bounded room."""
 
-    __slots__ = ("_dropped", "_lines", "_wake", "name", "wanted")
+    __slots__ = ("_dropped", "_lines", "_wake")
 
-    def __init__(self, name: str, wake: Callable[[], None]) -> None:
-        self.name = name
-        self.wanted = False
+    def __init__(self, wake: Callable[[], None]) -> None:
         self._wake = wake
         self._lines: list[str] = []
         self._dropped = 0
@@ -42,38 +40,58 @@ class ServerLines:
             return
         lines.append(line)
 
-    def take(self) -> tuple[list[str], int]:
+    def take(self) -> tuple[bytes, int]:
         """Give what waits, and how many lines were dropped since the last time."""
         lines, self._lines = self._lines, []
         dropped, self._dropped = self._dropped, 0
-        return lines, dropped
+        return "".join(lines).encode("ascii"), dropped
+
+
+class ServerLines(Lines):
+    """The lines of one server block (net.access.Access)."""
+
+    __slots__ = ("name", "wanted", "wants_refusals", "write_refusal")
+
+    def __init__(self, name: str, wake: Callable[[], None], refusals: Lines | None) -> None:
+        """refusals: where lines about refused logins go, if anywhere."""
+        super().__init__(wake)
+        self.name = name
+        self.wanted = False
+        self.wants_refusals = refusals is not None
+        self.write_refusal = self.write if refusals is None else refusals.write
 
 
 class AccessLines:
     """The lines of all server blocks."""
 
-    def __init__(self, wake: Callable[[], None]) -> None:
-        """``wake``: called when there is something to ``take`` again."""
+    def __init__(self, wake: Callable[[], None], *, keeps_history: bool = False) -> None:
+        """``wake``: called when there is something to ``take`` again.
+
+        keeps_history: an appliance wants a record of every session and every refused login.
+        """
         self._wake = wake
+        self._keeps_history = keeps_history
+        self.refusals = Lines(wake)
         self._wanted: dict[str, bool] = {"": False}
         self._of: dict[str, ServerLines] = {}
 
     def of(self, name: str) -> ServerLines:
         """Give the lines of a server block; the same ones as long as the worker lives."""
         if name not in self._of:
-            self._of[name] = lines = ServerLines(name, self._wake)
-            lines.wanted = self._wanted.get(name, self._wanted[""])
+            refusals = self.refusals if self._keeps_history else None
+            self._of[name] = lines = ServerLines(name, self._wake, refusals)
+            lines.wanted = self._keeps_history or self._wanted.get(name, self._wanted[""])
         return self._of[name]
 
     def use(self, snapshot: Snapshot) -> None:
         """Want what somebody reads; a block that is no more counts as any other."""
         self._wanted = {name: bool(logs) for name, logs in wanted_logs(snapshot).items()}
         for name, lines in self._of.items():
-            lines.wanted = self._wanted.get(name, self._wanted[""])
+            lines.wanted = self._keeps_history or self._wanted.get(name, self._wanted[""])
 
     def take(self) -> Iterator[tuple[str, bytes, int]]:
         """Give name, lines and the number of dropped ones, of each block that has any."""
         for name, of in self._of.items():
             lines, dropped = of.take()
             if lines or dropped:
-                yield name, "".join(lines).encode("ascii"), dropped
+                yield name, lines, dropped

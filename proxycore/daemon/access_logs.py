@@ -203,9 +203,10 @@ class AccessLogs:
 
         dropped: records that did not even get here.
         """
-        if dropped:
+        wanted = self._wanted.get(server, self._wanted[""])
+        if dropped and wanted:
             self._tell("warn", f"{dropped} access log records were dropped by a worker")
-        for log in self._wanted.get(server, self._wanted[""]) if lines else ():
+        for log in wanted if lines else ():
             if log in self._syslogs:
                 self._send(log, lines)
             else:

@@ -15,6 +15,7 @@ from functools import partial
 from typing import Any, Final
 
 from proxycore.contract.secret import Secret
+from proxycore.daemon.history import History
 from proxycore.daemon.logs import ErrorLogs, Line
 from proxycore.daemon.privileges import DUMP_SIGNAL, Identity
 from proxycore.daemon.process import Load, Reply, Report, WorkerProcess
@@ -45,6 +46,8 @@ class Facts:
     boot_id: str
     hostname: str
     node_token: Secret | None = None
+    keeps_history: bool = False
+    """An appliance wants a record of every session."""
 
 
 def respawn_delay_s(young_deaths: int) -> float:
@@ -61,12 +64,19 @@ class Crew:
     """The workers of this node."""
 
     def __init__(
-        self, facts: Facts, *, logs: ErrorLogs, totals: Totals, registry: Registry
+        self,
+        facts: Facts,
+        *,
+        logs: ErrorLogs,
+        totals: Totals,
+        registry: Registry,
+        history: History,
     ) -> None:
         self._facts = facts
         self._logs = logs
         self._totals = totals
         self._registry = registry
+        self._history = history
         self._workers: dict[int, WorkerProcess] = {}
         self._serial = 0
         self._size = 0
@@ -156,6 +166,7 @@ class Crew:
                 "hostname": self._facts.hostname,
                 "node_token": token.reveal() if token else "",
                 "generation": self.generation,
+                "keeps_history": self._facts.keeps_history,
                 "identity": identity
                 and {"uid": identity.uid, "gid": identity.gid, "groups": identity.groups},
             }
@@ -195,6 +206,12 @@ class Crew:
     def recorded(self, worker: WorkerProcess, server: str, lines: bytes, dropped: int) -> None:
         """Write a worker's access log lines."""
         self._hear(partial(self._logs.access.write, server, lines, dropped))
+        if self._facts.keeps_history:
+            self._history.put_sessions(lines, dropped)
+
+    def refused(self, worker: WorkerProcess, lines: bytes, dropped: int) -> None:
+        """Keep what a worker tells of refused logins for the appliance."""
+        self._history.put_logins(lines, dropped)
 
     def _hear(self, write: Callable[[], None]) -> None:
         if self._unheard is None:

@@ -20,7 +20,7 @@ The kinds of frame, each an object with a ``type``; one that carries ``n`` is an
     sockets     keys (+ the descriptors)             report    totals, session changes
     zones       names, sizes (+ the descriptors)     log       lines: [level, time, message]
     apply       n, snapshot, zones, tickets          access    server, dropped (+ the lines)
-    tickets     n, keys
+    tickets     n, keys                              refusals  dropped (+ the lines)
     invalidate  n, generation, since, logins
     kick        n, sessions
     drain       shutdown_timeout_ms

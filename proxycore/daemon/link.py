@@ -37,6 +37,7 @@ from proxycore.contract.messages import (
     Kick,
     Message,
     Nack,
+    RecordsTaken,
     Sessions,
     Stats,
     Tickets,
@@ -45,6 +46,7 @@ from proxycore.contract.messages import (
 )
 from proxycore.contract.secret import Secret
 from proxycore.daemon.backoff import Backoff
+from proxycore.daemon.history import History
 from proxycore.daemon.logs import ErrorLogs, traceback_line
 from proxycore.daemon.state import TokenFile
 from proxycore.daemon.tasks import spawn
@@ -54,12 +56,18 @@ PATH: Final = "/ws/node/"
 REFUSED_CODE: Final = 4403
 """Close code of the appliance for a token that is not, or no longer, good."""
 
+STATS_S: Final = 5.0
+"""How often the totals are told, also when nothing was counted: silence would be a gap."""
+
 _OPEN_TIMEOUT_S = 5.0
 _PING_S = 5.0
 _CLOSE_TIMEOUT_S = 1.0
 _LAST_WORDS_S = 0.4
 _SOUND_S = 5.0
 """A conversation that lasted so long was sound; one that always breaks early is not hurried."""
+
+_GATHER_S = 0.25
+"""Between the first record of a batch and its departure."""
 
 _MAX_FRAME_BYTES = 64 * 1024 * 1024
 
@@ -75,6 +83,9 @@ class Node(Protocol):
 
     def totals(self) -> Stats:
         """What it has counted."""
+
+    def late_totals(self) -> Iterator[Stats]:
+        """What it had counted when there was no link."""
 
     def all_sessions(self) -> Iterator[Sessions]:
         """Every live session."""
@@ -122,8 +133,11 @@ def link_url(control: str) -> str:
 class Link:
     """The connection to the appliance, over and over."""
 
-    def __init__(self, url: str, token: TokenFile, node: Node, logs: ErrorLogs) -> None:
+    def __init__(
+        self, url: str, token: TokenFile, node: Node, logs: ErrorLogs, history: History
+    ) -> None:
         self._url = url
+        self._history = history
         self._token = token
         self._node = node
         self._logs = logs
@@ -131,7 +145,7 @@ class Link:
         self._hurry = asyncio.Event()
         self._socket: ClientConnection | None = None
         self._told = ""
-        self._last_values: dict[str, int] | None = None
+        self._totals_due = 0.0
 
     async def run(self) -> None:
         """Connect, converse, wait, again; ends only by cancellation."""
@@ -154,6 +168,11 @@ class Link:
                 pass
             self._hurry.clear()
 
+    @property
+    def is_up(self) -> bool:
+        """There is a conversation."""
+        return self._socket is not None
+
     def reconnect_now(self) -> None:
         """Give up what there is, also a wait, and connect."""
         self._hurry.set()
@@ -173,7 +192,10 @@ class Link:
             return
         try:
             async with asyncio.timeout(_LAST_WORDS_S):
+                self._totals_due = 0.0
                 await self._send_news(socket)
+                for frame in self._history.rest():
+                    await socket.send(frame)
                 await socket.close()
         except (TimeoutError, ConnectionClosed):
             pass
@@ -227,14 +249,18 @@ class Link:
             await self._send(socket, self._node.hello())
             for message in self._node.all_sessions():
                 await self._send(socket, message)
-            self._last_values = None
+            for totals in self._node.late_totals():
+                await self._send(socket, totals)
+            self._totals_due = 0.0
             self._told = ""
             self._logs.write("notice", f"control link: connected to {self._url}")
             async with asyncio.TaskGroup() as group:
                 reporting = group.create_task(self._report(socket), name="link report")
+                delivering = group.create_task(self._deliver(socket), name="link records")
                 async for frame in socket:
                     self._hear(socket, frame)
                 reporting.cancel()
+                delivering.cancel()
         except* ConnectionClosed:
             pass
 
@@ -243,13 +269,27 @@ class Link:
             await self._send_news(socket)
             await asyncio.sleep(HEARTBEAT_S)
 
+    async def _deliver(self, socket: ClientConnection) -> None:
+        """Send what has ended, one batch at a time: the next when the last one is stored."""
+        sent = 0
+        while True:
+            if not self._history.is_behind:
+                # ends come in crowds, and a batch of many costs the appliance less than many
+                await asyncio.sleep(_GATHER_S)
+            batch = self._history.batch()
+            if batch is None or batch.number == sent:
+                await self._history.changed()
+                continue
+            await socket.send(batch.frame)
+            sent = batch.number
+
     async def _send_news(self, socket: ClientConnection) -> None:
         for message in self._node.new_sessions():
             await self._send(socket, message)
-        totals = self._node.totals()
-        if totals.values != self._last_values:
-            await self._send(socket, totals)
-            self._last_values = totals.values
+        now = asyncio.get_running_loop().time()
+        if now >= self._totals_due:
+            self._totals_due = now + STATS_S
+            await self._send(socket, self._node.totals())
         await self._send(socket, self._node.heartbeat())
 
     def _hear(self, socket: ClientConnection, frame: str | bytes) -> None:
@@ -261,7 +301,9 @@ class Link:
         except ValueError:
             self._logs.write("error", "control link: message is not JSON")
             return
-        if isinstance(message, ApplianceMessage):
+        if isinstance(message, RecordsTaken):
+            self._history.taken(message.boot_id, message.number)
+        elif isinstance(message, ApplianceMessage):
             # beside: a kick does not wait for a slow apply, and what is begun is carried
             # through, whatever becomes of the connection
             spawn(self._obey(socket, message), name=f"control link: {type(message).__name__}")

@@ -1,6 +1,7 @@
 """A node that an appliance steers, and that lives on from its disk when there is none."""
 
 import asyncio
+import time
 from collections.abc import Iterator
 from typing import Final
 
@@ -27,6 +28,7 @@ from proxycore.contract.messages import (
 from proxycore.contract.secret import Secret
 from proxycore.contract.snapshot import Snapshot, from_plain
 from proxycore.daemon.challenges import Responder
+from proxycore.daemon.backlog import KEEP_S, Backlog
 from proxycore.daemon.link import Link
 from proxycore.daemon.logs import ErrorLogs
 from proxycore.daemon.state import Revision, StateDir, TokenFile
@@ -54,10 +56,11 @@ class Managed:
             node_token=token.token,
             ticket_secret=state.ticket_secret(),
             ticket_keys=state.given_keys(),
+            keeps_history=True,
         )
         self._state = state
         self._logs = logs
-        self._link = Link(url, token, self, logs)
+        self._link = Link(url, token, self, logs, self.supervisor.history)
         self._responder = Responder(logs)
         self._linking: asyncio.Task[None] | None = None
         self._running: Revision | None = None
@@ -67,6 +70,9 @@ class Managed:
         """Why what runs is not on disk."""
         self._applying = asyncio.Lock()
         self._seq = 0
+        self._born_mono = time.monotonic()
+        self._backlog = Backlog()
+        self._keeping: asyncio.Task[None] | None = None
 
     # --- life.Mode ----------------------------------------------------------------------------
 
@@ -93,6 +99,8 @@ class Managed:
         if self.supervisor.generation == UNTOLD:
             await self.supervisor.invalidate(0)
         self._linking = spawn(self._link.run(), name="control link")
+        if self._keeping is None:
+            self._keeping = spawn(self._keep_totals(), name="totals for later")
 
     async def fall_silent(self) -> None:
         """Part from the appliance: a node has one link, and it is the successor's.
@@ -185,7 +193,19 @@ class Managed:
             boot_id=self.supervisor.boot_id,
             seq=self._seq,
             values=self.supervisor.totals.values(),
+            histograms=self.supervisor.totals.histograms(),
+            uptime_s=time.monotonic() - self._born_mono,
         )
+
+    def late_totals(self) -> Iterator[Stats]:
+        """Say what was counted while there was no link."""
+        return self._backlog.take(time.monotonic())
+
+    async def _keep_totals(self) -> None:
+        while True:
+            await asyncio.sleep(KEEP_S)
+            if not self._link.is_up:
+                self._backlog.put(self.totals(), time.monotonic())
 
     def all_sessions(self) -> Iterator[Sessions]:
         """Tell every live session."""

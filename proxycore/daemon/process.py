@@ -75,6 +75,9 @@ class Observer(Protocol):
     def recorded(self, worker: "WorkerProcess", server: str, lines: bytes, dropped: int) -> None:
         """A worker has lines for the access log of a server block; some it had to drop."""
 
+    def refused(self, worker: "WorkerProcess", lines: bytes, dropped: int) -> None:
+        """A worker has lines about refused logins; some it had to drop."""
+
     def complained(self, worker: "WorkerProcess", text: str) -> None:
         """A worker wrote to its stderr, which only an interpreter in trouble does."""
 
@@ -225,6 +228,8 @@ class WorkerProcess:
         elif kind == "access":
             lines_of = message.get("octets", b"")
             self._observer.recorded(self, message["server"], lines_of, message["dropped"])
+        elif kind == "refusals":
+            self._observer.refused(self, message.get("octets", b""), message["dropped"])
         elif kind == "report":
             self.silent_ticks = 0
             totals = message["totals"]

@@ -23,6 +23,7 @@ from proxycore.contract.stats import SESSIONS_OPEN
 from proxycore.daemon import privileges
 from proxycore.daemon.apply import Plan, plan
 from proxycore.daemon.crew import Crew, Facts
+from proxycore.daemon.history import History
 from proxycore.daemon.hosts import locate
 from proxycore.daemon.listeners import Listeners
 from proxycore.daemon.logs import ErrorLogs
@@ -78,11 +79,13 @@ class Supervisor:
         node_token: Secret | None = None,
         ticket_secret: bytes | None = None,
         ticket_keys: GivenKeys | None = None,
+        keeps_history: bool = False,
     ) -> None:
         """``workers`` overrides worker_processes.
 
         ticket_secret: what ticket keys are made from; without one, tickets die with the process.
         ticket_keys: what an appliance gave last.
+        keeps_history: an appliance wants a record of every session.
         """
         self.boot_id = secrets.token_hex(6)
         self.hostname = socket.gethostname()
@@ -97,8 +100,17 @@ class Supervisor:
         """Routing generation the workers' auth caches are valid for."""
         self._workers_wanted = workers
         self._listeners = Listeners()
-        facts = Facts(boot_id=self.boot_id, hostname=self.hostname, node_token=node_token)
-        self._crew = Crew(facts, logs=logs, totals=self.totals, registry=self.registry)
+        facts = Facts(
+            boot_id=self.boot_id,
+            hostname=self.hostname,
+            node_token=node_token,
+            keeps_history=keeps_history,
+        )
+        self.history = History(self.boot_id, logs.write)
+        """What has ended, for an appliance; empty unless ``keeps_history``."""
+        self._crew = Crew(
+            facts, logs=logs, totals=self.totals, registry=self.registry, history=self.history
+        )
         self._zones = Zones()
         self.ticket_secret = ticket_secret or secrets.token_bytes(SECRET_BYTES)
         self.tickets = TicketRing(self.ticket_secret, ticket_keys)
@@ -251,12 +263,12 @@ class Supervisor:
 
     def _load_of(self, snapshot: Snapshot, sockets: Mapping[str, socket.socket]) -> Load:
         plain = to_plain(snapshot, reveal=True)
+        zones = self._zones.wanted(snapshot)
         if not any(server.speaks_tls for server in snapshot.servers):
-            return Load(snapshot=plain, sockets=sockets)
+            return Load(snapshot=plain, sockets=sockets, zones=zones)
         if self._renewing is None:
             renew = self._crew.renew_tickets
             self._renewing = spawn(self.tickets.watch(renew), name="ticket keys")
-        zones = self._zones.wanted(snapshot)
         return Load(snapshot=plain, sockets=sockets, zones=zones, tickets=self.tickets.keys)
 
     def _commit(self, snapshot: Snapshot, steps: Plan, resolved: privileges.Resolved) -> None:

@@ -127,7 +127,7 @@ class Worker:
         self._outbox = Outbox(pipe)
         self._reactor = Reactor()
         self._log = WorkerLog(lambda: self._later(0, self._send_lines))
-        self._access = AccessLines(lambda: self._later(0, self._send_records))
+        self._access = self._lines(keeps_history=False)
         self._engine: Engine | None = None
         self._tls = SharedTls()
         self._held: set[str] = set()
@@ -142,6 +142,10 @@ class Worker:
         self._reactor.watch(self._pipe.fileno(), READ, self._pipe_ready)
         self._reactor.run()
         self._say_goodbye()
+
+    def _lines(self, *, keeps_history: bool) -> AccessLines:
+        wake = lambda: self._later(0, self._send_records)  # noqa: E731  (a callback of one line)
+        return AccessLines(wake, keeps_history=keeps_history)
 
     def _tell_bug(self, error: Exception) -> None:
         self._log.write("alert", f"internal error: {traceback_line(error)}")
@@ -210,6 +214,9 @@ class Worker:
     def _put_records(self) -> None:
         for server, lines, dropped in self._access.take():
             self._outbox.put({"type": "access", "server": server, "dropped": dropped}, (), lines)
+        refusals, dropped = self._access.refusals.take()
+        if refusals or dropped:
+            self._outbox.put({"type": "refusals", "dropped": dropped}, (), refusals)
 
     def _report(self) -> None:
         if self._outbox.pending_bytes <= MAX_UNSENT_BYTES:
@@ -275,6 +282,7 @@ class Worker:
                 Identity(uid=identity["uid"], gid=identity["gid"], groups=tuple(identity["groups"]))
             )
         token = message["node_token"]
+        self._access = self._lines(keeps_history=message["keeps_history"])
         self._engine = Engine(
             self._reactor,
             boot_id=message["boot_id"],

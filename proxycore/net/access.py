@@ -32,9 +32,9 @@ _kept = Struct("<5IQHB")
 """Phases before the relay in ms, beginning in ms of reactor time, attempts, method and cached:
 64 octets of memory, where a tuple of the same would take 400."""
 
-Kept = bytes | tuple[bytes, "ProxyFacts | None", tuple[str, int], Any, Any]
+Kept = bytes | tuple[bytes, "ProxyFacts | None", tuple[str, int], Any, Any, bytes]
 """What ``keep`` gives: the packed numbers; with them, where there is any of it, the PROXY facts,
-the peer, and the facts of both TLS handshakes."""
+the peer, the facts of both TLS handshakes, and the login as submitted if it is known by another."""
 
 NO_PEER: Final = ("", 0)
 
@@ -44,18 +44,25 @@ class Access(Protocol):
 
     wanted: bool
     """Whether anybody reads them; compose none otherwise."""
+    wants_refusals: bool
+    """Whether anybody reads of refused logins."""
 
     def write(self, line: str) -> None:
         """Take one line, with its end."""
+
+    def write_refusal(self, line: str) -> None:
+        """Take one line about a refused login, with its end."""
 
 
 class Unwanted:
     """Nowhere."""
 
-    wanted = False
+    wanted = wants_refusals = False
 
     def write(self, line: str) -> None:
         """Lose the line."""
+
+    write_refusal = write
 
 
 class Course:
@@ -73,6 +80,7 @@ class Course:
         "peer",
         "secured_at",
         "started_at",
+        "submitted",
     )
 
     def __init__(self, began_at: float, started_at: float) -> None:
@@ -87,24 +95,28 @@ class Course:
         self.decided_at = 0.0
         self.connected_at = 0.0
         self.method = ""
+        self.submitted = b""
+        """Login of the last submission."""
         self.fault = ""
         """What was last said to be wrong with the session."""
         self.attempts = 0
         self.cached = False
 
 
-def keep(
+def keep(  # noqa: PLR0913  (a record)
     course: Course,
     now: float,
     *,
     connecting: bool,
+    known_as: bytes = b"",
     proxy: ProxyFacts | None = None,
     front_tls: Any = None,
     back_tls: Any = None,
 ) -> Kept:
     """Give what of a session before login its record will need.
 
-    connecting: it came to a mail server. front_tls, back_tls: facts of handshakes (net.tls).
+    connecting: it came to a mail server. known_as: its login now. front_tls, back_tls: facts of
+    handshakes (net.tls).
     """
     began_at, asked_at, decided_at = course.began_at, course.asked_at, course.decided_at
     connected_at = course.connected_at
@@ -129,9 +141,12 @@ def keep(
         attempts if attempts < _MOST_ATTEMPTS else _MOST_ATTEMPTS,
         _NUMBER_OF.get(course.method, 0) * 2 + course.cached,
     )
-    if proxy is None and front_tls is None and back_tls is None:
-        return numbers
-    return (numbers, proxy, course.peer, front_tls, back_tls)
+    submitted = course.submitted
+    if submitted == known_as:
+        if proxy is None and front_tls is None and back_tls is None:
+            return numbers
+        submitted = b""
+    return (numbers, proxy, course.peer, front_tls, back_tls, submitted)
 
 
 def write_record(  # noqa: PLR0913  (a record; names would cost as much as the line)
@@ -154,8 +169,9 @@ def write_record(  # noqa: PLR0913  (a record; names would cost as much as the l
     relayed: octets to front and to back; None when it never came to that. fault: not yet escaped.
     """
     proxy = front_tls = back_tls = "null"
+    submitted = '""'
     if not isinstance(kept, bytes):
-        kept, proxy, front_tls, back_tls = _spread(*kept)
+        kept, proxy, front_tls, back_tls, submitted = _spread(*kept)
     tls, credentials, auth, connect, to_login, began_ms, attempts, method = _kept.unpack(kept)
     context = block.context
     total = int(context.reactor.now * 1000) - began_ms
@@ -174,6 +190,7 @@ def write_record(  # noqa: PLR0913  (a record; names would cost as much as the l
             client_port,
             proxy,
             _quoted(shown(login[:MOST_LOGIN_BYTES])),
+            submitted,
             _quoted(auth_session),
             _METHODS[method >> 1],
             attempts,
@@ -196,12 +213,54 @@ def write_record(  # noqa: PLR0913  (a record; names would cost as much as the l
     )
 
 
+def write_refusal(  # noqa: PLR0913  (a record)
+    block: "Block",
+    number: int,
+    listen: str,
+    client: tuple[str, int],
+    course: Course,
+    tls: str,
+    text: bytes,
+) -> None:
+    """Write the line of a submission that has just been refused (contract.access.FailedLogin).
+
+    tls: version of TLS with the client. text: what the client is told.
+    """
+    context = block.context
+    at = course.started_at + context.reactor.now - course.began_at
+    seconds = int(at)
+    said = text[:MOST_FAULT_LETTERS].decode("utf-8", "backslashreplace")
+    block.access.write_refusal(
+        _REFUSAL
+        % (
+            _second(seconds),
+            int((at - seconds) * 1000),
+            context.ledger.name_of(number),
+            block.places.get(listen) or _place(block, listen),
+            _quoted(client[0]),
+            client[1],
+            _quoted(shown(course.submitted[:MOST_LOGIN_BYTES])),
+            _quoted(course.method),
+            course.attempts,
+            "true" if course.cached else "false",
+            _quoted(tls),
+            _quoted(escaped(said[:MOST_FAULT_LETTERS])),
+        )
+    )
+
+
+_REFUSAL: Final = (
+    '{"time":"%s.%03dZ","session":"%s",%s,"client":%s,"client_port":%d,"login":%s,"method":%s,'
+    '"attempt":%d,"cached":%s,"tls":%s,"text":%s}\n'
+)
+
 _quoted: Final = encode_basestring_ascii
 """All but printable ASCII comes out as an escape: no octet of a peer's ends a line or hides one."""
 
 _LINE: Final = (
     '{"time":"%s.%03dZ","session":"%s",%s,"client":%s,"client_port":%d,"proxy":%s,'
-    '"login":%s,"auth_session":%s,"method":"%s","attempts":%d,"cached":%s,"backend":%s,'
+    '"login":%s,"submitted":%s,"auth_session":%s,"method":"%s","attempts":%d,"cached":%s,'
+    '"backend":%s,'
     '"front_tls":%s,"back_tls":%s,"bytes_to_front":%d,"bytes_to_back":%d,'
     '"ms":{"tls":%s,"credentials":%s,"auth":%s,"connect":%s,"login":%s,"relay":%s,"total":%d},'
     '"reason":"%s","fault":%s}\n'
@@ -222,13 +281,19 @@ def _place(block: "Block", listen: str) -> str:
 
 
 def _spread(
-    numbers: bytes, proxy: ProxyFacts | None, peer: tuple[str, int], front_tls: Any, back_tls: Any
-) -> tuple[bytes, str, str, str]:
+    numbers: bytes,
+    proxy: ProxyFacts | None,
+    peer: tuple[str, int],
+    front_tls: Any,
+    back_tls: Any,
+    submitted: bytes,
+) -> tuple[bytes, str, str, str, str]:
     return (
         numbers,
         "null" if proxy is None else _proxy(proxy, peer),
         "null" if front_tls is None else _tls(front_tls),
         "null" if back_tls is None else _tls(back_tls),
+        _quoted(shown(submitted[:MOST_LOGIN_BYTES])) if submitted else '""',
     )
 
 

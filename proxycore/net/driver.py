@@ -7,7 +7,7 @@ takes over. The sockets themselves are looked after by the legs it is made of.
 from collections.abc import Callable
 from typing import Any, ClassVar, Final
 
-from proxycore.contract.authhttp import AuthFault, Verdict
+from proxycore.contract.authhttp import AuthFailed, AuthFault, Verdict
 from proxycore.contract.reasons import OF_BACKENDS, CloseReason
 from proxycore.dialogue.commands import (
     AskAuth,
@@ -27,7 +27,7 @@ from proxycore.dialogue.events import AuthAnswered, Event, FrontBytes, Stop, Tim
 from proxycore.dialogue.session import Session
 from proxycore.dialogue.states import State
 from proxycore.net import relay
-from proxycore.net.access import Kept, keep, write_record
+from proxycore.net.access import Kept, keep, write_record, write_refusal
 from proxycore.net.auth_desk import Asking
 from proxycore.net.back_tls import SecuredBackLeg
 from proxycore.net.door import Door
@@ -158,6 +158,7 @@ class Driver(SecuredBackLeg):
     def _ask_auth(self, command: AskAuth) -> None:
         request, course = command.request, self.course
         course.method = request.method
+        course.submitted = request.login
         course.attempts += 1
         course.asked_at = now = self.context.reactor.now
         answer = self.block.desk.ask(request, self._answered)
@@ -166,6 +167,8 @@ class Driver(SecuredBackLeg):
             self._asking = answer
         else:
             course.decided_at, course.cached = now, not isinstance(answer, AuthFault)
+            if type(answer) is AuthFailed:
+                self._tell_refusal(answer)
             self._following = AuthAnswered(answer)
 
     def _answered(self, verdict: Verdict) -> None:
@@ -173,7 +176,17 @@ class Driver(SecuredBackLeg):
         course = self.course
         course.decided_at = now = self.context.reactor.now
         observe(self.block.names.auth_time, now - course.asked_at)
+        if type(verdict) is AuthFailed:
+            self._tell_refusal(verdict)
         self.deliver(AuthAnswered(verdict))
+
+    def _tell_refusal(self, verdict: AuthFailed) -> None:
+        if self.block.access.wants_refusals:
+            client = (self.client_ip, self.client_port)
+            facts = None if self._front_tls is None else self._front_tls.facts
+            tls = "" if facts is None else facts.protocol
+            place = (self.block, self.number, self.listen, client)
+            write_refusal(*place, self.course, tls, verdict.text)
 
     def _set_timer(self, command: SetTimer) -> None:
         after_s = command.after_ms / 1000
@@ -236,7 +249,7 @@ class Driver(SecuredBackLeg):
             way,
             course.started_at,
             machine.auth_session,
-            self._keep() if self.block.access.wanted else None,
+            self._keep(machine.login) if self.block.access.wanted else None,
         )
         front_out, back_out = self._front_out, self._back_out
         self._front = self._back = -1
@@ -298,11 +311,12 @@ class Driver(SecuredBackLeg):
         if course.connected_at:
             observe(way.connect_time, course.connected_at - course.decided_at)
 
-    def _keep(self) -> Kept:
+    def _keep(self, login: bytes) -> Kept:
         return keep(
             self.course,
             self.context.reactor.now,
             connecting=bool(self._upstream),
+            known_as=login,
             proxy=self.proxy,
             front_tls=self._front_tls.facts if self._front_tls is not None else None,
             back_tls=self._back_tls.facts if self._back_tls is not None else None,
@@ -319,7 +333,7 @@ class Driver(SecuredBackLeg):
             machine.auth_session,
             self._upstream,
             self.course.started_at,
-            self._keep(),
+            self._keep(machine.login),
             reason,
             fault=self.course.fault,
         )

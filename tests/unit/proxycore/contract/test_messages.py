@@ -26,11 +26,14 @@ from proxycore.contract.messages import (
     Message,
     Nack,
     NodeMessage,
+    Records,
+    RecordsTaken,
     Sessions,
     SettingProblem,
     Stats,
     Tickets,
     from_frame,
+    records_frame,
     to_frame,
 )
 from proxycore.contract.secret import Secret
@@ -77,6 +80,8 @@ MESSAGES: list[Message] = [
         digest="d", listen=(HttpAddress(address="*", port=80),), answers={"token": "token.thumb"}
     ),
     Kick(command="c", sessions=("b.1", "b.2")),
+    Records(boot_id="b", number=3, sessions=({"a": 1},), logins=({}, {"b": None}), dropped=4),
+    RecordsTaken(boot_id="b", number=3),
 ]
 
 
@@ -123,3 +128,12 @@ _LEAVES = st.none() | st.booleans() | st.integers() | st.floats() | st.text()
 def test_any_frame_is_a_message_or_invalid(name: str, plain: dict[str, Any]) -> None:
     with contextlib.suppress(Invalid):
         assert to_frame(from_frame({**plain, "type": name}))["type"] == name
+
+
+def test_records_that_are_json_already_make_the_same_frame() -> None:
+    message = Records(
+        boot_id="b", number=3, sessions=({"a": 1}, {"c": "d"}), logins=({"b": None},), dropped=4
+    )
+    frame = records_frame("b", 3, 4, ['{"a":1}', '{"c":"d"}'], ['{"b":null}'])
+    assert from_frame(json.loads(frame)) == message
+    assert json.loads(records_frame("b", 3, 4, [], []))["logins"] == []

@@ -188,3 +188,18 @@ def test_a_worker_gathers_what_is_wanted_and_bounds_it() -> None:
     ((name, octets, dropped),) = lines.take()
     assert (name, octets.count(b"\n"), dropped) == ("b", MAX_LINES, 5)
     assert list(lines.take()) == []
+    assert not own.wants_refusals
+
+
+def test_for_a_history_all_is_gathered_and_refusals_as_well() -> None:
+    woken: list[int] = []
+    lines = AccessLines(lambda: woken.append(1), keeps_history=True)
+    own, other = lines.of("b"), lines.of("c")
+    lines.use(naming(b=("off",)))
+    assert own.wanted
+    assert other.wants_refusals
+    own.write_refusal("one\n")
+    other.write_refusal("two\n")
+    assert len(woken) == 1
+    assert list(lines.take()) == []
+    assert lines.refusals.take() == (b"one\ntwo\n", 0)

@@ -11,7 +11,7 @@ from proxycore.contract.access import MOST_LOGIN_BYTES, AccessRecord
 from proxycore.contract.authhttp import ProxyFacts
 from proxycore.contract.reasons import CloseReason
 from proxycore.net.access import Course, keep, write_record
-from tests.unit.proxycore.net.access_sink import Records, read, records_of
+from tests.unit.proxycore.net.access_sink import Records, read, read_refusal, records_of
 from tests.unit.proxycore.net.house import House
 from tests.unit.proxycore.net.house import house as built
 
@@ -254,3 +254,65 @@ def test_whatever_is_in_it_a_record_is_one_line_of_json(
     assert record.auth_session == session
     assert record.listen == listen
     assert record.attempts == min(attempts, 65_535)
+
+
+def test_each_refused_login_is_told_and_the_session_goes_on(house: House) -> None:
+    records = records_of(house)
+    house.serve(auth={"cache_ttl_ms": 60_000})
+    client = house.client()
+    wait = b"HTTP/1.0 200 OK\r\nAuth-Status: No\x1b, %b\r\nAuth-Wait: 1\r\n\r\n"
+    client.send(b"a1 LOGIN alice %b\r\n" % CANARY)
+    house.asked()[0].send(wait % b"alice")
+    client.expect(b"a1 NO")
+    port = client.sock.getsockname()[1]
+    client.send(b"a2 LOGIN bob %b\r\n" % CANARY)
+    house.asked()[0].send(wait % b"bob")
+    client.expect(b"a2 NO")
+    client.close()
+    first, second = map(read_refusal, records.refusals)
+    assert (first.session, first.server, first.protocol) == ("boot.1", "main", "imap")
+    assert (first.listen, first.client, first.client_port) == (house.key, "127.0.0.1", port)
+    assert (first.login, first.method, first.attempt, first.cached) == ("alice", "plain", 1, False)
+    assert (first.text, first.tls) == ("No?, alice", "")
+    assert (second.login, second.attempt, second.text) == ("bob", 2, "No?, bob")
+    assert datetime.fromisoformat(first.time) <= datetime.fromisoformat(second.time)
+    assert ended(house, records).attempts == 2
+    assert CANARY.decode() not in "".join([*records.lines, *records.refusals])
+
+
+def test_a_refusal_that_was_remembered_is_told_as_such(house: House) -> None:
+    records = records_of(house)
+    house.serve(auth={"cache_ttl_ms": 60_000})
+    refusal = b"HTTP/1.0 200 OK\r\nAuth-Status: No\r\n\r\n"
+    for number in (1, 2):
+        client = house.client()
+        client.send(b"a1 LOGIN bob wrong\r\n")
+        if number == 1:
+            house.asked()[0].send(refusal)
+        client.expect_end()
+    assert [read_refusal(line).cached for line in records.refusals] == [False, True]
+
+
+def test_who_reads_no_refusals_is_told_none(house: House) -> None:
+    records = records_of(house)
+    records.wants_refusals = False
+    house.serve()
+    client = house.client()
+    client.send(b"a1 LOGIN bob wrong\r\n")
+    house.asked()[0].send(REFUSAL)
+    client.expect_end()
+    assert ended(house, records).reason == "login_failed"
+    assert records.refusals == []
+
+
+def test_a_login_that_the_auth_service_changed_is_told_as_it_was_sent(house: House) -> None:
+    records = records_of(house)
+    house.serve()
+    client = house.client()
+    client.send(b"a1 LOGIN alice@example.com secret\r\n")
+    named = house.ok().replace(b"\r\n\r\n", b"\r\nAuth-User: alice\r\n\r\n")
+    house.asked()[0].send(named)
+    house.mail_login().close()
+    client.close()
+    record = ended(house, records)
+    assert (record.login, record.submitted) == ("alice", "alice@example.com")
