@@ -169,6 +169,9 @@ else:
         "control_folder": str(state.make_private_directory(STATE_DIR / "broker" / "control")),
     }
 
+ACME_HOOK_DIR = env.text("ACME_HOOK_DIR")
+"""Directory of the programs that may set TXT records for DNS-01; blank: there are none."""
+
 # --- telling people what is wrong -----------------------------------------------------------------
 
 globals().update(mail.from_url(env.text("EMAIL_URL")))

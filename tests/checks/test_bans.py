@@ -17,6 +17,7 @@ WALL_CLOCK = {
 """Everything else measures with a monotonic clock, or asks Django's ``timezone.now``."""
 
 REVEALING = {
+    "appliance/acme/solvers/rfc2136.py": "signs a dynamic update with its TSIG secret",
     "appliance/alerts/forms.py": "checks the URL of a webhook that was typed in",
     "appliance/alerts/webhook.py": "posts to the URL of a webhook, signed with its secret",
     "appliance/authhttp/callers.py": "compares an operator's header secret with a caller's",

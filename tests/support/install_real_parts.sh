@@ -16,6 +16,7 @@ libssl-dev:/usr/include/openssl/ssl.h
 redis-server:/usr/bin/redis-server
 postgresql:/usr/bin/pg_createcluster
 pebble:/usr/bin/pebble
+bind9:/usr/sbin/named
 chromium:/usr/bin/chromium
 curl:/usr/bin/curl
 fetchmail:/usr/bin/fetchmail
