@@ -84,7 +84,7 @@ class AuthService(Program):
         super().__init__()
         self.port = free_port()
         self.token = token
-        self._variables = _variables(state, database_url, self.port)
+        self._variables = variables(state, database_url, self.port)
 
     def start(self) -> None:
         """Start and wait until it answers."""
@@ -96,7 +96,8 @@ class AuthService(Program):
         self.wait_for_port(self.port, within_s=60)
 
 
-def _variables(state: Path, database_url: str, port: int) -> Mapping[str, str]:
+def variables(state: Path, database_url: str, port: int) -> Mapping[str, str]:
+    """Give the environment of an auth service, and of whoever fills its database."""
     return environment(
         PYTHONPATH=str(REPOSITORY),
         DJANGO_SETTINGS_MODULE="appliance.settings",
@@ -123,7 +124,7 @@ def prepared(kind: str, imap_port: int) -> Iterator[tuple[Path, str, str]]:
         url = stack.enter_context(_postgresql()) if kind == POSTGRESQL else ""
         done = subprocess.run(
             [sys.executable, "-c", _PREPARE],
-            env={**_variables(state, url, 0), "BENCH_IMAP_PORT": str(imap_port)},
+            env={**variables(state, url, 0), "BENCH_IMAP_PORT": str(imap_port)},
             cwd=REPOSITORY,
             capture_output=True,
             text=True,
