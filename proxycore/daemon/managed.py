@@ -27,6 +27,7 @@ from proxycore.contract.messages import (
 )
 from proxycore.contract.secret import Secret
 from proxycore.contract.snapshot import Snapshot, from_plain
+from proxycore.daemon.backlog import KEEP_S, Backlog
 from proxycore.daemon.challenges import Responder
 from proxycore.daemon.backlog import KEEP_S, Backlog
 from proxycore.daemon.link import Link
@@ -127,8 +128,9 @@ class Managed:
     async def finish(self) -> None:
         """Report the last numbers."""
         await self._link.finish()
-        if self._linking is not None:
-            self._linking.cancel()
+        for task in (self._linking, self._keeping):
+            if task is not None:
+                task.cancel()
         await self._responder.close()
 
     async def _serve_saved(self, saved: Revision) -> bool:

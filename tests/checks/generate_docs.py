@@ -137,14 +137,15 @@ def _json_type(hint: Any) -> str:
 
 def stats_page() -> str:
     """Give docs/stats.md."""
+    bounds = ", ".join(f"{bound:g}" for bound in stats.BOUNDS_S)
     lines = [
         "# Statistics",
         "",
         "Counters are totals since the start of the process that counts; a rate is the difference",
-        "of two reports divided by their distance. Gauges are the state of the moment. Histograms",
-        f"have the bounds {', '.join(f'{bound:g}' for bound in stats.BOUNDS_S)} s. Of mail servers",
-        f"(`backend`) the first {stats.MOST_BACKENDS} of a node have series of their own, all others",
-        f"are `{stats.OTHER}`. No series is of a user or of an address of a client. How to see them:",
+        "of two reports divided by their distance. Gauges are the state of the moment.",
+        f"Histograms have the bounds {bounds} s. Of mail servers",
+        f"(`backend`) the first {stats.MOST_BACKENDS} of a node have series of their own, all",
+        f"others are `{stats.OTHER}`. No series is of a user or of a client. How to see them:",
         "[charts and metrics](charts.md).",
         "",
         "| Name | Name at `/metrics` | Kind | Unit | Labels | Meaning |",
