@@ -5,6 +5,7 @@ directory. Grown up: ``POSTROAD_DATABASE_URL`` and ``POSTROAD_REDIS_URL``. Code 
 """
 
 import hashlib
+from datetime import timedelta
 from pathlib import Path
 from socket import gethostname
 from typing import Any
@@ -67,13 +68,37 @@ TRUSTED_PROXIES = clients.networks(env.words("TRUSTED_PROXIES", []))
 BEHIND_HTTPS = env.boolean("HTTPS", False)
 """The admin is reached through a TLS front end: cookies and redirects insist on it."""
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_SSL_REDIRECT = BEHIND_HTTPS
-SECURE_HSTS_SECONDS = 31_536_000 if BEHIND_HTTPS else 0
+SECURE_HSTS_SECONDS = env.integer("HSTS_SECONDS", 31_536_000) if BEHIND_HTTPS else 0
+SECURE_HSTS_INCLUDE_SUBDOMAINS = BEHIND_HTTPS and env.boolean("HSTS_SUBDOMAINS", False)
+SECURE_HSTS_PRELOAD = BEHIND_HTTPS and env.boolean("HSTS_PRELOAD", False)
+SILENCED_SYSTEM_CHECKS = [
+    # both bind hosts that are not ours, so they are the operator's to turn on
+    "security.W005",
+    "security.W021",
+]
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if BEHIND_HTTPS else None
 SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_AGE = env.integer("SESSION_HOURS", 12, minimum=1, maximum=720) * 3600
+SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
+CSRF_COOKIE_HTTPONLY = True
 SESSION_COOKIE_NAME = "postroad_session"
 CSRF_COOKIE_NAME = "postroad_csrf"
 X_FRAME_OPTIONS = "DENY"
 SECURE_REFERRER_POLICY = "same-origin"
+CONTENT_SECURITY_POLICY: dict[str, Any] = {
+    "DIRECTIVES": {
+        "default-src": ["'none'"],
+        # no script but our files; unfold's Alpine.js makes functions of its attributes (ADR-0029)
+        "script-src": ["'self'", "'unsafe-eval'"],
+        "style-src": ["'self'", "'unsafe-inline'"],
+        "img-src": ["'self'", "data:"],
+        "font-src": ["'self'"],
+        "connect-src": ["'self'"],
+        "form-action": ["'self'"],
+        "base-uri": ["'none'"],
+        "frame-ancestors": ["'none'"],
+    }
+}
 
 # --- applications -------------------------------------------------------------------------------
 
@@ -85,6 +110,7 @@ INSTALLED_APPS = [
     "django.contrib.sessions",
     "django.contrib.messages",
     "django.contrib.staticfiles",
+    "axes",
     "channels",
     "appliance.lib",
     "appliance.audit",
@@ -113,6 +139,9 @@ MIDDLEWARE = [
     "appliance.audit.actors.actor_middleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "appliance.lib.guards.GuardMiddleware",
+    "axes.middleware.AxesMiddleware",
 ]
 ROOT_URLCONF = "appliance.urls"
 ASGI_APPLICATION = "appliance.asgi.application"
@@ -191,6 +220,22 @@ AUTH_PASSWORD_VALIDATORS = [
         "NumericPasswordValidator",
     )
 ]
+AUTHENTICATION_BACKENDS = [
+    "axes.backends.AxesStandaloneBackend",
+    "django.contrib.auth.backends.ModelBackend",
+]
+AXES_FAILURE_LIMIT = env.integer("SIGN_IN_FAILURES", 5, minimum=1, maximum=1000)
+"""Failed sign-ins of one name from one address after which it has to wait."""
+AXES_COOLOFF_TIME = timedelta(minutes=env.integer("SIGN_IN_WAIT_MINUTES", 15, minimum=1))
+AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False
+AXES_RESET_ON_SUCCESS = True
+AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
+AXES_LOCKOUT_TEMPLATE = "admin/locked_out.html"
+AXES_CLIENT_IP_CALLABLE = "appliance.lib.clients.address_of"
+AXES_USERNAME_CALLABLE = "appliance.lib.lockouts.username_of"
+AXES_DISABLE_ACCESS_LOG = True  # the audit trail has it
+AXES_ENABLE_ADMIN = False
+AXES_VERBOSE = False
 LOGIN_URL = reverse_lazy("admin:login")
 LOGIN_REDIRECT_URL = reverse_lazy("admin:index")
 
@@ -224,6 +269,13 @@ CERTIFICATE_LOGIN = env.text("CERTIFICATE_LOGIN", "CN")
 AUTH_HTTP_TIMEOUT_MS = env.integer("AUTH_HTTP_TIMEOUT_MS", 10_000, minimum=1)
 AUTH_CACHE_TTL_MS = env.integer("AUTH_CACHE_TTL_MS", 60_000, maximum=86_400_000)
 AUTH_CACHE_STALE_MS = env.integer("AUTH_CACHE_STALE_MS", 86_400_000, maximum=604_800_000)
+
+# --- what is kept of sessions -------------------------------------------------------------------
+
+HISTORY_DAYS = env.integer("HISTORY_DAYS", 90, minimum=1, maximum=3650)
+"""How long it can be looked up who logged in from where, and what became of it."""
+HISTORY_VISITS_DAYS = env.integer("HISTORY_VISITS_DAYS", 3, minimum=1, maximum=3650)
+"""The same for connections that submitted no login: scanners, and probes of load balancers."""
 
 # --- the audit trail ----------------------------------------------------------------------------
 
@@ -260,5 +312,6 @@ LOGGING: dict[str, Any] = {
     "loggers": {
         "django": {"handlers": [], "level": "WARNING", "propagate": True},
         "daphne": {"handlers": [], "level": "WARNING", "propagate": True},
+        "axes": {"handlers": [], "level": "ERROR", "propagate": True},  # the audit trail has it
     },
 }

@@ -67,7 +67,7 @@ class Entry(models.Model):
         """Write a new entry. Raises AppendOnly for one that is written already."""
         if not self._state.adding:
             raise AppendOnly("an entry of the audit trail is not changed")
-        super().save(*args, force_insert=True, **options)
+        super().save(*args, **options)
 
     def delete(self, *_: Any, **__: Any) -> NoReturn:
         """Refuse."""

@@ -6,7 +6,9 @@ Signals, so that no service, form or command can forget it. What is written past
 
 from typing import Any, Final
 
+from axes.signals import user_locked_out
 from django.apps import apps
+from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Group, User
 from django.contrib.auth.signals import user_logged_in, user_logged_out, user_login_failed
@@ -17,6 +19,7 @@ from django.http import HttpRequest
 from appliance.audit import actors, services, values
 from appliance.audit.choices import Action, ActorKind
 from appliance.audit.watched import WATCHED
+from appliance.lib import lockouts
 
 _BEFORE: Final = "_audit_before"
 _NOBODY: Final = "a name that nobody has"
@@ -38,11 +41,14 @@ def connect() -> None:
     user_logged_in.connect(note_sign_in, dispatch_uid="audit.in")
     user_logged_out.connect(note_sign_out, dispatch_uid="audit.out")
     user_login_failed.connect(note_failure, dispatch_uid="audit.failed")
+    user_locked_out.connect(note_lock, dispatch_uid="audit.locked")
+    lockouts.unlocked.connect(note_unlock, dispatch_uid="audit.unlocked")
 
 
 def note_before(sender: type[Model], instance: Model, raw: bool, **more: Any) -> None:
     """Look at what is about to be replaced, unless nothing watched is."""
-    if raw or instance._state.adding or not _concerns(sender, more.get("update_fields")):
+    is_new = instance._state.adding  # noqa: SLF001  (documented interface to an instance)
+    if raw or is_new or not _concerns(sender, more.get("update_fields")):
         return
     rows: Any = sender._base_manager  # noqa: SLF001  (documented: leaves no row out)
     instance.__dict__[_BEFORE] = rows.filter(pk=instance.pk).first()
@@ -100,12 +106,30 @@ def note_sign_out(request: HttpRequest | None, user: Any, **_: Any) -> None:
 
 def note_failure(credentials: dict[str, Any], request: HttpRequest | None = None, **_: Any) -> None:
     """Write down who was refused. A name that nobody has is not kept: it may be a password."""
+    if getattr(request, "axes_locked_out", False):
+        return  # said once, by note_lock
     model = get_user_model()
     typed = str(credentials.get(model.USERNAME_FIELD) or "")
     user = model.objects.filter(**{model.USERNAME_FIELD: typed}).first()
     actor = actors.of_request(request) if request is not None else actors.current()
     stranger = actors.Actor(ActorKind.STRANGER, "", actor.address)
     services.record(Action.SIGN_IN_FAILED, user, name="" if user else _NOBODY, actor=stranger)
+
+
+def note_lock(request: HttpRequest, username: str, **_: Any) -> None:
+    """Write down that somebody has to wait now; not each time he tries meanwhile."""
+    if getattr(request, "axes_failures_since_start", 0) != settings.AXES_FAILURE_LIMIT:
+        return
+    user = get_user_model().objects.filter(username=username).first()
+    stranger = actors.Actor(ActorKind.STRANGER, "", actors.of_request(request).address)
+    text = f"after {settings.AXES_FAILURE_LIMIT} failed sign-ins"
+    name = "" if user else _NOBODY
+    services.record(Action.LOCKED_OUT, user, name=name, text=text, actor=stranger)
+
+
+def note_unlock(user: Any, **_: Any) -> None:
+    """Write down who let somebody try again."""
+    services.record(Action.UNLOCKED, user)
 
 
 def _at(request: HttpRequest | None, user: Any) -> actors.Actor:

@@ -22,7 +22,7 @@ _FORGOTTEN_AT_ONCE: Final = 5_000
 _sum: Final[ContextVar["Counter[tuple[str, str]] | None"]] = ContextVar("audit_sum", default=None)
 
 
-def record(
+def record(  # noqa: PLR0913  (who, what, about what, and in which words)
     action: Action,
     about: Model | None = None,
     *,
@@ -34,7 +34,7 @@ def record(
 ) -> Entry | None:
     """Write down what was done, in the transaction it is done in.
 
-    about: the object; a model's name counts while many are summed up (``as_one``), which gives None.
+    about: the object. While many are summed up (``as_one``) it is only counted; that gives None.
     name: what the object is called, unless that is its own text.
     owner: what the object is a part of.
     actor: who did it, unless it is who is at work.

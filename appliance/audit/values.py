@@ -50,7 +50,11 @@ def _changes(before: Model, after: Model, watched: Watched) -> Iterator[Change]:
         if _same(field, was, now):
             continue
         if is_secret(field, watched):
-            yield field.verbose_name, SET if was else NONE, CHANGED if was and now else _is_set(now)
+            yield (
+                str(field.verbose_name),
+                SET if was else NONE,
+                CHANGED if was and now else _is_set(now),
+            )
         else:
             yield str(field.verbose_name), shown(before, field), shown(after, field)
 
