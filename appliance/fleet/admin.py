@@ -33,7 +33,7 @@ class NodeAdmin(PostroadAdmin):
     empty_text = "A node is a running proxy. Add one here and start it with its token."
     list_display = ("name", "state", "standing", "hostname", "version", "sessions", "last_seen_at")
     search_fields = ("name", "hostname")
-    fields = ("name",)
+    fields = ("name", "probe_address", "acme_http_listen")
     list_before_template = "fleet/node_list_help.html"
     change_form_outer_before_template = "fleet/node_status.html"
     change_form_outer_after_template = "fleet/node_totals.html"
@@ -58,11 +58,13 @@ class NodeAdmin(PostroadAdmin):
     # --- writing ---------------------------------------------------------------------------------
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
-        """Enrol a new node, or rename one."""
+        """Enrol a new node, or write what is to be so for one."""
         if change:
-            nodes.rename(obj, obj.name)
+            nodes.configure(obj)
             return
         node, token = nodes.enrol(obj.name)
+        node.probe_address, node.acme_http_listen = obj.probe_address, obj.acme_http_listen
+        nodes.configure(node)
         obj.pk = node.pk
         obj.refresh_from_db()
         # kept for the answer to this very request, and nowhere else

@@ -36,11 +36,22 @@ class FleetConfig(AppConfig):
             # a worker that was away need not catch up
             "options": {"expires": 15.0},
         },
+        "fleet.rotate_tickets": {
+            "task": "appliance.fleet.tasks.rotate_tickets",
+            "schedule": 30.0,
+            "options": {"expires": 30.0},
+        },
     }
 
     def ready(self) -> None:
-        """Say on the Publish page how the active revision fares on the nodes."""
+        """Say on the Publish page how the active revision fares on the nodes.
+
+        And have nodes told at once what authorities may ask them.
+        """
+        from appliance.acme import answers
+        from appliance.fleet.doorbells import ring_for_challenges
         from appliance.fleet.rollout import destinations, status_lines
 
         registry.register_status_provider("fleet", status_lines)
+        answers.register("fleet", ring_for_challenges)
         registry.register_destinations("fleet", destinations)

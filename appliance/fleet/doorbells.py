@@ -27,3 +27,13 @@ def ring_for_dismissal(node_id: int) -> None:
 def ring_for_sessions() -> None:
     """Say, once it is committed, that the live index has changed."""
     ring_on_commit(SESSIONS_CHANGED, SESSION_PAGES)
+
+
+def ring_for_challenges() -> None:
+    """Say, once it is committed, that nodes have other answers to give to authorities."""
+    ring_on_commit({"type": "challenges.changed"})
+
+
+def ring_for_tickets() -> None:
+    """Say, once it is committed, that there are other session ticket keys."""
+    ring_on_commit({"type": "tickets.renewed"})

@@ -1,11 +1,16 @@
-"""What the appliance knows of its nodes: identity, last word, live sessions, commands."""
+"""What the appliance knows of its nodes: identity, last word, live sessions, commands.
+
+And what all of them have in common beside the configuration: session ticket keys.
+"""
 
 import uuid
 
 from django.conf import settings
 from django.db import models
 
+from appliance.fleet.addresses import check_listen, check_probe
 from appliance.fleet.choices import CommandKind, CommandState
+from appliance.lib.fields import EncryptedTextField, WordsField
 
 
 class Node(models.Model):
@@ -16,6 +21,22 @@ class Node(models.Model):
     )
     token_hash = models.CharField(max_length=64, unique=True, editable=False)
     """SHA-256 of the token in hex. A token has 256 random bits, so a plain hash is enough."""
+    probe_address = models.CharField(
+        max_length=253,
+        blank=True,
+        default="",
+        validators=[check_probe],
+        help_text="IP address or name at which the appliance reaches the node's listeners, for"
+        " looking at what they serve. Blank: the address the node connects from.",
+    )
+    acme_http_listen = WordsField(
+        "acme_http_listen",
+        default=list,
+        blank=True,
+        validators=[check_listen],
+        help_text="Addresses at which the node answers certificate authorities, for instance *:80"
+        " and [::]:80, with blanks between. Blank: it does not.",
+    )
     created_at = models.DateTimeField(auto_now_add=True)
     revoked_at = models.DateTimeField(null=True, blank=True, editable=False)
 
@@ -24,6 +45,8 @@ class Node(models.Model):
     version = models.CharField(max_length=64, blank=True, default="", editable=False)
     hostname = models.CharField(max_length=255, blank=True, default="", editable=False)
     boot_id = models.CharField(max_length=64, blank=True, default="", editable=False)
+    peer_address = models.CharField(max_length=64, blank=True, default="", editable=False)
+    """Where its control link comes from; of a proxy, where there is one between."""
     connected_at = models.DateTimeField(null=True, editable=False)
     last_seen_at = models.DateTimeField(null=True, editable=False)
     applied_revision = models.PositiveBigIntegerField(default=0, editable=False)
@@ -39,6 +62,12 @@ class Node(models.Model):
     check_problems = models.JSONField(default=list, blank=True, editable=False)
     check_warnings = models.JSONField(default=list, blank=True, editable=False)
     """What it said of it, as in ``problems``."""
+    tickets = models.PositiveBigIntegerField(default=0, editable=False)
+    """Number of the session ticket keys it has; 0: none of ours."""
+    challenges = models.CharField(max_length=64, blank=True, default="", editable=False)
+    """Digest of what it answers certificate authorities by."""
+    challenge_problems = models.JSONField(default=list, blank=True, editable=False)
+    """Where it cannot listen for them, as in ``problems``."""
 
     class Meta:
         """Order by name, as people look for it."""
@@ -47,6 +76,23 @@ class Node(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+
+class TicketKey(models.Model):
+    """One session ticket key of the fleet. The newest is the next one, and does not encrypt yet."""
+
+    key = EncryptedTextField(editable=False)
+    """80 octets in base64."""
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        """Newest first; nobody sees them."""
+
+        ordering = ("-pk",)
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return f"session ticket key {self.pk}"
 
 
 class LiveSession(models.Model):

@@ -4,12 +4,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from appliance.fleet import common
 from appliance.fleet.choices import CommandState, NodeState
 from appliance.fleet.models import Node, NodeCommand
 from appliance.fleet.services.nodes import hash_token
 from appliance.publish import queries as publish
 from appliance.routing import queries as routing
-from proxycore.contract.messages import HEARTBEAT_S
+from proxycore.contract.messages import HEARTBEAT_S, Challenges
 
 SILENT_AFTER = timedelta(seconds=5 * HEARTBEAT_S)
 """Unheard for longer, a node is shown as silent: five heartbeats are not lost by chance."""
@@ -39,6 +40,10 @@ class Due:
     commands: bool = False
     candidate: int = 0
     """Number of the draft it is to check; 0 when there is none, or it has."""
+    tickets: int = 0
+    """Number of the session ticket keys it should have, when it has others."""
+    challenges: Challenges | None = None
+    """What it should answer certificate authorities by, when it answers by something else."""
 
 
 def due(node: Node, *, retry_refused: bool) -> Due:
@@ -59,12 +64,16 @@ def due(node: Node, *, retry_refused: bool) -> Due:
     generation = routing.generation()
     asked = publish.candidate()
     is_asked = asked is not None and publish.is_open(asked) and asked.pk != node.checked_candidate
+    number = common.ticket_number()
+    challenges = common.challenges(node.acme_http_listen)
     return Due(
         revision=revision,
         generation=None if node.generation == generation else generation,
         logins=routing.changed_logins(node.generation, generation),
         commands=NodeCommand.objects.filter(node=node, state=CommandState.PENDING).exists(),
         candidate=asked.pk if asked is not None and is_asked else 0,
+        tickets=0 if node.tickets == number else number,
+        challenges=None if node.challenges == challenges.digest else challenges,
     )
 
 

@@ -4,7 +4,7 @@ from celery import shared_task
 from django.utils import timezone
 
 from appliance.fleet import queries
-from appliance.fleet.services import commands, sessions
+from appliance.fleet.services import commands, sessions, tickets
 
 
 @shared_task
@@ -13,3 +13,9 @@ def tidy() -> None:
     now = timezone.now()
     commands.expire(now)
     sessions.drop_sessions_of(queries.long_silent(now))
+
+
+@shared_task
+def rotate_tickets() -> None:
+    """Give all nodes another session ticket key, when it is time."""
+    tickets.rotate_if_due(timezone.now())

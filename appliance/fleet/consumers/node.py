@@ -15,7 +15,7 @@ from channels.db import database_sync_to_async
 from django.db import InterfaceError, OperationalError
 from django.utils import timezone
 
-from appliance.fleet import doorbells, queries
+from appliance.fleet import common, doorbells, queries
 from appliance.fleet.choices import CloseCode
 from appliance.fleet.consumers.ticking import Message, TickingConsumer
 from appliance.fleet.models import Node
@@ -67,6 +67,7 @@ class NodeConsumer(TickingConsumer):
         self._quiet_s = 0
         self._sent: tuple[tuple[int, str], float] | None = None
         self._asked: tuple[int, float] | None = None
+        self._given: dict[str, tuple[int | str, float]] = {}
         self._handlers: dict[type, Callable[[Any], Awaitable[None]]] = {
             Hello: self._on_hello,
             Heartbeat: self._on_heartbeat,
@@ -115,7 +116,11 @@ class NodeConsumer(TickingConsumer):
 
     async def _on_hello(self, hello: Hello) -> None:
         node = await database_sync_to_async(nodes.greet)(
-            self._node, self.channel_name, hello, timezone.now()
+            self._node,
+            self.channel_name,
+            hello,
+            timezone.now(),
+            peer=_peer_address(self.scope),
         )
         log.info(
             "node connected: node=%s version=%r revision=%d",
@@ -123,7 +128,7 @@ class NodeConsumer(TickingConsumer):
             hello.version,
             hello.revision,
         )
-        self._greeted, self._sent, self._asked = True, None, None
+        self._greeted, self._sent, self._asked, self._given = True, None, None, {}
         await self._reconcile(node, retry_refused=True)
 
     async def _on_heartbeat(self, heartbeat: Heartbeat) -> None:
@@ -164,6 +169,14 @@ class NodeConsumer(TickingConsumer):
             if due.logins is not None:
                 told = replace(told, since=node.generation, logins=due.logins)
             await self._tell(told)
+        if due.tickets and not self._was_just_given("tickets", due.tickets):
+            tickets = await database_sync_to_async(common.tickets)()
+            if tickets is not None:
+                await self._tell(tickets)
+        if due.challenges is not None and not self._was_just_given(
+            "challenges", due.challenges.digest
+        ):
+            await self._tell(due.challenges)
         if due.commands:
             for command in await database_sync_to_async(commands.take_pending)(
                 node.pk, timezone.now()
@@ -192,6 +205,14 @@ class NodeConsumer(TickingConsumer):
         asked = self._asked
         return asked is not None and asked[0] == number and _now() - asked[1] < APPLY_AGAIN_S
 
+    def _was_just_given(self, what: str, which: int | str) -> bool:
+        """Tell whether this was sent a moment ago; otherwise it counts as sent from now on."""
+        given, now = self._given.get(what), _now()
+        if given is not None and given[0] == which and now - given[1] < APPLY_AGAIN_S:
+            return True
+        self._given[what] = which, now
+        return False
+
     def _was_just_sent(self, revision: tuple[int, str]) -> bool:
         return (
             self._sent is not None
@@ -217,6 +238,14 @@ class NodeConsumer(TickingConsumer):
 
     async def routes_changed(self, message: Message) -> None:
         """Look whether the node has to forget its cached verdicts."""
+        await self._look()
+
+    async def tickets_renewed(self, message: Message) -> None:
+        """Look whether the node has to be given other session ticket keys."""
+        await self._look()
+
+    async def challenges_changed(self, message: Message) -> None:
+        """Look whether the node has to answer authorities by something else."""
         await self._look()
 
     async def node_command(self, message: Message) -> None:
@@ -309,6 +338,11 @@ def _bearer_token(headers: Sequence[tuple[bytes, bytes]]) -> str:
         return ""
     scheme, _, token = given[0].decode("latin-1").partition(" ")
     return token.strip() if scheme.lower() == "bearer" else ""
+
+
+def _peer_address(scope: Message) -> str:
+    client = scope.get("client")
+    return str(client[0]) if client else ""
 
 
 def _peer(scope: Message) -> str:

@@ -9,6 +9,8 @@ from django.db import transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
+from appliance.audit import services as audit
+from appliance.audit.choices import Action
 from appliance.fleet import doorbells
 from appliance.fleet.choices import CloseCode, CommandState
 from appliance.fleet.models import LiveSession, Node, NodeCommand
@@ -34,6 +36,7 @@ MAX_NUMBER = 2**63 - 1
 """What an integer column and a big one hold."""
 
 _TOKEN_BYTES = 32
+_SETTINGS = ("name", "probe_address", "acme_http_listen")
 _HEARD = (
     "boot_id",
     "last_seen_at",
@@ -42,6 +45,9 @@ _HEARD = (
     "generation",
     "workers",
     "sessions",
+    "tickets",
+    "challenges",
+    "challenge_problems",
 )
 _REFUSAL = ("refused_revision", "problems")
 
@@ -67,9 +73,27 @@ def enrol(name: str) -> tuple[Node, Secret]:
     return node, token
 
 
-def rename(node: Node, name: str) -> None:
-    """Give a node another name; nothing else of it changes."""
-    Node.objects.filter(pk=node.pk).update(name=name)
+@transaction.atomic
+def configure(node: Node) -> None:
+    """Write what an operator says of a node; what it says itself is not touched.
+
+    Raises ValidationError.
+    """
+    node.full_clean()
+    before = Node.objects.get(pk=node.pk)
+    now = {name: getattr(node, name) for name in _SETTINGS}
+    changes = [
+        (name, _shown(getattr(before, name)), _shown(value))
+        for name, value in now.items()
+        if getattr(before, name) != value
+    ]
+    if changes:
+        Node.objects.filter(pk=node.pk).update(**now)
+        audit.record(Action.CHANGED, node, changes=changes, name=node.name)
+
+
+def _shown(value: str | list[str]) -> str:
+    return value if isinstance(value, str) else " ".join(value)
 
 
 @transaction.atomic
@@ -82,6 +106,7 @@ def renew_token(node: Node) -> Secret:
     Node.objects.filter(pk=node.pk).update(
         token_hash=hash_token(token.reveal()), revoked_at=None, connection=""
     )
+    audit.record(Action.CHANGED, node, changes=[("token", "set", "changed")])
     doorbells.ring_for_dismissal(node.pk)
     return token
 
@@ -92,7 +117,8 @@ def revoke(node: Node) -> None:
 
     The node itself goes on serving with what it has (design.md §3, invariant 6).
     """
-    Node.objects.filter(pk=node.pk, revoked_at=None).update(revoked_at=timezone.now())
+    if Node.objects.filter(pk=node.pk, revoked_at=None).update(revoked_at=timezone.now()):
+        audit.record(Action.CHANGED, node, changes=[("admitted", "yes", "no")], text="revoked")
     LiveSession.objects.filter(node=node).delete()
     NodeCommand.objects.filter(
         node=node, state__in=(CommandState.PENDING, CommandState.SENT)
@@ -109,10 +135,10 @@ def delete(node: Node) -> None:
     doorbells.ring_for_dismissal(primary_key)
 
 
-def greet(admitted: Node, connection: str, hello: Hello, now: datetime) -> Node:
+def greet(admitted: Node, connection: str, hello: Hello, now: datetime, *, peer: str = "") -> Node:
     """Take a node's first frame: from now on this connection speaks for it.
 
-    admitted: the node as it was when its token was looked at.
+    admitted: the node as it was when its token was looked at. peer: address it connects from.
     Raises Dismissed for a node of another link version or a token that is void meanwhile.
     """
     if hello.link_version != LINK_VERSION:
@@ -131,6 +157,7 @@ def greet(admitted: Node, connection: str, hello: Hello, now: datetime) -> Node:
         node.connection = connection
         node.version = storable(hello.version, 64)
         node.hostname = storable(hello.hostname, 255)
+        node.peer_address = storable(peer, 64)
         node.connected_at = now
         _note(node, hello, now)
         node.save()
@@ -147,6 +174,7 @@ def hear(node_id: int, connection: str, heartbeat: Heartbeat, now: datetime) -> 
     refused = node.refused_revision
     _note(node, heartbeat, now)
     node.sessions = _number("sessions", heartbeat.sessions, MAX_COUNT)
+    node.challenge_problems = _told(heartbeat.challenge_problems)
     names = _HEARD if node.refused_revision == refused else (*_HEARD, *_REFUSAL)
     # not save(): the node may be deleted at this very moment
     Node.objects.filter(pk=node_id).update(**{name: getattr(node, name) for name in names})
@@ -223,6 +251,8 @@ def _note(node: Node, said: Hello | Heartbeat, now: datetime) -> None:
         node.refused_revision, node.problems = 0, []
     node.generation = _number("generation", said.generation)
     node.workers = _number("workers", said.workers, MAX_COUNT)
+    node.tickets = _number("tickets", said.tickets)
+    node.challenges = storable(said.challenges, 64)
 
 
 def _number(name: str, value: int, most: int = MAX_NUMBER) -> int:
