@@ -137,9 +137,9 @@ class Account(models.Model):
     state = models.CharField(
         max_length=10, choices=AccountState, default=AccountState.NEW, editable=False
     )
-    url = models.URLField(max_length=500, blank=True, default="", editable=False)
+    url = models.CharField(max_length=500, blank=True, default="", editable=False)
     """What the CA calls it."""
-    terms_url = models.URLField(max_length=500, blank=True, default="", editable=False)
+    terms_url = models.CharField(max_length=500, blank=True, default="", editable=False)
     attempts = models.PositiveIntegerField(default=0, editable=False)
     next_at = models.DateTimeField(null=True, blank=True, editable=False)
     """When the next step is to be tried; None: nothing to do."""
@@ -249,7 +249,7 @@ class Variant(models.Model):
     window_start = models.DateTimeField(null=True)
     """What the CA suggests (RFC 9773 §4.2)."""
     window_end = models.DateTimeField(null=True)
-    explanation_url = models.URLField(max_length=500, blank=True, default="")
+    explanation_url = models.CharField(max_length=500, blank=True, default="")
     ask_at = models.DateTimeField(null=True)
     """When the CA is to be asked for its suggestion."""
     ask_problem = models.CharField(max_length=500, blank=True, default="")
@@ -288,9 +288,9 @@ class Order(models.Model):
     """Of the certificate to be; stored before the CA is told of it, forgotten at the end."""
     replaces = models.CharField(max_length=200, blank=True, default="")
     """Which certificate it is to replace (RFC 9773 §5)."""
-    url = models.URLField(max_length=500, blank=True, default="")
-    finalize_url = models.URLField(max_length=500, blank=True, default="")
-    certificate_url = models.URLField(max_length=500, blank=True, default="")
+    url = models.CharField(max_length=500, blank=True, default="")
+    finalize_url = models.CharField(max_length=500, blank=True, default="")
+    certificate_url = models.CharField(max_length=500, blank=True, default="")
     expires_at = models.DateTimeField(null=True)
     created_at = models.DateTimeField()
     ended_at = models.DateTimeField(null=True)
@@ -347,8 +347,8 @@ class Challenge(models.Model):
     order = models.ForeignKey(Order, on_delete=models.CASCADE, related_name="challenges")
     name = models.CharField(max_length=253)
     """Without ``*.``."""
-    authorization_url = models.URLField(max_length=500)
-    url = models.URLField(max_length=500, blank=True, default="")
+    authorization_url = models.CharField(max_length=500)
+    url = models.CharField(max_length=500, blank=True, default="")
     token = models.CharField(max_length=200, blank=True, default="", db_index=True)
     key_authorization = models.CharField(max_length=400, blank=True, default="")
     """What the CA expects (RFC 8555 §8.1): public, for it says nothing of the key."""

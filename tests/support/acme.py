@@ -13,17 +13,22 @@ from tests.support.pebble import Pebble
 from tests.support.wait import eventually
 
 
-def account_at(pebble: Pebble, name: str = "Pebble", **more: Any) -> Account:
-    """Make an account, and have it registered."""
-    columns = {"contact": ["ops@example.com"], "terms_agreed": True, **more}
-    account = accounts.save(
-        Account(
-            name=name,
-            directory_url=pebble.directory_url,
-            ca_bundle=pebble.authority.pem,
-            **columns,
-        )
-    )
+def account_at(
+    pebble: Pebble, name: str = "Pebble", *, give_up: bool = False, **more: Any
+) -> Account:
+    """Make an account, and have it registered; give_up: after the first try."""
+    columns = {
+        "contact": ["ops@example.com"],
+        "terms_agreed": True,
+        "directory_url": pebble.directory_url,
+        "ca_bundle": pebble.authority.pem,
+        **more,
+    }
+    account = accounts.save(Account(name=name, **columns))
+    if give_up:
+        accounts.settle(account.pk)
+        account.refresh_from_db()
+        return account
     return settled(account)
 
 

@@ -156,7 +156,7 @@ def _store_problem(
             return None
         account.attempts += 1
         account.problem = problem.stored()
-        if problem.remedy == Remedy.OPERATOR:
+        if problem.remedy != Remedy.RETRY:
             rolling = account.state == AccountState.ROLLING
             account.state = AccountState.VALID if rolling else AccountState.REFUSED
             account.next_at = None

@@ -101,7 +101,7 @@ class HookSolver:
 
 
 def _directory() -> Path | None:
-    text = str(getattr(django_settings, "ACME_HOOK_DIR", "") or "")
+    text = str(django_settings.ACME_HOOK_DIR)
     return Path(text) if text else None
 
 
