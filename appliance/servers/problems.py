@@ -23,7 +23,7 @@ from appliance.servers.snapshot import (
 )
 from proxycore.contract import snapshot as contract
 from proxycore.contract.codec import Invalid, decode
-from proxycore.contract.process import AccessLog, ErrorLog, find_exempt_problems
+from proxycore.contract.process import AccessLog, ErrorLog, find_network_problems
 
 if TYPE_CHECKING:
     from appliance.servers.models import (
@@ -107,9 +107,8 @@ def of_process(stored: "ProcessSettings") -> Problems:
 
 
 def _wrong_networks(sources: list[str]) -> Problems:
-    process = contract.Process(prelogin_exempt=tuple(sources))
-    wrong = [one.path for one in find_exempt_problems(process, "")]
-    words = [_word({"prelogin_exempt": sources}, path.lstrip(".")) for path in wrong]
+    wrong = [one.path for one in find_network_problems(tuple(sources), "prelogin_exempt")]
+    words = [_word({"prelogin_exempt": sources}, path) for path in wrong]
     return (
         {"prelogin_exempt": [f"“{one}” is no address or network." for one in words]}
         if words

@@ -165,14 +165,14 @@ class Process:
     )
 
 
-def find_exempt_problems(process: Process, path: str) -> list[Problem]:
+def find_network_problems(sources: tuple[str, ...], path: str) -> list[Problem]:
     """Find networks that are none."""
     problems = []
-    for i, source in enumerate(process.prelogin_exempt):
+    for i, source in enumerate(sources):
         try:
             if source != UNIX:
                 ipaddress.ip_network(source, strict=False)
         except ValueError:
             text = "must be an IP address, a network or `unix:`"
-            problems.append(Problem(f"{path}.prelogin_exempt[{i}]", text))
+            problems.append(Problem(f"{path}[{i}]", text))
     return problems

@@ -27,6 +27,7 @@ class CloseReason(StrEnum):
     STARTTLS_INJECTION = "starttls_injection"
     TOO_MANY_SESSIONS = "too_many_sessions"
     LOGIN_FAILED = "login_failed"
+    TOO_MANY_LOGINS = "too_many_logins"
     AUTH_UNAVAILABLE = "auth_unavailable"
     AUTH_TIMEOUT = "auth_timeout"
     AUTH_INVALID = "auth_invalid"
@@ -92,6 +93,10 @@ EXPLANATIONS: Final[dict[CloseReason, str]] = {
         "Too many were not logged in (`prelogin_sessions`, `prelogin_sessions_per_address`)."
     ),
     CloseReason.LOGIN_FAILED: "The auth service refused the credentials.",
+    CloseReason.TOO_MANY_LOGINS: (
+        "Too many logins from the address or of the user (`mail_login_ip_max`,"
+        " `mail_login_user_max`)."
+    ),
     CloseReason.AUTH_UNAVAILABLE: "The auth service could not be reached.",
     CloseReason.AUTH_TIMEOUT: "The auth service did not answer within `auth_http_timeout`.",
     CloseReason.AUTH_INVALID: "The auth service answered something that is not an answer.",

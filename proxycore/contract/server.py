@@ -11,6 +11,7 @@ from proxycore.contract.listen import Listen
 from proxycore.contract.process import AccessLog, ErrorLog
 from proxycore.contract.protocol import Protocol
 from proxycore.contract.secret import Secret
+from proxycore.contract.throttle import LoginLimits
 from proxycore.contract.tls import BackTls, FrontTls
 
 _ONE_PAGE = 4096
@@ -185,6 +186,13 @@ class Server:
         unit="count",
         minimum=1,
     )
+    proxy_ctimeout_ms: int = setting(
+        "Time for connecting to the mail server; 0: whatever is left of `timeout`.",
+        default=0,
+        directive="proxy_ctimeout",
+        unit="ms",
+        minimum=0,
+    )
     proxy_timeout_ms: int = setting(
         "Idle time after which a proxied session ends.",
         default=_DAY_MS,
@@ -244,6 +252,11 @@ class Server:
         default=False,
         directive="proxy_issue_imap_id",
     )
+    imap_literalauth: bool = setting(
+        "Log in at the mail server with literals even where quoted strings would do.",
+        default=False,
+        directive="imap_literalauth",
+    )
     pop3_client_buffer_bytes: int = setting(
         "Longest POP3 line before login.",
         default=_ONE_PAGE,
@@ -270,6 +283,11 @@ class Server:
         directive="pop3_greeting",
         pattern=_GREETING,
         max_length=400,
+    )
+    proxy_issue_pop3_xoip: bool = setting(
+        "Tell the POP3 server the client's address with XOIP, before the login.",
+        default=False,
+        directive="proxy_issue_pop3_xoip",
     )
     smtp_client_buffer_bytes: int = setting(
         "Longest SMTP line before login.",
@@ -353,6 +371,7 @@ class Server:
         default=False,
         directive="proxy_smtp_auth",
     )
+    login_limits: LoginLimits = setting("How often may be tried to log in.", default=LoginLimits())
     front_tls: FrontTls = setting("TLS towards clients.", default=FrontTls())
     back_tls: BackTls = setting(
         "TLS towards mail servers, where the answer about a login does not say otherwise.",

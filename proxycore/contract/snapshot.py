@@ -15,7 +15,7 @@ from typing import Any, Final
 from proxycore.contract.codec import Invalid, Problem, decode, encode
 from proxycore.contract.fields import setting
 from proxycore.contract.listen import Listen
-from proxycore.contract.process import AccessLog, ErrorLog, Process, find_exempt_problems
+from proxycore.contract.process import AccessLog, ErrorLog, Process, find_network_problems
 from proxycore.contract.server import AuthBackup, AuthHttp, AuthHttpHeader, Resolver, Server
 from proxycore.contract.tls import FrontTls, find_back_problems, find_front_problems
 
@@ -76,7 +76,7 @@ def find_conflicts(snapshot: Snapshot) -> list[Problem]:
     them speak TLS and the same protocol, describe the socket alike, and no two have a name in
     common. The first is for clients that ask for no name, or for one nobody has.
     """
-    problems = find_exempt_problems(snapshot.process, "process")
+    problems = find_network_problems(snapshot.process.prelogin_exempt, "process.prelogin_exempt")
     sockets: dict[str, _Holders] = {}
     names: set[str] = set()
     zones: dict[str, int] = {}
@@ -95,6 +95,8 @@ def find_conflicts(snapshot: Snapshot) -> list[Problem]:
             elif (why := holders.add(server, listen)) is not None:
                 message = f'duplicate "{listen.key}" address and port pair{why}'
                 problems.append(Problem(path, message))
+        whitelist = server.login_limits.mail_whitelist_ip
+        problems += find_network_problems(whitelist, f"{here}.login_limits.mail_whitelist_ip")
         if server.speaks_tls:
             problems += find_front_problems(server.front_tls, f"{here}.front_tls")
         problems += _zone_problems(server.front_tls, f"{here}.front_tls", zones)

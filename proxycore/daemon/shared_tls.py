@@ -13,6 +13,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Final
 
 from proxycore.contract.snapshot import Snapshot
+from proxycore.daemon.zones import LOGIN_RATES
 from proxycore.net.engine import Engine
 
 if TYPE_CHECKING:
@@ -39,6 +40,12 @@ class SharedTls:
         self._zones: dict[str, Zone] = {}
         self._keys: list[str] = []
         self._tickets: TicketKeys | None = None
+
+    def share_rates(self, engine: Engine) -> None:
+        """Have logins counted where all workers count them, if they are to be."""
+        memory = self._memory.pop(LOGIN_RATES, None)
+        if memory is not None:
+            engine.share_rates(memory)
 
     def take_zones(self, names: Iterable[str], sizes: Iterable[int], fds: Iterable[int]) -> None:
         """Map the memory of these caches; the one before of the same name is forgotten."""

@@ -311,6 +311,7 @@ class Worker:
         self._log.use(snapshot)
         self._access.use(snapshot)
         newest = self.engine.newest
+        self._tls.share_rates(self.engine)
         self._tls.use(self.engine, snapshot, message["zones"], message["tickets"])
         self.engine.apply(snapshot, sockets)
         self._newest_of_former = newest

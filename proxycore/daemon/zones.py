@@ -1,4 +1,4 @@
-"""Shared caches of TLS sessions: memory that the supervisor keeps and all workers map.
+"""Shared memory that the supervisor keeps and all workers map: caches of TLS sessions, and counts.
 
 A cache lives as long as configurations name it with the same size, so sessions survive reloads
 and workers. The memory is anonymous (memfd): no file, no name, gone with the processes.
@@ -6,8 +6,13 @@ and workers. The memory is anonymous (memfd): no file, no name, gone with the pr
 
 import os
 from collections.abc import Mapping
+from typing import Final
 
 from proxycore.contract.snapshot import Snapshot
+from proxycore.policy.login_rates import KEY_BYTES, TABLE_BYTES
+
+LOGIN_RATES: Final = "\0logins"
+"""Name of the memory in which logins are counted; none that a configuration could give."""
 
 
 class ZoneFile:
@@ -49,7 +54,9 @@ class Zones:
 
     def _file(self, name: str, size: int) -> ZoneFile:
         if (name, size) not in self._files:
-            self._files[name, size] = ZoneFile(name, size)
+            self._files[name, size] = file = ZoneFile(name, size)
+            if name == LOGIN_RATES:
+                os.pwrite(file.fileno(), os.urandom(KEY_BYTES), 0)
         return self._files[name, size]
 
     def settle(self, running: Snapshot | None) -> None:
@@ -60,8 +67,11 @@ class Zones:
 
 
 def _named(snapshot: Snapshot) -> dict[str, int]:
-    return {
+    named = {
         tls.ssl_session_cache_shared_name: tls.ssl_session_cache_shared_bytes
         for tls in (server.front_tls for server in snapshot.servers if server.speaks_tls)
         if tls.ssl_session_cache == "stored" and tls.ssl_session_cache_shared_name
     }
+    if any(server.login_limits.limit_anything for server in snapshot.servers):
+        named[LOGIN_RATES] = TABLE_BYTES
+    return named

@@ -11,6 +11,7 @@ from proxycore.contract.authhttp import (
     AuthFault,
     AuthOk,
     AuthRequest,
+    AuthThrottled,
     AuthWait,
     Verdict,
     breaks_line,
@@ -135,7 +136,7 @@ class Authorising(LoggingIn):
         self._starts_tls = mode == "starttls"
         self._enter(_CONNECTING)
         connect = _connect_to(verdict.server, verdict.port, mode, verdict.proxy_ssl_name)
-        return (self._profile.timer, connect)
+        return (self._profile.connect_timer, connect)
 
     def _turn_down(self, verdict: AuthOk) -> Sequence[Command]:
         """Refuse a login that XCLIENT cannot name: it must not be let in as nobody."""
@@ -188,6 +189,11 @@ class Authorising(LoggingIn):
         self._enter(State.RETRYING)
         return (SetTimer(wait_s * 1000),)
 
+    def _put_off(self, verdict: AuthThrottled) -> Sequence[Command]:
+        # told apart from a refusal: a client that hears it was wrong asks its user for a password
+        note = Note("warn", f"login put off, {verdict.limit} is reached")
+        return self._close(CloseReason.TOO_MANY_LOGINS, self._front.put_off(), note)
+
     def _fault(self, verdict: AuthFault) -> Sequence[Command]:
         service = verdict.service or self._profile.auth_service
         message = f"auth http server {service} {verdict.detail}"
@@ -208,6 +214,7 @@ class Authorising(LoggingIn):
         AuthFailed: _fail,
         AuthWait: _ask_later,
         AuthFault: _fault,
+        AuthThrottled: _put_off,
     }
 
 

@@ -45,6 +45,7 @@ class ImapBack(LoginBack):
         "_is_greeted",
         "_tag",
         "_unsent",
+        "with_literals",
     )
 
     def __init__(
@@ -65,6 +66,8 @@ class ImapBack(LoginBack):
         """Named in the greeting, in the server's spelling: some clients compare it."""
         self._dummy = DUMMIES.get(credential.mechanism, b"")
         self._is_greeted = False
+        self.with_literals = False
+        """Quoted strings are not used (``imap_literalauth``)."""
         self._unsent: list[bytes] = []
         """Pieces of the login command, in the order of pop()."""
 
@@ -92,7 +95,7 @@ class ImapBack(LoginBack):
         # `in` would raise and catch a TypeError, within the interpreter
         if line.find(b"[") >= 0:
             self._capabilities = greeted_capabilities(line)
-        self._unsent = _login_command(self._tag, self._credential, self._capabilities)
+        self._unsent = self._login_command()
         if self._id:
             return self._send(b"%b%b ID %b\r\n" % (_ID, self._tag, self._id))
         return self._send(self._unsent.pop())
@@ -132,10 +135,15 @@ class ImapBack(LoginBack):
         credential = self._credential
         if credential.mechanism or credential.master:
             return SENDING_AUTH
-        pieces = len(_login_command(self._tag, credential, self._capabilities))
-        if pieces - len(self._unsent) == 1:
+        if len(self._login_command()) - len(self._unsent) == 1:
             return SENDING_LOGIN
         return SENDING_USER if self._unsent else SENDING_PASSWORD
+
+    def _login_command(self) -> list[bytes]:
+        """Give the pieces in the order of pop(); each but the first waits for ``+``."""
+        if self.with_literals and not (self._credential.mechanism or self._credential.master):
+            return _by_literals(self._tag, self._credential)
+        return _login_command(self._tag, self._credential, self._capabilities)
 
     def _answer_with_capabilities(self) -> bytes:
         answer = self._answer
@@ -157,10 +165,18 @@ def _correction(capabilities: tuple[bytes, ...], announced: frozenset[bytes]) ->
     return b"* CAPABILITY %b\r\n" % b" ".join(words)
 
 
+def _by_literals(tag: bytes, credential: Credential) -> list[bytes]:
+    login, password = credential.login, credential.password
+    return [
+        password + b"\r\n",
+        b"%b {%d}\r\n" % (login, len(password)),
+        b"%b LOGIN {%d}\r\n" % (tag, len(login)),
+    ]
+
+
 def _login_command(
     tag: bytes, credential: Credential, capabilities: tuple[bytes, ...]
 ) -> list[bytes]:
-    """Give the pieces of the command in the order of pop(); each but the first waits for ``+``."""
     if credential.mechanism or credential.master:
         mechanism = credential.mechanism or b"PLAIN"
         response = credential.response(mechanism)

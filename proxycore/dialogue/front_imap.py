@@ -62,11 +62,18 @@ class ImapFront(Front):
         """Give the failure reply to the last submission."""
         return b"%b NO %b\r\n" % (self._tag, text)
 
+    def put_off(self) -> bytes:
+        """Give the reply to a submission that may be tried again later (RFC 5530)."""
+        return b"%b NO [UNAVAILABLE] %b\r\n" % (self._tag, replies.TOO_MANY_LOGINS)
+
     def open_back(self, credential: Credential) -> ImapBack:
         """Give the dialogue that logs the client in at its mail server."""
         profile = self._profile
         told = self._id if profile.proxy_issue_imap_id else b""
-        return ImapBack(profile.proxy_buffer_bytes, self._tag, credential, told, profile.announced)
+        back = ImapBack(profile.proxy_buffer_bytes, self._tag, credential, told, profile.announced)
+        if profile.imap_literalauth:
+            back.with_literals = True
+        return back
 
     def open_starttls(self) -> ImapStartTls:
         """Give the dialogue that gets its mail server to begin TLS."""

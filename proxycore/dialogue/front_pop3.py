@@ -19,6 +19,9 @@ _INVALID: Final = replies.INVALID[Protocol.POP3]
 _QUIT: Final = Farewell(replies.POP3_OK, CloseReason.CLIENT_QUIT)
 _UPGRADE: Final = Upgrade(replies.POP3_OK, _INVALID)
 
+_UNIX: Final = "unix:"
+"""Address of a client that came by a unix socket."""
+
 
 class Pop3Front(Front):
     """Commands in, steps out. An invalid command forgets the USER before it."""
@@ -60,9 +63,17 @@ class Pop3Front(Front):
         """Give the failure reply to the last submission."""
         return b"-ERR %b\r\n" % text
 
+    def put_off(self) -> bytes:
+        """Give the reply to a submission that may be tried again later (RFC 3206)."""
+        return b"-ERR [SYS/TEMP] %b\r\n" % replies.TOO_MANY_LOGINS
+
     def open_back(self, credential: Credential) -> Pop3Back:
         """Give the dialogue that logs the client in at its mail server."""
-        return Pop3Back(self._profile.proxy_buffer_bytes, credential)
+        back = Pop3Back(self._profile.proxy_buffer_bytes, credential)
+        address = self._facts.client_ip
+        if self._profile.proxy_issue_pop3_xoip and address != _UNIX:
+            back.tell_first(b"XOIP %b\r\n" % address.encode())
+        return back
 
     def open_starttls(self) -> Pop3StartTls:
         """Give the dialogue that gets its mail server to begin TLS."""

@@ -89,6 +89,10 @@ class SmtpFront(Front):
         """Give the failure reply to the last submission."""
         return b"%b %b\r\n" % (error_code or replies.SMTP_LOGIN_FAILED_CODE, text)
 
+    def put_off(self) -> bytes:
+        """Give the reply to a submission that may be tried again later (RFC 4954 §6)."""
+        return b"454 4.7.0 %b\r\n" % replies.TOO_MANY_LOGINS
+
     def open_back(self, credential: Credential) -> SmtpBack:
         """Give the dialogue that introduces the client to its mail server."""
         profile = self._profile

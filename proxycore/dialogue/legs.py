@@ -112,6 +112,10 @@ class Front(ABC):
         """Give the failure reply to the last submission; the dialogue starts over behind it."""
 
     @abstractmethod
+    def put_off(self) -> bytes:
+        """Give the reply to a submission that may be tried again later, unchanged."""
+
+    @abstractmethod
     def open_back(self, credential: Credential) -> LoginBack:
         """Give the dialogue that logs the client in at its mail server."""
 

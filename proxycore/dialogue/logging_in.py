@@ -38,6 +38,9 @@ class LoggingIn(Spine):
             self._enter(_LOGGING_IN)
             front = self._front
             self._back = front.open_starttls() if self._starts_tls else front.open_back(credential)
+            profile = self._profile
+            if profile.connect_timer is not profile.timer:
+                return (profile.timer,)
         return NOTHING
 
     def on_back_secured(self, _event: BackSecured) -> Sequence[Command]:

@@ -87,6 +87,10 @@ class Profile:
     imap_id: bytes
     """IMAP: the untagged answer to ID."""
     proxy_issue_imap_id: bool
+    imap_literalauth: bool
+    proxy_issue_pop3_xoip: bool
+    connect_timer: SetTimer
+    """``proxy_ctimeout``, or ``timeout``."""
     mechanisms: Mapping[bytes, Start]
     """SASL mechanisms that are accepted, which is more than are announced."""
     offers_starttls: bool
@@ -164,6 +168,9 @@ def _build(server: Server, hostname: str) -> Profile:
         helo=b"250 %b\r\n" % name,
         imap_id=announce.imap_id(server),
         proxy_issue_imap_id=server.proxy_issue_imap_id,
+        imap_literalauth=server.imap_literalauth,
+        proxy_issue_pop3_xoip=server.proxy_issue_pop3_xoip,
+        connect_timer=SetTimer(server.proxy_ctimeout_ms) if server.proxy_ctimeout_ms else timer,
         mechanisms=accepted(methods),
         offers_starttls=False,
         requires_tls=False,

@@ -24,7 +24,7 @@ from proxycore.net.auth_desk import AuthDesk
 from proxycore.net.back_policy import BackPolicies
 from proxycore.net.context import Block, Context
 from proxycore.net.door import Door
-from proxycore.net.ledger import Ledger
+from proxycore.net.ledger import Ledger, Series
 from proxycore.net.listener import Listener
 from proxycore.net.log import Log
 from proxycore.net.names import is_ip_address, resolve, resolve_all, resolve_later, split_port
@@ -32,7 +32,10 @@ from proxycore.net.reactor import Reactor
 from proxycore.net.relay import Relay
 from proxycore.net.resolver import Resolver
 from proxycore.net.sockets import shown_address
+from proxycore.net.throttled_desk import ThrottledDesk
 from proxycore.policy.auth_cache import KEY_BYTES, AuthCache
+from proxycore.policy.login_rates import KEY_BYTES as RATES_KEY_BYTES
+from proxycore.policy.login_rates import LoginRates, Memory
 from proxycore.policy.trust import UNIX, TrustedPeers
 
 if TYPE_CHECKING:
@@ -42,6 +45,9 @@ if TYPE_CHECKING:
     from proxycore.net.tls.zone import Zone
 
 _PARTING_S: Final = 60.0
+
+_OWN_RATES_BYTES: Final = 4096
+"""For logins counted by a worker that was given nothing in common with others."""
 
 _SWEEP_MOST_S: Final = 5.0
 _SWEEP_LEAST_S: Final = 0.1
@@ -64,6 +70,7 @@ class Engine:
         "_listeners",
         "_log_of",
         "_node_token",
+        "_rates",
         "_resolvers",
         "_sweep_s",
         "_sweeper",
@@ -106,6 +113,9 @@ class Engine:
         self._listeners: dict[str, Listener] = {}
         self._fronts: Fronts | None = None
         self._heap: Heap | None = None
+        self._rates = LoginRates(
+            bytearray(os.urandom(RATES_KEY_BYTES)) + bytearray(_OWN_RATES_BYTES)
+        )
         self._zones: Mapping[str, Zone] = {}
         self._tickets: TicketKeys | None = None
         self._sweep_s = _SWEEP_MOST_S
@@ -147,6 +157,10 @@ class Engine:
         self._sweep_s = max(_SWEEP_LEAST_S, min(_SWEEP_MOST_S, sweep_s))
         self._sweeper.cancel()
         self._sweeper = self._context.reactor.call_later(self._sweep_s, self._sweep)
+
+    def share_rates(self, memory: Memory) -> None:
+        """Count logins where all workers do, before the ``apply`` that limits them."""
+        self._rates = LoginRates(memory)
 
     def share_tls(self, zones: "Mapping[str, Zone]", tickets: "TicketKeys | None") -> None:
         """Have what all workers share, before the ``apply`` that needs it.
@@ -191,7 +205,7 @@ class Engine:
 
     def _block(self, server: Server, client: AuthClient) -> Block:
         names = self.ledger.series(server.name)
-        desk = AuthDesk(self._context, server, names, client, self._cache)
+        desk = self._desk(server, names, client)
         built, log = profile.build(server, self._hostname), self._log_of(server.name)
         resolver = self._resolver(server)
         trusted, access = self._trusted(server), self._access_of(server.name)
@@ -199,6 +213,11 @@ class Engine:
         return Block(
             self._context, server, built, names, desk, log, resolver, trusted, access, policy
         )
+
+    def _desk(self, server: Server, names: Series, client: AuthClient) -> AuthDesk:
+        if server.login_limits.limit_anything:
+            return ThrottledDesk(self._context, server, names, client, self._cache, self._rates)
+        return AuthDesk(self._context, server, names, client, self._cache)
 
     def _resolver(self, server: Server) -> Resolver:
         """Give the name servers of a block, which blocks of one setting share."""

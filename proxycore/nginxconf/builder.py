@@ -26,6 +26,7 @@ from proxycore.contract.snapshot import (
     from_plain,
     to_plain,
 )
+from proxycore.contract.throttle import LoginLimits
 from proxycore.nginxconf.addresses import Url
 from proxycore.nginxconf.kinds import LEGACY
 from proxycore.nginxconf.listening import ListenWish
@@ -155,6 +156,11 @@ def _server(
         for name, value in values.items()
         if name.startswith("auth_http.")
     }
+    of_limits = {
+        name.removeprefix("login_limits."): value
+        for name, value in values.items()
+        if name.startswith("login_limits.")
+    }
     known = {name: value for name, value in values.items() if name in _PLAIN_FIELDS}
     for name in ("imap_auth", "pop3_auth", "smtp_auth"):
         if name in known:
@@ -171,6 +177,7 @@ def _server(
         auth_http=AuthHttp(
             host=url.host, port=url.port, uri=url.uri, **({"ssl": url.ssl} | of_auth)
         ),
+        login_limits=LoginLimits(**of_limits),
         front_tls=tls.front,
         back_tls=tls.back,
         **known,
@@ -182,6 +189,7 @@ _PLAIN_FIELDS: Final = frozenset(Server.__dataclass_fields__) - {
     "protocol",
     "listens",
     "auth_http",
+    "login_limits",
     "front_tls",
     "back_tls",
 }
@@ -274,7 +282,7 @@ class Blame:
 
 
 _PATH: Final = re.compile(
-    r"servers\[(?P<server>\d+)\](?:\.(?P<name>(?:front_tls\.|back_tls\.)?\w+)(?:\[(?P<index>\d+)\])?)?"
+    r"servers\[(?P<server>\d+)\](?:\.(?P<name>(?:front_tls\.|back_tls\.|login_limits\.)?\w+)(?:\[(?P<index>\d+)\])?)?"
 )
 _SAID_BY: Final = {
     "front_tls.certificates": "front_tls.ssl_certificate",

@@ -22,6 +22,7 @@ from proxycore.nginxconf.table import ROWS
 _BARE: Final = re.compile(r"[0-9A-Za-z_./:*+@%=,~!?&\[\]-]+")
 _COMMENT: Final = "# postroad: "
 _SHARED: Final = "for postroad alone: nginx cannot share a socket among blocks (SNI)"
+_LIMITS: Final = "login_limits."
 _WRITTEN_APART: Final = frozenset({"listens", "auth_http", "protocol", "name", "server_names"})
 
 
@@ -88,6 +89,10 @@ def _server(server: Server, *, reveal: bool) -> Iterator[str]:
         if is_tls(row):
             write = _ours if row.ours else _line
             yield from (write(*words) for words in tls_words(row, server))
+        elif row.field.startswith(_LIMITS):
+            name = row.field.removeprefix(_LIMITS)
+            limits, plain = server.login_limits, _PLAIN.login_limits
+            yield from _setting(row, getattr(limits, name), getattr(plain, name))
         elif hasattr(server, row.field):
             yield from _setting(row, getattr(server, row.field), getattr(_PLAIN, row.field))
     if empty:

@@ -206,10 +206,6 @@ class _Walk:
             self._enter(row, statement)
         elif row.kind is not None:
             self._set(row, row.kind.parse(statement, self._report), statement, scope)
-        elif row.syntax is not None and row.syntax.parse(statement, self._report) is None:
-            return
-        elif not row.remark and statement.args[0].lower() not in row.harmless:
-            raise Refused(f'"{statement.name}" directive is not supported yet')
 
     def _find(self, statement: Statement, scope: Scope) -> Row:
         name, rows = statement.name, BY_NAME.get(statement.name)

@@ -1,11 +1,8 @@
-"""What one row of the table of directives says, and short ways to write one.
-
-If you build what a row says is not supported yet: give the row its ``kind`` and ``field``.
-"""
+"""What one row of the table of directives says, and short ways to write one."""
 
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any, Final
+from typing import Final
 
 from proxycore.nginxconf.values import Kind
 
@@ -45,16 +42,12 @@ class Row:
     most: int | None = 1
     """Fewest and most arguments; None is any number."""
     kind: Kind | None = None
-    """None: nothing of it is built (see ``harmless``), or it has no effect (see ``remark``)."""
+    """None: it has no effect (see ``remark``)."""
     field: str = ""
     """Setting of Server, or with a dotted prefix of AuthHttp, FrontTls, BackTls or Process; what
     has one field is one thing under two names."""
     repeat: Repeat = Repeat.REFUSE
     block: Block | None = None
-    harmless: tuple[str, ...] = ()
-    """First arguments of something not built that ask for exactly what is done."""
-    syntax: Kind | None = None
-    """Of something not built: tells arguments that are wrong whether it is built or not."""
     remark: str = ""
     """Told when it is used: why it has no effect, or what to write instead."""
     deprecated: bool = False
@@ -95,9 +88,3 @@ def idle(name: str, contexts: frozenset[Context], remark: str, kind: Kind | None
 
 def ours(name: str, contexts: frozenset[Context], kind: Kind, field: str) -> Row:
     return Row(name=name, contexts=contexts, kind=kind, field=field, ours=True)
-
-
-def later(
-    name: str, *harmless: str, syntax: Kind | None = None, most: int | None = 1, **more: Any
-) -> Row:
-    return Row(name=name, contexts=BOTH, most=most, harmless=harmless, syntax=syntax, **more)

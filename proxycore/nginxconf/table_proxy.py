@@ -3,8 +3,8 @@
 from typing import Final
 
 from proxycore.nginxconf import kinds, network
-from proxycore.nginxconf.rows import BOTH, Repeat, Row, idle, later, one, ours
-from proxycore.nginxconf.values import FLAG, SESSION_TIME, SIZE
+from proxycore.nginxconf.rows import BOTH, Repeat, Row, idle, one, ours
+from proxycore.nginxconf.values import FLAG, NUMBER, SESSION_TIME, SIZE, choice
 
 PROXY: Final = (
     idle("proxy", BOTH, "has no effect, as in nginx: sessions are always proxied", FLAG),
@@ -25,17 +25,27 @@ PROXY: Final = (
 )
 
 ZIMBRA: Final = (
-    *(later(name, "off", syntax=FLAG) for name in ("imap_literalauth", "proxy_issue_pop3_xoip")),
+    ours("imap_literalauth", BOTH, FLAG, "imap_literalauth"),
+    ours("proxy_issue_pop3_xoip", BOTH, FLAG, "proxy_issue_pop3_xoip"),
+    ours("proxy_ctimeout", BOTH, SESSION_TIME, "proxy_ctimeout_ms"),
     *(
-        later(name)
-        for name in (
-            "proxy_ctimeout",
-            "mail_login_ip_max",
-            "mail_login_ip_ttl",
-            "mail_login_user_max",
-            "mail_login_user_ttl",
+        ours(name, BOTH, kind, f"login_limits.{field}")
+        for name, kind, field in (
+            ("mail_login_ip_max", NUMBER, "mail_login_ip_max"),
+            ("mail_login_ip_ttl", SESSION_TIME, "mail_login_ip_ttl_ms"),
+            ("mail_login_user_max", NUMBER, "mail_login_user_max"),
+            ("mail_login_user_ttl", SESSION_TIME, "mail_login_user_ttl_ms"),
+            ("mail_login_counts", choice("all", "refused"), "mail_login_counts"),
         )
     ),
-    later("mail_whitelist_ip", repeat=Repeat.REPLACE),
+    Row(
+        name="mail_whitelist_ip",
+        contexts=BOTH,
+        kind=network.EXEMPT,
+        field="login_limits.mail_whitelist_ip",
+        most=None,
+        repeat=Repeat.APPEND,
+        ours=True,
+    ),
 )
-"""Directives of Zimbra's nginx whose names are taken for what is built later."""
+"""Directives of Zimbra's nginx, and one of ours beside them."""

@@ -25,6 +25,7 @@ from proxycore.contract.snapshot import (
     Server,
     Snapshot,
 )
+from proxycore.contract.throttle import LoginLimits
 from proxycore.contract.tls import BackTls, Certificate, ConfCommand, FrontTls
 from proxycore.dialogue.states import MOVES, State
 from proxycore.nginxconf.table import ROWS
@@ -37,6 +38,7 @@ _SECTIONS: tuple[tuple[type, str, str], ...] = (
     (Listen, "Listener", "One socket of a server block (`listens`)."),
     (AuthHttp, "Auth service", "Who decides about logins (`auth_http`)."),
     (AuthHttpHeader, "Header of auth requests", "One of the auth service's `headers`."),
+    (LoginLimits, "Login limits", "How often may be tried to log in (`login_limits`)."),
     (FrontTls, "TLS towards clients", "For sockets with `ssl`, and for STARTTLS (`front_tls`)."),
     (Certificate, "Certificate", "One of the `certificates` of TLS towards clients."),
     (BackTls, "TLS towards mail servers", "Where the auth service says nothing else (`back_tls`)."),

@@ -15,6 +15,7 @@ from proxycore.contract.authhttp import (
     AuthFailed,
     AuthFault,
     AuthOk,
+    AuthThrottled,
     AuthWait,
     read_reply_headers,
 )
@@ -127,6 +128,7 @@ _VERDICTS = st.one_of(
     st.builds(AuthFailed, text=_IN_LOGINS, wait_s=st.integers(0, 3), login=_MAYBE),
     st.builds(AuthWait, wait_s=st.integers(-1, 400), login=_MAYBE),
     st.just(AuthFault(CloseReason.AUTH_TIMEOUT, "timed out")),
+    st.just(AuthThrottled("mail_login_ip_max 5")),
     st.lists(st.binary(max_size=30), max_size=4).map(read_reply_headers),
 )
 

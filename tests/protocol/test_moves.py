@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from proxycore.contract.authhttp import AuthFailed, AuthFault, AuthOk, AuthWait
+from proxycore.contract.authhttp import AuthFailed, AuthFault, AuthOk, AuthThrottled, AuthWait
 from proxycore.contract.protocol import Protocol
 from proxycore.contract.reasons import CloseReason
 from proxycore.dialogue import commands, events
@@ -28,6 +28,7 @@ EVENTS: list[Callable[[], events.Event]] = [
     lambda: events.AuthAnswered(AuthFailed(text=b"no", wait_s=9)),
     lambda: events.AuthAnswered(AuthWait(wait_s=0)),
     lambda: events.AuthAnswered(AuthFault(CloseReason.AUTH_TIMEOUT, "timed out")),
+    lambda: events.AuthAnswered(AuthThrottled("mail_login_ip_max 5")),
     events.BackConnected,
     events.BackSecured,
     lambda: events.BackFailed(CloseReason.BACKEND_REFUSED),

@@ -28,6 +28,10 @@ from tests.unit.proxycore.net import house
 from tests.unit.proxycore.net.house import open_fds
 
 NOT_BY_SOCKET = {
+    **{
+        f"{protocol}/too_many_logins": "nobody is asked; tests/integration/test_login_limits.py"
+        for protocol in ("imap", "pop3", "smtp")
+    },
     "imap/auth_answer_would_inject": "no header of an auth reply can hold a line end",
     "imap/login_failed_text_is_cleaned": "no header of an auth reply can hold a line end",
 }

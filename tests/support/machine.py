@@ -3,7 +3,14 @@
 from collections.abc import Callable
 from types import SimpleNamespace
 
-from proxycore.contract.authhttp import AuthFailed, AuthFault, AuthOk, AuthWait, Verdict
+from proxycore.contract.authhttp import (
+    AuthFailed,
+    AuthFault,
+    AuthOk,
+    AuthThrottled,
+    AuthWait,
+    Verdict,
+)
 from proxycore.contract.reasons import CloseReason
 from proxycore.dialogue import commands, events
 from proxycore.dialogue.profile import Facts, Profile, build
@@ -208,4 +215,6 @@ def verdict_of(line: Happened) -> Verdict:
         return verdict
     if kind == "wait":
         return AuthWait(wait_s=int(facts.get("wait", 0)), login=login)
+    if line.words[0] == "throttled":
+        return AuthThrottled(" ".join(line.words[1:]))
     return AuthFault(CloseReason(line.words[1]), " ".join(line.words[2:]))

@@ -28,6 +28,7 @@ from proxycore.contract.authhttp.verdict import (
     AuthFailed,
     AuthFault,
     AuthOk,
+    AuthThrottled,
     AuthWait,
     Verdict,
 )
@@ -40,6 +41,7 @@ __all__ = [
     "AuthFault",
     "AuthOk",
     "AuthRequest",
+    "AuthThrottled",
     "AuthWait",
     "ProxyFacts",
     "TlsFacts",

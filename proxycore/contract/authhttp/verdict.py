@@ -73,4 +73,12 @@ class AuthFault:
     """Who was asked last, for the log. Empty: the one that is configured first."""
 
 
-Verdict = AuthOk | AuthFailed | AuthWait | AuthFault
+@dataclass(slots=True)
+class AuthThrottled:
+    """Nobody was asked: there were too many logins lately (contract.throttle)."""
+
+    limit: str
+    """The limit that is reached, with its value, for the log."""
+
+
+Verdict = AuthOk | AuthFailed | AuthWait | AuthFault | AuthThrottled

@@ -10,7 +10,6 @@ BOTH = ("mail", "server")
 NUMBER = "directive invalid number"
 VALUE = "directive invalid value"
 FLAG = 'invalid value "yes" in "{name}" directive, it must be "on" or "off"'
-LATER = '"{name}" directive is not supported yet'
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,16 +73,6 @@ def mask(name: str, known: str, setting: str = "", **more: Any) -> Case:
 def idle(name: str, where: tuple[str, ...], argument: str, **refuses: str) -> Case:
     """Taken, without effect, and said so."""
     return Case(name=name, where=where, notices={argument: f'"{name}" has no effect'}, **refuses)
-
-
-def later(name: str, argument: str, *harmless: str, **refuses: str) -> Case:
-    """Not built: refused by name, after what is wrong with it anyway."""
-    return Case(
-        name=name,
-        takes=dict.fromkeys(harmless),
-        refuses={argument: LATER, **refuses},
-        repeat="any",
-    )
 
 
 MAIN = (

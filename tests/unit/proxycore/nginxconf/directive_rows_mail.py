@@ -6,7 +6,6 @@ from tests.unit.proxycore.nginxconf.directive_rows import (
     VALUE,
     Case,
     flag,
-    later,
     mask,
     size,
     time,
@@ -145,18 +144,39 @@ PROXY = (
 )
 
 ZIMBRA = (
-    later("imap_literalauth", "on", "off", yes=FLAG),
-    later("proxy_issue_pop3_xoip", "on", "off", yes=FLAG),
+    flag("imap_literalauth", "imap_literalauth"),
+    flag("proxy_issue_pop3_xoip", "proxy_issue_pop3_xoip"),
+    time("proxy_ctimeout", "proxy_ctimeout_ms"),
     *(
-        later(name, "5")
-        for name in (
-            "proxy_ctimeout",
-            "mail_login_ip_max",
-            "mail_login_ip_ttl",
-            "mail_login_user_max",
-            "mail_login_user_ttl",
-            "mail_whitelist_ip",
+        Case(
+            name=name,
+            setting=f"login_limits.{name}",
+            takes={"10": 10, "0": 0},
+            refuses={"x": f'"{name}" {NUMBER}', "": ""},
         )
+        for name in ("mail_login_ip_max", "mail_login_user_max")
+    ),
+    *(
+        Case(
+            name=name,
+            setting=f"login_limits.{name}_ms",
+            takes={"5": 5000, "'1h 30m'": 5_400_000},
+            refuses={"1y": f'"{name}" {VALUE}', "10ms": "must be at least 1000"},
+        )
+        for name in ("mail_login_ip_ttl", "mail_login_user_ttl")
+    ),
+    Case(
+        name="mail_login_counts",
+        setting="login_limits.mail_login_counts",
+        takes={"all": "all", "Refused": "refused"},
+        refuses={"some": 'invalid value "some"'},
+    ),
+    Case(
+        name="mail_whitelist_ip",
+        setting="login_limits.mail_whitelist_ip",
+        takes={"10.0.0.1 2001:db8::/32": ("10.0.0.1", "2001:db8::/32"), "unix:": ("unix:",)},
+        refuses={"mail.example.com": 'invalid network "mail.example.com"', "": ""},
+        repeat="adds",
     ),
 )
 

@@ -8,7 +8,6 @@ from tests.unit.proxycore.nginxconf.conftest import LoadText, mail, said
 @pytest.mark.parametrize(
     ("server", "message"),
     [
-        ("proxy_ctimeout 5;", '"proxy_ctimeout" directive is not supported yet'),
         (
             "ssl_certificate_key engine:a:b;",
             'cannot load certificate key "engine:a:b": "engine:" is not supported',
@@ -38,7 +37,7 @@ from tests.unit.proxycore.nginxconf.conftest import LoadText, mail, said
         (r'imap_capabilities "A\nB";', "servers[0].imap_capabilities[0]: has a form that is not "),
     ],
 )
-def test_what_is_not_built_or_not_safe_is_refused_by_name(
+def test_what_is_not_safe_is_refused_by_name(
     load_text: LoadText, server: str, message: str
 ) -> None:
     loaded = load_text(mail(server))
