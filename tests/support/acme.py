@@ -9,12 +9,13 @@ from django.utils import timezone
 from appliance.acme.choices import ENDED, AccountState, OrderState
 from appliance.acme.models import Account, Issuance, Order, Variant
 from appliance.acme.services import accounts, issuances, orders, renewals
+from tests.support.acme_doorman import Doorman
 from tests.support.pebble import Pebble
 from tests.support.wait import eventually
 
 
 def account_at(
-    pebble: Pebble, name: str = "Pebble", *, give_up: bool = False, **more: Any
+    pebble: Pebble | Doorman, name: str = "Pebble", *, give_up: bool = False, **more: Any
 ) -> Account:
     """Make an account, and have it registered; give_up: after the first try."""
     columns = {
@@ -46,7 +47,7 @@ def settled(account: Account) -> Account:
     return account
 
 
-def registered(pebble: Pebble, **more: Any) -> Account:
+def registered(pebble: Pebble | Doorman, **more: Any) -> Account:
     """Make an account that the CA accepts."""
     account = account_at(pebble, **more)
     assert account.state == AccountState.VALID, account.problem
