@@ -4,7 +4,6 @@ It asks the same ``routing.decide()`` and composes the same answer as for a real
 password and without writing anything.
 """
 
-import ipaddress
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -236,7 +235,7 @@ def _tls(host: MailHost, protocol: Protocol, link: str) -> Line:
     if mode is None:
         return Line("TLS as the server block says (proxy_ssl)", link=link)
     if mode == "off":
-        is_near = ipaddress.ip_address(host.address).is_loopback
+        is_near = host.is_on_this_machine
         return Line("In clear", PLAIN if is_near else HELD, "the password is not protected", link)
     how = "STARTTLS" if mode == "starttls" else "TLS"
     return Line(f"{how}; it has to prove to be {host.tls_name or host.address}", link=link)

@@ -1,6 +1,5 @@
 """Admin pages of mail hosts and routes. Accounts are with the credentials app."""
 
-import ipaddress
 from collections.abc import Iterable
 from contextvars import ContextVar
 from datetime import datetime
@@ -83,7 +82,7 @@ class MailHostAdmin(RoutingAdmin):
         """Warn of passwords in clear."""
         super().save_model(request, obj, form, change)
         clear = [one for one in Protocol if obj.proxy_ssl(one) == "off"]
-        if clear and not ipaddress.ip_address(obj.address).is_loopback:
+        if clear and not obj.is_on_this_machine:
             names = ", ".join(one.value.upper() for one in clear)
             text = f"{names}: passwords are sent to {obj} in clear. Choose TLS if it can."
             messages.warning(request, text)

@@ -3,7 +3,6 @@
 from typing import Any, Final
 
 from django import forms
-from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator
 from unfold.widgets import (
     UnfoldAdminSelect2MultipleWidget,
@@ -82,15 +81,6 @@ class MailHostForm(SecretModelForm):
             *("name", "address", "imap_port", "pop3_port", "smtp_port"),
             *("imap_tls", "pop3_tls", "smtp_tls", "tls_name", "state", "weight"),
         )
-
-    def clean_address(self) -> str:
-        """Refuse a zone, which would be lost on the way to the node."""
-        if "%" in self.data.get(self.add_prefix("address"), ""):
-            raise ValidationError(
-                "A zone (“%…”) cannot be given: nodes have interfaces of their own."
-            )
-        address: str = self.cleaned_data["address"]
-        return address
 
     def _post_clean(self) -> None:
         super()._post_clean()  # type: ignore[misc]

@@ -1,5 +1,6 @@
 """Mail hosts, accounts and routes. They are asked by the auth service, never pushed to nodes."""
 
+import ipaddress
 from typing import Final
 
 from django.core.validators import MaxValueValidator, MinValueValidator
@@ -53,9 +54,10 @@ class MailHost(models.Model):
     name = models.CharField(
         max_length=100, unique=True, help_text="How this mail server is called in routes."
     )
-    address = models.GenericIPAddressField(
-        "IP address",
-        help_text="IPv4 or IPv6 address. Not a host name: an auth_http answer carries an address.",
+    address = models.CharField(
+        max_length=253,
+        help_text="IPv4 or IPv6 address, or a host name that nodes look up at each login. A name"
+        " is not for nginx as the proxy: it takes addresses only.",
     )
     imap_port = _port(Protocol.IMAP)
     pop3_port = _port(Protocol.POP3)
@@ -94,6 +96,14 @@ class MailHost(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def is_on_this_machine(self) -> bool:
+        """Tell whether nobody can listen on the way to it."""
+        try:
+            return ipaddress.ip_address(self.address).is_loopback
+        except ValueError:
+            return self.address == "localhost"
 
     def port(self, protocol: Protocol) -> int:
         """Give the port for a protocol."""

@@ -58,10 +58,9 @@ def check_mail_host(host: MailHost) -> None:
     name = host.tls_name.encode("utf-8")
     if name and not is_host_name(name) and not is_ip_address(name):
         raise ValidationError({"tls_name": f"“{host.tls_name}” is no host name and no address."})
-    try:
-        address = ipaddress.ip_address(host.address)
-    except ValueError:
-        return  # its field says so
+    address = _place(host)
+    if address is None:
+        return
     if address.is_multicast or address.is_unspecified or str(address) == "255.255.255.255":
         raise ValidationError({"address": "This is no address of one machine."})
     found = {}
@@ -74,6 +73,26 @@ def check_mail_host(host: MailHost) -> None:
             )
     if found:
         raise ValidationError(found)
+
+
+def _place(host: MailHost) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    """Bring the address into the form that is stored; give it, or None for a host name."""
+    text = host.address.strip().rstrip(".").lower()
+    host.address = text
+    if "%" in text:
+        # it would be lost on the way to the node
+        said = "A zone (“%…”) cannot be given: nodes have interfaces of their own."
+        raise ValidationError({"address": said})
+    try:
+        found = ipaddress.ip_address(text)
+    except ValueError:
+        looks_like_one = ":" in text or text.replace(".", "").isdigit()
+        if text and (looks_like_one or not is_host_name(text.encode("utf-8"))):
+            said = f"“{text}” is no IP address and no host name."
+            raise ValidationError({"address": said}) from None
+        return ipaddress.IPv4Address("127.0.0.1") if text == "localhost" else None
+    host.address = str(found)
+    return found
 
 
 @transaction.atomic

@@ -10,7 +10,7 @@ from django.urls import reverse
 from unfold.admin import StackedInline
 
 from appliance.lib.admin import PostroadAdmin, PostroadInline, SecretModelForm, display
-from appliance.servers import layout, queries, services
+from appliance.servers import capabilities, layout, queries, services
 from appliance.servers.choices import AuthService
 from appliance.servers.forms import ListenerFormSet, ServerBlockForm
 from appliance.servers.models import (
@@ -41,7 +41,9 @@ class CapabilityInline(PostroadInline):
     model = Capability
     ordering_field = "position"
     hide_ordering_field = True
-    verbose_name_plural = "Capabilities (none: the protocol's default list)"
+    verbose_name_plural = (
+        "Capabilities, in the order announced: drag to sort (none: the protocol's default list)"
+    )
 
 
 class AuthHttpHeaderInline(PostroadInline):
@@ -92,6 +94,25 @@ class ServerBlockAdmin(PostroadAdmin):
     form = ServerBlockForm
     fieldsets = layout.FIELDSETS
     conditional_fields = layout.CONDITIONS
+    change_form_after_template = "servers/capability_names.html"
+
+    class Media:
+        """Suggestions."""
+
+        js = ("servers/capabilities.js",)
+
+    def changeform_view(
+        self,
+        request: HttpRequest,
+        object_id: str | None = None,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        """Bring the names of capabilities along."""
+        names = [(one.value, known) for one, known in capabilities.REGISTERED.items()]
+        context = {"capability_names": names, **(extra_context or {})}
+        response: HttpResponse = super().changeform_view(request, object_id, form_url, context)
+        return response
 
     def get_queryset(self, request: HttpRequest) -> "QuerySet[ServerBlock]":
         """Bring the listeners along for the list."""

@@ -5,6 +5,7 @@ contract must not need one.
 """
 
 import dataclasses
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -16,12 +17,15 @@ from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget, UnfoldAdminT
 
 from appliance.lib.fields import PairsField, WordsField
 from proxycore.contract.fields import Setting, settings_of
+from proxycore.nginxconf.table import BY_NAME
 
 _UNITS = {"ms": "Milliseconds.", "bytes": "Bytes."}
 _SPELT = {
     word: word.upper()
     for word in ("imap", "pop3", "smtp", "http", "ttl", "xclient", "ssl", "crl", "id", "starttls")
 }
+_QUOTED = re.compile(r"`([^`]+)`")
+"""As the reference pages write what is to be typed; a form has no such letters."""
 _AS_DATA = "a path, or `data:` and PEM text"
 _AS_TEXT = "PEM text, or the path of a file on every node"
 _HOUR_MS = 3_600_000
@@ -241,10 +245,17 @@ def list_default(contract: type, name: str) -> "ListDefault":
 
 def help_of(declared: Setting) -> str:
     """Give a setting's help with its unit, range and directive."""
-    directive = f"nginx: {declared.directive}." if declared.directive else ""
-    return " ".join(
-        part for part in (declared.help, _UNITS.get(declared.unit, ""), directive) if part
-    )
+    parts = (declared.help, _UNITS.get(declared.unit, ""), _whose(declared.directive))
+    return _QUOTED.sub(r"“\1”", " ".join(part for part in parts if part))
+
+
+def _whose(directive: str) -> str:
+    """Name the directive of nginx.conf, as nginx's only where nginx has it."""
+    if not directive:
+        return ""
+    rows = BY_NAME.get(directive.split()[0], ())
+    is_ours = bool(rows) and all(row.ours for row in rows)
+    return f"{'In nginx.conf, ours' if is_ours else 'nginx'}: {directive}."
 
 
 class ListDefault:
