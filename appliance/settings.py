@@ -282,6 +282,23 @@ HISTORY_VISITS_DAYS = env.integer("HISTORY_VISITS_DAYS", 3, minimum=1, maximum=3
 AUDIT_DAYS = env.integer("AUDIT_DAYS", 730, maximum=36_500)
 """How long entries are kept; 0: for ever."""
 
+# --- statistics ---------------------------------------------------------------------------------
+
+STATS_SAMPLES_KEPT_H = env.integer("STATS_SAMPLES_KEPT_H", 2, minimum=1, maximum=48)
+"""How long what nodes report every five seconds is kept."""
+STATS_MINUTES_KEPT_D = env.integer("STATS_MINUTES_KEPT_D", 3, minimum=2, maximum=400)
+STATS_HOURS_KEPT_D = env.integer("STATS_HOURS_KEPT_D", 90, minimum=32, maximum=4000)
+STATS_DAYS_KEPT_D = env.integer("STATS_DAYS_KEPT_D", 1825, minimum=366, maximum=40_000)
+"""How long the roll-ups by minute, hour and day are kept."""
+METRICS_TOKEN_FILE = env.text("METRICS_TOKEN_FILE")
+"""File with the bearer token that collectors have to send to ``/metrics``."""
+METRICS_NETWORKS = env.words("METRICS_NETWORKS", [])
+"""Networks whose collectors need none."""
+LOGIN_ALARM_LEAST = env.integer("LOGIN_ALARM_LEAST", 50, maximum=1_000_000)
+"""Failed logins of a server block in five minutes below which nobody is alarmed; 0: never."""
+LOGIN_ALARM_FACTOR = env.integer("LOGIN_ALARM_FACTOR", 4, minimum=2, maximum=1000)
+"""How many times as many as usual are a reason for an alarm."""
+
 # --- looks --------------------------------------------------------------------------------------
 
 UNFOLD = {

@@ -1,56 +1,113 @@
 """Take in what the nodes report."""
 
-from datetime import datetime
+from collections.abc import Iterable
+from datetime import datetime, timedelta
 from itertools import islice
 
 from django.db import transaction
 
 from appliance.lib.text import storable
-from appliance.stats.models import NodeTotals
+from appliance.stats.levels import Level, spread
+from appliance.stats.models import NodeTotals, Sample, Stale
+from appliance.stats.numbers import Totals, counted_between, joined
 from proxycore.contract.messages import Stats
-from proxycore.contract.stats import parse_series
+from proxycore.contract.stats import HISTOGRAM_SIZE, split_series
 
 MAX_SERIES = 20_000
 """Most series kept of one node: about 300 server blocks with every series there is."""
 
+_MOST = 2**63 - 1
+_MOST_S = 10 * 366 * 86_400.0
+
 
 def ingest(node: int, report: Stats, now: datetime) -> bool:
-    """Keep a report of a node. Returns False for one that is older than what is known.
+    """Keep a report of a node, and what was counted since the one before.
 
-    Series this appliance does not know (a node of a later version) are left out.
+    Returns False for one that is older than what is known: its counts are known already. Series
+    this appliance does not know (a node of a later version) are left out.
     """
     if report.seq < 0:
         return False
-    known = ((name, value) for name, value in report.values.items() if _is_known(name, value))
-    values = dict(islice(known, MAX_SERIES))
+    told = _readable(report)
+    at = now - timedelta(seconds=min(max(0.0, report.age_s), _MOST_S))
     with transaction.atomic():
-        row, created = NodeTotals.objects.select_for_update().get_or_create(
+        row, is_new = NodeTotals.objects.select_for_update().get_or_create(
             node=node,
             boot_id=storable(report.boot_id, 64),
-            defaults={
-                "seq": report.seq,
-                "values": values,
-                "received_at": now,
-            },
+            defaults={"seq": report.seq, "received_at": at},
         )
-        if created:
-            return True
-        if report.seq <= row.seq:
+        if is_new:
+            since = at - timedelta(seconds=min(max(0.0, report.uptime_s), _MOST_S))
+        elif report.seq <= row.seq:
             return False
-        row.seq, row.values, row.received_at = report.seq, values, now
-        row.save(update_fields=("seq", "values", "received_at"))
+        else:
+            since, at = row.received_at, max(at, row.received_at)
+        known = Totals(row.values, row.histograms)
+        after = joined(known, told)
+        row.seq, row.received_at = report.seq, at
+        row.values, row.histograms = dict(after.values), dict(after.histograms)
+        row.save(update_fields=("seq", "values", "histograms", "received_at"))
+        cuts = spread(since, at, now)
+        shares = counted_between(known, after).shares([length_ms for _, _, length_ms in cuts])
+        Sample.objects.bulk_create(
+            Sample(
+                node=node,
+                boot_id=row.boot_id,
+                seq=report.seq,
+                level=level,
+                start=start,
+                at=at if i == len(cuts) - 1 else start,
+                covered_ms=length_ms,
+                data=share.pack(),
+            )
+            for i, ((level, start, length_ms), share) in enumerate(zip(cuts, shares, strict=True))
+        )
+        mark_stale(((level, start, node) for level, start, _ in cuts), report.seq)
     return True
 
 
+def mark_stale(buckets: Iterable[tuple[Level, datetime, int]], mark: int) -> None:
+    """Have buckets added up anew. Part of the transaction that changes what they are made of.
+
+    The row is written although it may be there: who adds the bucket up holds it until that is done.
+    """
+    Stale.objects.bulk_create(
+        [Stale(level=level, start=start, node=node, mark=mark) for level, start, node in buckets],
+        update_conflicts=True,
+        unique_fields=("level", "start", "node"),
+        update_fields=("mark",),
+    )
+
+
 def forget(node: int) -> None:
-    """Drop the totals of a node that is deleted."""
+    """Drop the totals of a node that is deleted. What it did stays in the charts."""
     NodeTotals.objects.filter(node=node).delete()
+
+
+def _readable(report: Stats) -> Totals:
+    known = ((name, value) for name, value in report.values.items() if _is_known(name, value))
+    rows = ((name, row) for name, row in report.histograms.items() if _is_histogram(name, row))
+    return Totals(dict(islice(known, MAX_SERIES)), dict(islice(rows, MAX_SERIES)))
 
 
 def _is_known(name: str, value: int) -> bool:
     try:
-        stat, labels = parse_series(name)
+        stat, _ = split_series(name)
     except (KeyError, ValueError):
         return False
     # what cannot be printed may not be storable either (NUL, in PostgreSQL)
-    return tuple(labels) == stat.labels and value >= 0 and name.isprintable()
+    return not stat.histogram and value >= 0 and name.isprintable()
+
+
+def _is_histogram(name: str, row: object) -> bool:
+    try:
+        stat, _ = split_series(name)
+    except (KeyError, ValueError):
+        return False
+    return (
+        stat.histogram
+        and name.isprintable()
+        and isinstance(row, list)
+        and len(row) == HISTOGRAM_SIZE
+        and all(type(number) is int and 0 <= number <= _MOST for number in row)
+    )
