@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import lru_cache
-from typing import Any, ClassVar, Final
+from typing import Any, Final
 
 from proxycore.contract.authhttp import (
     DEFAULT_FAILURE,
@@ -209,16 +209,15 @@ class Authorising(LoggingIn):
         return (AskAuth(request),)
 
     # the methods are above
-    VERDICTS: ClassVar[dict[type[Verdict], Callable[[Any, Any], Sequence[Command]]]] = {
-        AuthOk: _connect,
-        AuthFailed: _fail,
-        AuthWait: _ask_later,
-        AuthFault: _fault,
-        AuthThrottled: _put_off,
-    }
 
 
-_VERDICTS: Final = Authorising.VERDICTS
+_VERDICTS: Final[dict[type[Verdict], Callable[[Any, Any], Sequence[Command]]]] = {
+    AuthOk: Authorising._connect,
+    AuthFailed: Authorising._fail,
+    AuthWait: Authorising._ask_later,
+    AuthFault: Authorising._fault,
+    AuthThrottled: Authorising._put_off,
+}
 
 
 @lru_cache(maxsize=256)

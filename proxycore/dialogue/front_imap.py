@@ -1,7 +1,7 @@
 """IMAP before login, as its server (RFC 3501 §6.1, §6.2; RFC 2971; nginx's dialogue)."""
 
 from collections.abc import Callable
-from typing import ClassVar, Final
+from typing import Final
 
 from proxycore.contract.protocol import Protocol
 from proxycore.contract.reasons import CloseReason
@@ -124,15 +124,13 @@ class ImapFront(Front):
     def _authenticate(self, arguments: list[bytes]) -> FrontStep:
         return self._begin(arguments) if arguments and self._tag else self.unusable()
 
-    COMMANDS: ClassVar[dict[bytes, Callable[..., FrontStep]]] = {
-        b"NOOP": _noop,
-        b"CAPABILITY": _capability,
-        b"ID": _identify,
-        b"LOGOUT": _logout,
-        b"STARTTLS": _starttls,
-        b"LOGIN": _login,
-        b"AUTHENTICATE": _authenticate,
-    }
 
-
-_COMMANDS: Final = ImapFront.COMMANDS
+_COMMANDS: Final[dict[bytes, Callable[..., FrontStep]]] = {
+    b"NOOP": ImapFront._noop,
+    b"CAPABILITY": ImapFront._capability,
+    b"ID": ImapFront._identify,
+    b"LOGOUT": ImapFront._logout,
+    b"STARTTLS": ImapFront._starttls,
+    b"LOGIN": ImapFront._login,
+    b"AUTHENTICATE": ImapFront._authenticate,
+}

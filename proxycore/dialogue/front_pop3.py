@@ -1,7 +1,7 @@
 """POP3 before login, as its server (RFC 1939 §7, RFC 2449 §5, RFC 5034; nginx's dialogue)."""
 
 from collections.abc import Callable
-from typing import ClassVar, Final
+from typing import Final
 
 from proxycore.contract.protocol import Protocol
 from proxycore.contract.reasons import CloseReason
@@ -119,23 +119,20 @@ class Pop3Front(Front):
     def _auth(self, arguments: list[bytes]) -> FrontStep:
         return self._begin(arguments) if arguments else self._profile.methods
 
-    START: ClassVar[dict[bytes, Callable[..., FrontStep]]] = {
-        b"USER": _name,
-        b"PASS": _invalid,
-        b"APOP": _apop,
-        b"QUIT": _quit,
-        b"CAPA": _capa,
-        b"AUTH": _auth,
-        b"NOOP": _noop,
-        b"STLS": _stls,
-    }
-    USER: ClassVar[dict[bytes, Callable[..., FrontStep]]] = {
-        b"PASS": _pass,
-        b"QUIT": _quit,
-        b"CAPA": _capa,
-        b"NOOP": _noop,
-    }
 
-
-_START: Final = Pop3Front.START
-_USER: Final = Pop3Front.USER
+_START: Final[dict[bytes, Callable[..., FrontStep]]] = {
+    b"USER": Pop3Front._name,
+    b"PASS": Pop3Front._invalid,
+    b"APOP": Pop3Front._apop,
+    b"QUIT": Pop3Front._quit,
+    b"CAPA": Pop3Front._capa,
+    b"AUTH": Pop3Front._auth,
+    b"NOOP": Pop3Front._noop,
+    b"STLS": Pop3Front._stls,
+}
+_USER: Final[dict[bytes, Callable[..., FrontStep]]] = {
+    b"PASS": Pop3Front._pass,
+    b"QUIT": Pop3Front._quit,
+    b"CAPA": Pop3Front._capa,
+    b"NOOP": Pop3Front._noop,
+}

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable
-from typing import ClassVar, Final, Self
+from typing import Final, Self
 
 from proxycore.contract.protocol import Protocol
 from proxycore.contract.reasons import CloseReason
@@ -60,7 +60,7 @@ class SmtpFront(Front):
     def secured(self, profile: Profile) -> Self:
         """Give the dialogue inside TLS, which begins with EHLO (RFC 3207 §4.2)."""
         front = super().secured(profile)
-        front._hello_due = True  # noqa: SLF001  (one of us)
+        front._hello_due = True
         return front
 
     def read(self, inbox: Inbox) -> FrontStep:
@@ -171,20 +171,18 @@ class SmtpFront(Front):
     def _starttls(self, _arguments: list[bytes]) -> FrontStep:
         return _UPGRADE if self._profile.offers_starttls else _INVALID
 
-    COMMANDS: ClassVar[dict[bytes, Callable[..., FrontStep]]] = {
-        b"HELO": _helo,
-        b"EHLO": _ehlo,
-        b"QUIT": _quit,
-        b"AUTH": _auth,
-        b"NOOP": _noop,
-        b"MAIL": _begin_mail,
-        b"RSET": _rset,
-        b"RCPT": _rcpt,
-        b"VRFY": _invalid,
-        b"EXPN": _invalid,
-        b"HELP": _invalid,
-        b"STARTTLS": _starttls,
-    }
 
-
-_COMMANDS: Final = SmtpFront.COMMANDS
+_COMMANDS: Final[dict[bytes, Callable[..., FrontStep]]] = {
+    b"HELO": SmtpFront._helo,
+    b"EHLO": SmtpFront._ehlo,
+    b"QUIT": SmtpFront._quit,
+    b"AUTH": SmtpFront._auth,
+    b"NOOP": SmtpFront._noop,
+    b"MAIL": SmtpFront._begin_mail,
+    b"RSET": SmtpFront._rset,
+    b"RCPT": SmtpFront._rcpt,
+    b"VRFY": SmtpFront._invalid,
+    b"EXPN": SmtpFront._invalid,
+    b"HELP": SmtpFront._invalid,
+    b"STARTTLS": SmtpFront._starttls,
+}

@@ -10,7 +10,7 @@ list, so a driver that knows the answer at once may report it from within (ADR-0
 """
 
 from collections.abc import Callable, Sequence
-from typing import Any, ClassVar, Final
+from typing import Any, Final
 
 from proxycore.contract.reasons import CloseReason
 from proxycore.dialogue import replies
@@ -181,7 +181,7 @@ class Session(Authorising):
     # --- time and the operator ------------------------------------------------------------------
 
     def _on_timer_fired(self, _event: TimerFired) -> Sequence[Command]:
-        expired = self._TIMERS.get(self.state)
+        expired = _TIMERS.get(self.state)
         return NOTHING if expired is None else expired(self)
 
     def _greet(self) -> Sequence[Command]:
@@ -208,34 +208,31 @@ class Session(Authorising):
     def _on_stop(self, event: Stop) -> Sequence[Command]:
         return self._close(event.reason)
 
-    # the tables that dispatch; the methods are above
-    HANDLERS: ClassVar[dict[type[Event], _Handler]] = {
-        Accepted: _on_accepted,
-        FrontBytes: _on_front_bytes,
-        FrontClosed: _on_front_closed,
-        FrontSecured: _on_front_secured,
-        FrontDistrusted: _on_front_distrusted,
-        AuthAnswered: Authorising.on_auth_answered,
-        BackConnected: Authorising.on_back_connected,
-        BackSecured: Authorising.on_back_secured,
-        BackFailed: Authorising.on_back_failed,
-        BackBytes: Authorising.on_back_bytes,
-        BackClosed: Authorising.on_back_closed,
-        TimerFired: _on_timer_fired,
-        Stop: _on_stop,
-    }
-
-    _TIMERS: ClassVar[dict[State, _Expiry]] = {
-        State.NEW: _time_out_handshake,
-        State.SECURING: _time_out_handshake,
-        State.DELAYING: _greet,
-        State.IDENTIFYING: _time_out_front,
-        State.REFUSING: _start_over,
-        State.RETRYING: Authorising.ask_again,
-        State.CONNECTING: _time_out_back,
-        State.LOGGING_IN: _time_out_back,
-    }
-
 
 # an attribute of the class costs each event three times what a name of the module does
-_HANDLERS: Final = Session.HANDLERS
+_HANDLERS: Final[dict[type[Event], _Handler]] = {
+    Accepted: Session._on_accepted,
+    FrontBytes: Session._on_front_bytes,
+    FrontClosed: Session._on_front_closed,
+    FrontSecured: Session._on_front_secured,
+    FrontDistrusted: Session._on_front_distrusted,
+    AuthAnswered: Authorising.on_auth_answered,
+    BackConnected: Authorising.on_back_connected,
+    BackSecured: Authorising.on_back_secured,
+    BackFailed: Authorising.on_back_failed,
+    BackBytes: Authorising.on_back_bytes,
+    BackClosed: Authorising.on_back_closed,
+    TimerFired: Session._on_timer_fired,
+    Stop: Session._on_stop,
+}
+
+_TIMERS: Final[dict[State, _Expiry]] = {
+    State.NEW: Session._time_out_handshake,
+    State.SECURING: Session._time_out_handshake,
+    State.DELAYING: Session._greet,
+    State.IDENTIFYING: Session._time_out_front,
+    State.REFUSING: Session._start_over,
+    State.RETRYING: Authorising.ask_again,
+    State.CONNECTING: Session._time_out_back,
+    State.LOGGING_IN: Session._time_out_back,
+}

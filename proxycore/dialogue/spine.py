@@ -27,10 +27,6 @@ CANCEL_TIMER: Final = CancelTimer()
 _MAY_FOLLOW: Final = tuple(MOVES[state] for state in State)
 
 
-class UndeclaredMove(AssertionError):
-    """A state was to follow one it may not follow: our bug."""
-
-
 class Spine:
     """One session, as far as every phase of it needs to know."""
 
@@ -82,7 +78,7 @@ class Spine:
 
     def _enter(self, state: State) -> None:
         if state not in _MAY_FOLLOW[self.state]:
-            raise UndeclaredMove(f"{self.state.name} to {state.name}")
+            raise AssertionError(f"undeclared move: {self.state.name} to {state.name}")
         self.state = state
 
     def _secured(self, profile: Profile) -> None:

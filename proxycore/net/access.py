@@ -57,12 +57,14 @@ class Access(Protocol):
 class Unwanted:
     """Nowhere."""
 
-    wanted = wants_refusals = False
+    wanted = False
+    wants_refusals = False
 
     def write(self, line: str) -> None:
         """Lose the line."""
 
-    write_refusal = write
+    def write_refusal(self, line: str) -> None:
+        """Lose the line."""
 
 
 class Course:

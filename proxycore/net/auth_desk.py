@@ -135,7 +135,7 @@ class AuthDesk:
         ttl_s, stale_s, key = self._ttl_s, self._stale_s, flight.key
         if verdict.cache_ttl_s is not None:
             # it says when it ends, and something else holds then: no bad times change that
-            ttl_s, stale_s = min(verdict.cache_ttl_s, _MOST_TTL_S), 0.0
+            ttl_s, stale_s = float(min(verdict.cache_ttl_s, _MOST_TTL_S)), 0.0
             if ttl_s and not key and flight.request.method in _CACHED:
                 self._granted = True
                 key = self.cache.key_of(self._scope, flight.request)

@@ -5,7 +5,7 @@ takes over. The sockets themselves are looked after by the legs it is made of.
 """
 
 from collections.abc import Callable
-from typing import Any, ClassVar, Final
+from typing import Any, Final
 
 from proxycore.contract.authhttp import AuthFailed, AuthFault, Verdict
 from proxycore.contract.reasons import OF_BACKENDS, CloseReason
@@ -338,19 +338,17 @@ class Driver(SecuredBackLeg):
             fault=self.course.fault,
         )
 
-    EXECUTE: ClassVar[dict[type[Command], Callable[["Driver", Any], None]]] = {
-        SendFront: _send_front,
-        SecureFront: FrontTlsLeg._secure_front,  # noqa: SLF001  (its own)
-        SendBack: SecuredBackLeg._send_back,  # noqa: SLF001  (its own)
-        AskAuth: _ask_auth,
-        ConnectBack: SecuredBackLeg._connect_back,  # noqa: SLF001  (its own)
-        SecureBack: SecuredBackLeg._secure_back,  # noqa: SLF001  (its own)
-        SetTimer: _set_timer,
-        CancelTimer: _cancel_timer,
-        Relay: _relay,
-        Close: _close,
-        Note: _note,
-    }
 
-
-_EXECUTE: Final = Driver.EXECUTE
+_EXECUTE: Final[dict[type[Command], Callable[[Driver, Any], None]]] = {
+    SendFront: Driver._send_front,
+    SecureFront: FrontTlsLeg._secure_front,
+    SendBack: SecuredBackLeg._send_back,
+    AskAuth: Driver._ask_auth,
+    ConnectBack: SecuredBackLeg._connect_back,
+    SecureBack: SecuredBackLeg._secure_back,
+    SetTimer: Driver._set_timer,
+    CancelTimer: Driver._cancel_timer,
+    Relay: Driver._relay,
+    Close: Driver._close,
+    Note: Driver._note,
+}
