@@ -4,7 +4,6 @@ import stat
 from typing import Any
 
 import pytest
-from django.contrib.auth import authenticate
 from django.contrib.auth.models import User
 
 from appliance.fleet import queries
