@@ -152,3 +152,11 @@ def standings(issuances: list[Issuance]) -> dict[int, list[Standing]]:
         known = steps.get(order.pk, []) if order else []
         found[variant.issuance_id].append(Standing(variant, order, known))
     return found
+
+
+_WORST_FIRST = ("danger", "warning", "info", "success")
+
+
+def worst(found: list[Standing]) -> Standing | None:
+    """Give the one of an issuance that stands worst; None when it has none."""
+    return min(found, key=lambda one: _WORST_FIRST.index(one.tone), default=None)

@@ -79,6 +79,7 @@ GUARDS: Final[Mapping[str, Guard]] = {
     "export": Guard("routing.view_account | routing.view_route"),
     "admin:routing_account_app_password": Guard("routing.change_account"),
     # publish
+    "admin:publish_on_save": Guard(_PUBLISH),
     "admin:publish_publish": Guard(_PUBLISH),
     "admin:publish_check": Guard(_PUBLISH),
     "admin:publish_roll_back": Guard(_PUBLISH),
@@ -87,6 +88,10 @@ GUARDS: Final[Mapping[str, Guard]] = {
     "admin:publish_export_draft": Guard(_REVISION),
     "admin:publish_export": Guard(_REVISION),
     # fleet
+    "admin:acme_account_register": Guard("acme.change_account"),
+    "admin:acme_account_key": Guard("acme.change_account"),
+    "admin:acme_issuance_order": Guard("acme.change_issuance"),
+    "admin:acme_issuance_revoke": Guard("acme.change_issuance"),
     "admin:fleet_node_revoke": Guard("fleet.change_node"),
     "admin:fleet_node_token": Guard("fleet.change_node"),
     # alerts

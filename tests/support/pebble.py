@@ -39,7 +39,7 @@ class Pebble(Program):
     """A CA that is strict, refuses nonces, and never reuses what was proven before.
 
     dns_server: where it looks names up, ``host:port``. eab: key identifiers and keys; given, an
-    account has to name one. life_s: of certificates. environment: Pebble's own switches.
+    account has to name one. life_s: of certificates. http_port: where it looks for HTTP-01. environment: Pebble's own switches.
     """
 
     name = "pebble"
@@ -50,11 +50,13 @@ class Pebble(Program):
         *,
         eab: dict[str, str] | None = None,
         life_s: int | None = None,
+        http_port: int | None = None,
         environment: dict[str, str] | None = None,
     ) -> None:
         super().__init__()
         self.authority = Authority("Root of the directory")
-        self.port, self.management_port, self.http_port = (free_port() for _ in range(3))
+        self.port, self.management_port = free_port(), free_port()
+        self.http_port = http_port or free_port()
         self._dns_server, self._eab, self._life_s = dns_server, eab, life_s
         self._environment = {
             "PEBBLE_VA_NOSLEEP": "1",

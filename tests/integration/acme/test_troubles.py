@@ -12,7 +12,7 @@ from django.utils import timezone
 from appliance.acme import queries
 from appliance.acme.choices import OrderState
 from appliance.acme.models import Account, Order
-from appliance.acme.services import issuances, orders, renewals
+from appliance.acme.services import issuances, lease, orders, renewals
 from appliance.certs.models import Certificate
 from tests.support.acme import (
     issuance_for,
@@ -227,9 +227,9 @@ def test_changed_settings_end_what_is_under_way(watched: Account) -> None:
 
 def test_a_worker_that_lost_its_order_stores_nothing(watched: Account) -> None:
     order = open_order(issuance_for(watched, "mail.example.com").variants.get())
-    taken = orders.lease.take(Order, order.pk, timezone.now())
+    taken = lease.take(Order, order.pk, timezone.now())
     assert taken is not None
     assert orders.advance(order.pk) is None
-    later = timezone.now() + orders.lease.LEASE
+    later = timezone.now() + lease.LEASE
     assert orders.advance(order.pk, later) is not None
-    assert not orders.lease.is_held(order, taken)
+    assert not lease.is_held(order, taken)
