@@ -54,12 +54,26 @@ FIELDSETS: Final[Any] = (
         },
     ),
     (
+        "Limits of logins",
+        {
+            "fields": (
+                *("mail_login_ip_max", "mail_login_ip_ttl_ms"),
+                *("mail_login_user_max", "mail_login_user_ttl_ms"),
+                *("mail_login_counts", "mail_whitelist_ip"),
+            ),
+            "classes": _MORE,
+            "description": "Who is over a limit is put off, not refused, and nobody is asked about"
+            " the login. All workers of a node count together.",
+        },
+    ),
+    (
         "Towards the mail server",
         {
             "fields": (
                 *("proxy_timeout_ms", "proxy_buffer_bytes", "proxy_pass_error_message"),
                 *("proxy_issue_imap_id", "xclient", "xclient_legacy", "proxy_smtp_auth"),
-                "proxy_protocol",
+                *("proxy_protocol", "proxy_ctimeout_ms"),
+                *("imap_literalauth", "proxy_issue_pop3_xoip"),
             )
         },
     ),
@@ -130,9 +144,12 @@ CONDITIONS: Final = {
     **_when(
         "protocol == 'imap'",
         *("imap_auth", "imap_greeting", "imap_id", "imap_client_buffer_bytes"),
-        "proxy_issue_imap_id",
+        *("proxy_issue_imap_id", "imap_literalauth"),
     ),
-    **_when("protocol == 'pop3'", "pop3_auth", "pop3_greeting", "pop3_client_buffer_bytes"),
+    **_when(
+        "protocol == 'pop3'",
+        *("pop3_auth", "pop3_greeting", "pop3_client_buffer_bytes", "proxy_issue_pop3_xoip"),
+    ),
     **_when(
         "protocol == 'smtp'",
         *("smtp_auth", "smtp_client_buffer_bytes", "smtp_greeting_delay_ms"),

@@ -12,6 +12,7 @@ from appliance.lib.fields import EncryptedTextField, WordsField
 from appliance.servers import declared, problems
 from appliance.servers.choices import AuthService, LogKind, LogLevel, MailProtocol
 from appliance.servers.declared import default_of
+from appliance.servers.limit_fields import LoginLimitFields
 from appliance.servers.tls_fields import BackTlsFields, FrontTlsFields
 from proxycore.contract import snapshot as contract
 from proxycore.contract.process import FACILITIES, AccessLog
@@ -27,7 +28,7 @@ def _complain_once(of: models.Model, found: problems.Problems) -> None:
         raise ValidationError(found)
 
 
-class ServerBlock(FrontTlsFields, BackTlsFields, models.Model):
+class ServerBlock(LoginLimitFields, FrontTlsFields, BackTlsFields, models.Model):
     """One server block."""
 
     name = declared.line(contract.Server, "name", unique=True)
@@ -111,6 +112,9 @@ class ServerBlock(FrontTlsFields, BackTlsFields, models.Model):
     xclient = declared.switch(contract.Server, "xclient")
     xclient_legacy = declared.switch(contract.Server, "xclient_legacy")
     proxy_smtp_auth = declared.switch(contract.Server, "proxy_smtp_auth")
+    proxy_ctimeout_ms = declared.number(contract.Server, "proxy_ctimeout_ms")
+    imap_literalauth = declared.switch(contract.Server, "imap_literalauth")
+    proxy_issue_pop3_xoip = declared.switch(contract.Server, "proxy_issue_pop3_xoip")
 
     class Meta:
         """In the order they were made, which is the order of the snapshot."""

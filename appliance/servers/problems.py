@@ -47,6 +47,8 @@ def of_block(block: "ServerBlock") -> Problems:
     problems = _problems(contract.Server, plain)
     for field, said in tls.problems_of(block).items():
         problems.setdefault(field, said)
+    for field, said in _wrong_networks("mail_whitelist_ip", block.mail_whitelist_ip).items():
+        problems.setdefault(field, said)
     names = [name for name in block.server_names if not _HOST_NAME.fullmatch(name)]
     if names and "server_names" not in problems:
         problems["server_names"] = [
@@ -102,18 +104,14 @@ def of_process(stored: "ProcessSettings") -> Problems:
     found = _problems(contract.Process, process_plain(stored))
     below = {f"error_logs[0].{name}": field for name, field in LOG.items()}
     below |= {f"access_logs[0].{name}": field for name, field in ACCESS_LOG.items()}
-    found |= _wrong_networks(stored.prelogin_exempt)
+    found |= _wrong_networks("prelogin_exempt", stored.prelogin_exempt)
     return {below.get(path, path): messages for path, messages in found.items()}
 
 
-def _wrong_networks(sources: list[str]) -> Problems:
-    wrong = [one.path for one in find_network_problems(tuple(sources), "prelogin_exempt")]
-    words = [_word({"prelogin_exempt": sources}, path) for path in wrong]
-    return (
-        {"prelogin_exempt": [f"“{one}” is no address or network." for one in words]}
-        if words
-        else {}
-    )
+def _wrong_networks(field: str, sources: list[str]) -> Problems:
+    wrong = [one.path for one in find_network_problems(tuple(sources), field)]
+    words = [_word({field: sources}, path) for path in wrong]
+    return {field: [f"“{one}” is no address or network." for one in words]} if words else {}
 
 
 def of_log(log: "BlockLog") -> Problems:
@@ -147,12 +145,12 @@ def field_of(path: str) -> str:
         return "auth_http_backups" if rest == "backups" else AUTH_HTTP.get(rest, head)
     if head == "resolver":
         return RESOLVER.get(rest, head)
-    return rest if head in ("front_tls", "back_tls") and rest else head
+    return rest if head in ("front_tls", "back_tls", "login_limits") and rest else head
 
 
 def _word(plain: dict[str, Any], path: str) -> str:
     """Give the one word of a list that a problem is about."""
-    found = re.fullmatch(r"(?:(front_tls|back_tls)\.)?(\w+)\[(\d+)\]", path)
+    found = re.fullmatch(r"(?:(front_tls|back_tls|login_limits)\.)?(\w+)\[(\d+)\]", path)
     words = (plain.get(found[1], {}) if found[1] else plain).get(found[2]) if found else None
     return str(words[int(found[3])]) if found and words else ""
 

@@ -1,5 +1,6 @@
 """From stored settings to a snapshot's plain data, and back; ``sections`` looks them up."""
 
+import dataclasses
 import re
 from typing import TYPE_CHECKING, Any, Final
 
@@ -10,6 +11,7 @@ from appliance.servers.choices import AuthService, LogKind
 from proxycore.contract import snapshot as contract
 from proxycore.contract.codec import encode
 from proxycore.contract.process import OFF, AccessLog, ErrorLog
+from proxycore.contract.throttle import LoginLimits
 
 if TYPE_CHECKING:
     from appliance.servers.models import (
@@ -48,6 +50,9 @@ _SAME_NAME: Final = (
     "xclient",
     "xclient_legacy",
     "proxy_smtp_auth",
+    "proxy_ctimeout_ms",
+    "imap_literalauth",
+    "proxy_issue_pop3_xoip",
     "server_names",
 )
 """Settings whose stored form is the contract's."""
@@ -69,6 +74,9 @@ RESOLVER: Final = {
     "ipv6": "resolver_ipv6",
 }
 """Contract name below ``resolver``, and the stored one."""
+
+LOGIN_LIMITS: Final = tuple(field.name for field in dataclasses.fields(LoginLimits))
+"""Names below ``login_limits``, which are those stored."""
 
 _SYSLOG: Final = ("syslog_facility", "syslog_tag", "syslog_hostname")
 
@@ -125,6 +133,7 @@ def settings_plain(block: "ServerBlock") -> dict[str, Any]:
         "resolver": {name: getattr(block, field) for name, field in RESOLVER.items()},
         "error_logs": [],
         "access_logs": [],
+        "login_limits": {name: getattr(block, name) for name in LOGIN_LIMITS},
         "front_tls": tls.front_plain(block),
         "back_tls": tls.back_plain(block, reveal=False),
         **{name: getattr(block, name) for name in _SAME_NAME},
@@ -218,6 +227,7 @@ def block_fields(server: contract.Server) -> dict[str, Any]:
     fields = {name: plain[name] for name in _SAME_NAME}
     fields |= {"name": server.name, "protocol": server.protocol.value, "enabled": True}
     fields |= {field: plain["resolver"][name] for name, field in RESOLVER.items()}
+    fields |= {name: plain["login_limits"][name] for name in LOGIN_LIMITS}
     fields |= tls.fields_of(server.front_tls, server.back_tls)
     if asked.send_node_token:
         return fields | {"auth_service": AuthService.BUILTIN, "auth_http": ""}

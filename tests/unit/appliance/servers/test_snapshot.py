@@ -108,10 +108,22 @@ def test_every_setting_of_the_contract_has_a_field_that_arrives(db: None) -> Non
         "proxy_issue_imap_id": True,
         "pop3_greeting": "hello you",
         "xclient_legacy": True,
+        "proxy_ctimeout_ms": 34,
+        "imap_literalauth": True,
+        "proxy_issue_pop3_xoip": True,
+    }
+    limits = {
+        "mail_login_ip_max": 35,
+        "mail_login_ip_ttl_ms": 36_000,
+        "mail_login_user_max": 37,
+        "mail_login_user_ttl_ms": 38_000,
+        "mail_login_counts": "refused",
+        "mail_whitelist_ip": ["192.0.2.0/24", "unix:"],
     }
     block = services.save_block(
         ServerBlock(
             **plain,
+            **limits,
             auth_service=AuthService.EXTERNAL,
             auth_http="auth.example:8080/x?y=z",
             auth_http_timeout_ms=21,
@@ -138,6 +150,7 @@ def test_every_setting_of_the_contract_has_a_field_that_arrives(db: None) -> Non
         contract.Server,
         {
             **plain,
+            "login_limits": limits,
             "listens": [listen],
             "error_logs": [{"target": "/var/log/x", "level": "info", "syslog_tag": "mail"}],
             "access_logs": [{"target": "syslog:192.0.2.1"}],
