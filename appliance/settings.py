@@ -141,6 +141,7 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "csp.middleware.CSPMiddleware",
     "appliance.lib.guards.GuardMiddleware",
+    "appliance.publish.middleware.PublishOnSave",
     "axes.middleware.AxesMiddleware",
 ]
 ROOT_URLCONF = "appliance.urls"
@@ -230,7 +231,7 @@ AXES_COOLOFF_TIME = timedelta(minutes=env.integer("SIGN_IN_WAIT_MINUTES", 15, mi
 AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False
 AXES_RESET_ON_SUCCESS = True
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
-AXES_LOCKOUT_TEMPLATE = "admin/locked_out.html"
+AXES_LOCKOUT_CALLABLE = "appliance.lib.lockouts.page"
 AXES_CLIENT_IP_CALLABLE = "appliance.lib.clients.address_of"
 AXES_USERNAME_CALLABLE = "appliance.lib.lockouts.username_of"
 AXES_DISABLE_ACCESS_LOG = True  # the audit trail has it

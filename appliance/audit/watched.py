@@ -54,6 +54,7 @@ WATCHED: Final[Mapping[str, Watched]] = {
         )
     ),
     "acme.issuance": Watched(ignored=("publish_since",)),
+    "publish.onsave": Watched(ignores_rest=("enabled", "quiet_s")),
     "fleet.node": Watched(
         secret=("token_hash",), ignores_rest=("name", "token_hash", "revoked_at")
     ),

@@ -94,6 +94,10 @@ GUARDS: Final[Mapping[str, Guard]] = {
     "admin:acme_issuance_revoke": Guard("acme.change_issuance"),
     "admin:fleet_node_revoke": Guard("fleet.change_node"),
     "admin:fleet_node_token": Guard("fleet.change_node"),
+    # history
+    "admin:history_sessionrecord_export": Guard(
+        "history.view_sessionrecord history.export_sessionrecord"
+    ),
     # alerts
     "admin:alerts_recipient_test": Guard("alerts.change_recipient"),
 }

@@ -13,7 +13,7 @@ from unfold.admin import ModelAdmin
 
 from appliance.lib.admin import display
 from appliance.lib.recorded import Recorded
-from appliance.publish import draft, outlook, queries, registry, services, verdicts, views
+from appliance.publish import draft, on_save, outlook, queries, registry, services, verdicts, views
 from appliance.publish.models import ConfigRevision
 from proxycore.contract.codec import Invalid
 
@@ -67,6 +67,7 @@ class ConfigRevisionAdmin(Recorded, ModelAdmin):  # type: ignore[misc]
             path("import/", view(self.import_view), name="publish_import"),
             path("export/", view(views.export), name="publish_export_draft"),
             path("<int:number>/export/", view(views.export), name="publish_export"),
+            path("on-save/", view(self.on_save_view), name="publish_on_save"),
             path("check/", view(self.check_view), name="publish_check"),
             path("<int:number>/roll-back/", view(self.roll_back_view), name="publish_roll_back"),
             path("<int:number>/load/", view(self.load_view), name="publish_load"),
@@ -87,6 +88,7 @@ class ConfigRevisionAdmin(Recorded, ModelAdmin):  # type: ignore[misc]
             "digest": pending.draft.snapshot.digest() if pending.draft.snapshot else "",
             "verdicts": verdicts.verdicts(pending.draft, destinations) if is_ready else None,
             "rollout": queries.rollout(),
+            "on_save": on_save.settings(),
             "may_publish": request.user.has_perm(PERMISSION),
             "may_import": request.user.has_perms(views.WRITE),
             **(extra_context or {}),
@@ -147,6 +149,24 @@ class ConfigRevisionAdmin(Recorded, ModelAdmin):  # type: ignore[misc]
             return HttpResponseNotAllowed(["POST"])
         with contextlib.suppress(services.NotPublishable):  # the page says what is wrong with it
             services.ask_nodes(again="again" in request.POST)
+        return _back()
+
+    def on_save_view(self, request: HttpRequest) -> HttpResponse:
+        """Let saving publish, or not."""
+        _require(request)
+        if request.method != "POST":
+            return HttpResponseNotAllowed(["POST"])
+        seconds = request.POST.get("quiet_s", "")
+        try:
+            number = int(seconds) if seconds.isascii() and seconds.isdigit() else 0
+            row = on_save.switch("enabled" in request.POST, number)
+        except ValidationError:
+            messages.error(request, "Give a number of seconds from 1 to 3600.")
+        else:
+            said = (
+                "are published by themselves from now on" if row.enabled else "wait for the button"
+            )
+            messages.success(request, f"Changes {said}.")
         return _back()
 
     def publish_view(self, request: HttpRequest) -> HttpResponse:

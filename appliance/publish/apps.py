@@ -20,3 +20,10 @@ class PublishConfig(AppConfig):
             "publish.view_configrevision",
         ),
     )
+    beat_schedule = {  # noqa: RUF012  (Celery's own form)
+        "publish.publish_due": {
+            "task": "appliance.publish.tasks.publish_due",
+            "schedule": 3.0,
+            "options": {"expires": 3.0},
+        },
+    }

@@ -1,5 +1,7 @@
 """The draft: the configuration as the admin has it now, checked by the contract's own code."""
 
+import hashlib
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -42,6 +44,8 @@ class Draft:
     """The content where every setting by itself is right, so that it can be compared."""
     origins: Mapping[str, Origin] = field(default_factory=dict)
     """Where each part of the content can be mended, by path."""
+    fingerprint: str = ""
+    """Equal for equal contents, also of a draft that cannot be published; else its digest."""
 
 
 def build() -> Draft:
@@ -54,10 +58,14 @@ def build() -> Draft:
     readable = None
     try:
         readable = decode(Snapshot, document)
-        return Draft(from_plain(document), readable=readable, origins=origins)
+        snapshot = from_plain(document)
+        return Draft(snapshot, readable=readable, origins=origins, fingerprint=snapshot.digest())
     except Invalid as invalid:
         problems = tuple(locate(problem, origins) for problem in invalid.problems)
-        return Draft(None, problems, readable, origins)
+        content = json.dumps(document, sort_keys=True, default=str).encode()
+        # no digest of a snapshot can be equal to it
+        fingerprint = f"-{hashlib.sha256(content).hexdigest()[1:]}"
+        return Draft(None, problems, readable, origins, fingerprint)
 
 
 def locate(problem: Problem, origins: Mapping[str, Origin]) -> DraftProblem:

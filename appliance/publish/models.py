@@ -1,6 +1,7 @@
 """Published configurations, each under its number."""
 
 from django.conf import settings
+from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 
 from appliance.lib.fields import EncryptedTextField
@@ -62,3 +63,42 @@ class ConfigRevision(models.Model):
 
     def __str__(self) -> str:
         return f"Revision {self.number}"
+
+
+class OnSave(models.Model):
+    """One row: whether saving publishes, and what is saved and waits for it (``on_save``)."""
+
+    enabled = models.BooleanField(default=False)
+    quiet_s = models.PositiveIntegerField(
+        "seconds", default=10, validators=[MinValueValidator(1), MaxValueValidator(3600)]
+    )
+    """So long nobody may have saved anything."""
+    digest = models.CharField(max_length=64, blank=True, default="")
+    """Fingerprint of the draft that the last save has left; empty: nothing waits."""
+    due_at = models.DateTimeField(null=True, blank=True)
+    """When it is published; None with a digest: something stands in the way."""
+    author = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        null=True,
+        blank=True,
+        on_delete=models.SET_NULL,
+        related_name="+",
+    )
+    saves = models.PositiveIntegerField(default=0)
+    said = models.CharField(max_length=300, blank=True, default="")
+    """What became of the last one."""
+    said_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        """On the Publish page."""
+
+        default_permissions = ()
+        verbose_name = "publish on save"
+
+    def __str__(self) -> str:
+        return "Publish on save"
+
+    @property
+    def is_held(self) -> bool:
+        """Tell whether something was saved that is not published by itself."""
+        return self.said.startswith("Not ")

@@ -5,7 +5,7 @@ from typing import Any, Literal
 
 from django import template
 
-from appliance.publish import queries
+from appliance.publish import on_save, queries
 
 register = template.Library()
 
@@ -31,9 +31,17 @@ def pending_banner(context: template.Context) -> dict[str, Any]:
     is_publish_page = match is not None and str(match.url_name).startswith("publish_")
     found = [notice for notice in (_of_rollout(queries.rollout()),) if notice]
     if not is_publish_page and queries.is_pending():
-        text = "There are changes that are not published yet."
-        found.append(Notice("pending", "warning", text, "Review and publish"))
+        found.append(Notice("pending", "warning", _of_draft(), "Review and publish"))
     return {"notices": found}
+
+
+def _of_draft() -> str:
+    """Say what becomes of changes that are not published."""
+    saved = on_save.settings()
+    if saved.due_at is not None:
+        return f"Your changes are published by themselves {saved.quiet_s} s after the last save."
+    held = saved.said if saved.enabled and saved.is_held else ""
+    return held or "There are changes that are not published yet."
 
 
 def _of_rollout(rollout: queries.Rollout) -> Notice | None:
