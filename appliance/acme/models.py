@@ -1,6 +1,7 @@
 """ACME accounts, what is to be issued, and the orders for it."""
 
 from django.conf import settings
+from django.core.validators import URLValidator
 from django.db import models
 
 from appliance.acme.choices import (
@@ -94,9 +95,11 @@ class Account(models.Model):
         unique=True,
         help_text="How it is called here, for instance Let's Encrypt.",
     )
-    directory_url = models.URLField(
+    directory_url = models.CharField(
         "directory",
         max_length=500,
+        # RFC 8555 §6.1: nothing else
+        validators=(URLValidator(schemes=["https"]),),
         help_text="The CA's ACME address, for instance"
         " https://acme-v02.api.letsencrypt.org/directory.",
     )

@@ -39,7 +39,8 @@ class Pebble(Program):
     """A CA that is strict, refuses nonces, and never reuses what was proven before.
 
     dns_server: where it looks names up, ``host:port``. eab: key identifiers and keys; given, an
-    account has to name one. life_s: of certificates. http_port: where it looks for HTTP-01. environment: Pebble's own switches.
+    account has to name one. life_s: of certificates. http_port: where it looks for
+    HTTP-01. environment: Pebble's own switches.
     """
 
     name = "pebble"
