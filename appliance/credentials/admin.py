@@ -5,7 +5,7 @@ from typing import Any
 
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import Exists, OuterRef, QuerySet, Subquery
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
@@ -20,10 +20,13 @@ from appliance.credentials.forms import (
     VerifierForm,
 )
 from appliance.credentials.models import AppPassword, RecoverableSecret
+from appliance.history import shown as history
+from appliance.history.models import LastLogin
 from appliance.lib import schemes
 from appliance.lib.admin import PostroadAdmin, PostroadInline, display
 from appliance.lib.hashing import is_ours
 from appliance.lib.long_lists import LongListAdmin, beginning_with
+from appliance.routing import queries as aliases
 from appliance.routing import services as routing
 from appliance.routing.models import Account, Verifier
 
@@ -75,7 +78,7 @@ class AccountAdmin(LongListAdmin, PostroadAdmin):
     )
     form = AccountForm
     inlines = (AppPasswordInline,)
-    list_display = ("login", "show_verifier", "show_readable", "mail_host", "enabled")
+    list_display = ("login", "show_verifier", "show_readable", "mail_host", "show_last", "enabled")
     list_filter = ("enabled", "mail_host", "verifier")
     list_select_related = ("mail_host", "verifier")
     list_key = "login"
@@ -112,12 +115,18 @@ class AccountAdmin(LongListAdmin, PostroadAdmin):
         """Mark accounts whose password could be read back."""
         return _READABLE if account.is_readable else None  # type: ignore[attr-defined]
 
+    @display(description="Last login", empty_value="–")
+    def show_last(self, account: Account) -> str | None:
+        """Say when it was last let in, by the sessions that have ended."""
+        at = account.last_login_at  # type: ignore[attr-defined]
+        return f"{timezone.localtime(at):%Y-%m-%d %H:%M}" if at else None
+
     def get_queryset(self, request: HttpRequest) -> Any:
         """Leave the date out that no list shows, and mark readable passwords."""
         readable = RecoverableSecret.objects.filter(account=OuterRef("pk"))
-        return (
-            super().get_queryset(request).defer("created_at").annotate(is_readable=Exists(readable))
-        )
+        last = LastLogin.objects.filter(account=OuterRef("login")).values("at")
+        rows = super().get_queryset(request).defer("created_at")
+        return rows.annotate(is_readable=Exists(readable), last_login_at=Subquery(last[:1]))
 
     def get_search_results(
         self, request: HttpRequest, queryset: "QuerySet[Account]", search_term: str
@@ -180,6 +189,9 @@ class AccountAdmin(LongListAdmin, PostroadAdmin):
                 "is_readable": queries.has_recoverable_secret(account),
                 "may_change": self.has_change_permission(request, account),
             }
+            if request.user.has_perm("history.view_sessionrecord"):
+                logins = aliases.alias_logins([account.login])
+                context["sessions"] = history.of_account(account.login, logins)
         response: HttpResponse = super().change_view(request, object_id, form_url, context)
         return response
 

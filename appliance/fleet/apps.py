@@ -2,6 +2,7 @@
 
 from django.apps import AppConfig
 
+from appliance.history import names as history
 from appliance.lib.sidebar import Item
 from appliance.publish import registry
 
@@ -50,8 +51,10 @@ class FleetConfig(AppConfig):
         """
         from appliance.acme import answers
         from appliance.fleet.doorbells import ring_for_challenges
+        from appliance.fleet.queries import names
         from appliance.fleet.rollout import destinations, status_lines
 
         registry.register_status_provider("fleet", status_lines)
         answers.register("fleet", ring_for_challenges)
         registry.register_destinations("fleet", destinations)
+        history.register(names)

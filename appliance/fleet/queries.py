@@ -19,6 +19,11 @@ FORGOTTEN_AFTER = timedelta(minutes=5)
 """Unheard for longer, a node's sessions are no longer shown: nobody knows whether they are."""
 
 
+def names() -> dict[int, str]:
+    """Give what the nodes are called, by id."""
+    return dict(Node.objects.values_list("pk", "name"))
+
+
 def find_by_token(token: str) -> Node | None:
     """Give the node a token belongs to, or None for an unknown or revoked one.
 

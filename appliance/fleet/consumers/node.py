@@ -17,6 +17,7 @@ from django.utils import timezone
 
 from appliance.fleet import common, doorbells, queries
 from appliance.fleet.choices import CloseCode
+from appliance.fleet.consumers.storing import Storing
 from appliance.fleet.consumers.ticking import Message, TickingConsumer
 from appliance.fleet.models import Node
 from appliance.fleet.services import commands, nodes, sessions
@@ -36,6 +37,7 @@ from proxycore.contract.messages import (
     Invalidate,
     Kick,
     Nack,
+    Records,
     Sessions,
     Stats,
     from_frame,
@@ -60,6 +62,21 @@ APPLY_AGAIN_S: Final = 10
 class NodeConsumer(TickingConsumer):
     """One connected node."""
 
+    async def __call__(
+        self,
+        scope: Message,
+        receive: Callable[[], Awaitable[Message]],
+        send: Callable[[Message], Awaitable[None]],
+    ) -> None:
+        """Run, with records of ended sessions stored beside."""
+        self._storing = Storing(self._tell)
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._storing.run(self._guard), name="records")
+            try:
+                await super().__call__(scope, receive, send)
+            finally:
+                await self._storing.end()
+
     async def connect(self) -> None:
         """Refuse the handshake (HTTP 403) unless it carries the token of a node."""
         self._node: Node | None = None
@@ -77,6 +94,7 @@ class NodeConsumer(TickingConsumer):
             Sessions: self._on_sessions,
             Stats: self._on_stats,
             CommandResult: self._on_result,
+            Records: self._on_records,
         }
         token = _bearer_token(self.scope["headers"])
         self._node = await database_sync_to_async(queries.find_by_token)(token) if token else None
@@ -155,6 +173,9 @@ class NodeConsumer(TickingConsumer):
     async def _on_result(self, result: CommandResult) -> None:
         await database_sync_to_async(commands.finish)(self._node_id, result, timezone.now())
         await self._ring_pages()
+
+    async def _on_records(self, frame: Records) -> None:
+        await self._storing.put(self._node_id, self.channel_name, frame)
 
     # --- what nodes are told -------------------------------------------------------------------
 

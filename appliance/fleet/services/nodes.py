@@ -14,6 +14,7 @@ from appliance.audit.choices import Action
 from appliance.fleet import doorbells
 from appliance.fleet.choices import CloseCode, CommandState
 from appliance.fleet.models import LiveSession, Node, NodeCommand
+from appliance.history import services as history
 from appliance.lib.text import storable
 from appliance.stats import services as stats
 from proxycore.contract.codec import Invalid, Problem
@@ -132,6 +133,7 @@ def delete(node: Node) -> None:
     primary_key = node.pk
     node.delete()
     stats.forget(primary_key)
+    history.forget_node(primary_key)
     doorbells.ring_for_dismissal(primary_key)
 
 
