@@ -88,13 +88,24 @@ GUARDS: Final[Mapping[str, Guard]] = {
     "admin:publish_export_draft": Guard(_REVISION),
     "admin:publish_export": Guard(_REVISION),
     # fleet
+    "admin:fleet_node_revoke": Guard("fleet.change_node"),
+    "admin:fleet_node_token": Guard("fleet.change_node"),
+    # history
+    "admin:history_sessionrecord_export": Guard(
+        "history.view_sessionrecord history.export_sessionrecord"
+    ),
+    # certificates
     "admin:acme_account_register": Guard("acme.change_account"),
     "admin:acme_account_key": Guard("acme.change_account"),
     "admin:acme_issuance_order": Guard("acme.change_issuance"),
     "admin:acme_issuance_revoke": Guard("acme.change_issuance"),
-    "admin:fleet_node_revoke": Guard("fleet.change_node"),
-    "admin:fleet_node_token": Guard("fleet.change_node"),
-    # history
+    "admin:certs_authority_issue": Guard("certs.change_authority"),
+    "admin:certs_authority_pem": Guard("certs.view_authority"),
+    "admin:certs_authority_crl": Guard("certs.view_authority"),
+    "admin:certs_issued_revoke": Guard("certs.change_authority"),
+    "admin:certs_issued_pem": Guard("certs.view_authority"),
+    "admin:certs_signingrequest_download": Guard("certs.view_signingrequest"),
+    # reports
     "admin:history_sessionrecord_export": Guard(
         "history.view_sessionrecord history.export_sessionrecord"
     ),

@@ -96,7 +96,8 @@ def sync() -> None:
 
 def sync_after_migrate(app_config: Any, **_: Any) -> None:
     """Sync once the last app has its permissions."""
-    if app_config is list(apps.get_app_configs())[-1]:
+    # the signal is sent for apps with models only
+    if app_config is [one for one in apps.get_app_configs() if one.models_module][-1]:
         sync()
 
 

@@ -264,6 +264,54 @@ ROWS: dict[str, dict[str, str]] = {
             all_refusals_take_the_same_time
         """,
     },
+    "pages without a guard": {
+        "tests/unit/appliance/test_guards.py": """
+            a_page_is_given_to_those_it_is_for_and_to_nobody_else
+            nothing_is_sent_to_a_page_by_those_who_may_not
+            a_page_nobody_has_spoken_of_is_for_superusers_alone
+            every_socket_says_whom_it_is_for
+        """,
+        "tests/unit/appliance/test_staff.py": """
+            an_administrator_makes_nobody_a_superuser
+            an_administrator_takes_over_no_superuser
+        """,
+    },
+    "guessing of staff passwords, and a spoofed address": {
+        "tests/unit/appliance/test_staff.py": """
+            a_name_waits_after_five_failures_from_one_address
+            only_trusted_proxies_say_where_somebody_comes_from
+            a_password_in_the_field_of_the_name_is_kept_nowhere
+        """,
+    },
+    "auth endpoint reachable from outside": {
+        "tests/unit/appliance/authhttp/test_callers.py": """
+            anybody_else_may_not
+            an_empty_token_opens_nothing_even_if_a_check_took_it
+            every_refusal_does_the_same_work
+        """,
+    },
+    "log viewer XSS and formula injection": {
+        "tests/unit/appliance/audit/test_trail.py": """
+            a_payload_in_a_name_is_inert_on_every_page_of_the_trail
+            the_list_is_searched_and_exported_without_formulas
+        """,
+        "tests/unit/appliance/test_production.py": """
+            browsers_are_told_what_a_page_may_do
+            a_template_has_no_script_of_its_own
+        """,
+    },
+    "secrets in the audit trail": {
+        "tests/unit/appliance/audit/test_trail.py": """
+            no_secret_is_written_down
+            nobody_changes_or_deletes_an_entry
+        """,
+    },
+    "a stolen node token": {
+        "tests/link/test_token.py": """
+            an_unknown_token_is_said_once_and_tried_again_slowly
+            a_token_revoked_later_ends_the_link_and_not_the_service
+        """,
+    },
     "log injection": {
         "tests/peer/test_log_lines.py": "one_event_is_one_line_of_printable_text",
         "tests/unit/proxycore/net/test_log.py": "no_text_can_break_the_line_or_turn_its_direction",
