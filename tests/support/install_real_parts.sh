@@ -26,6 +26,7 @@ libsasl2-modules:/usr/share/doc/libsasl2-modules
 msmtp:/usr/bin/msmtp
 mutt:/usr/bin/mutt
 swaks:/usr/bin/swaks
+systemd:/usr/bin/systemd-analyze
 testssl.sh:/usr/bin/testssl
 fonts-dejavu-core:/usr/share/fonts/truetype/dejavu/DejaVuSans.ttf
 "
