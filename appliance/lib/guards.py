@@ -87,13 +87,12 @@ GUARDS: Final[Mapping[str, Guard]] = {
     "admin:publish_import": Guard(f"{_PUBLISH} servers.change_serverblock"),
     "admin:publish_export_draft": Guard(_REVISION),
     "admin:publish_export": Guard(_REVISION),
+    # reports
+    "admin:stats_charts": Guard("stats.view_rollup"),
+    "metrics": Guard(PUBLIC),
     # fleet
     "admin:fleet_node_revoke": Guard("fleet.change_node"),
     "admin:fleet_node_token": Guard("fleet.change_node"),
-    # history
-    "admin:history_sessionrecord_export": Guard(
-        "history.view_sessionrecord history.export_sessionrecord"
-    ),
     # certificates
     "admin:acme_account_register": Guard("acme.change_account"),
     "admin:acme_account_key": Guard("acme.change_account"),

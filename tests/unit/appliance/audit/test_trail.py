@@ -63,14 +63,14 @@ def test_every_model_is_watched_or_said_not_to_be() -> None:
 def test_adding_changing_and_deleting_say_what_was_and_what_is(host: MailHost) -> None:
     added = newest()
     assert (added.action, added.kind, added.name) == (Action.ADDED, "routing.mailhost", "mx")
-    assert ["IP address", "", "192.0.2.1"] in added.changes
+    assert ["", "192.0.2.1"] in [one[1:] for one in added.changes]
     host.weight = 7
     routing.save_mail_host(host)
     assert newest().changes == [["weight", "1", "7"]]
     routing.delete([host])
     gone = newest()
     assert gone.action == Action.DELETED
-    assert ["IP address", "192.0.2.1", ""] in gone.changes
+    assert ["192.0.2.1", ""] in [one[1:] for one in gone.changes]
 
 
 def test_what_is_saved_unchanged_is_no_entry(host: MailHost) -> None:
