@@ -27,6 +27,7 @@ EXPORTED_AT_MOST: Final = 100_000
 _GOOD: Final = (Action.ADDED, Action.PUBLISHED, Action.SIGNED_IN, Action.UNLOCKED)
 _BAD: Final = (Action.DELETED, Action.SIGN_IN_FAILED, Action.LOCKED_OUT, Action.DISCONNECTED)
 _SHOWN_CHANGES: Final = 2
+_SHOWN_CHARS: Final = 60
 
 TONES: Final = {
     str(one.label): "success" if one in _GOOD else "danger" if one in _BAD else "info"
@@ -225,8 +226,13 @@ def _csv(entries: "QuerySet[Entry]") -> Iterator[str]:
         yield writer.writerow([inert_cell(cell) for cell in line])
 
 
+def _cut(value: str) -> str:
+    return value if len(value) <= _SHOWN_CHARS else f"{value[:_SHOWN_CHARS]}…"
+
+
 def _short(change: list[str]) -> str:
-    field, before, after = change
+    field, *values = change
+    before, after = (_cut(one) for one in values)
     if not before:
         return f"{field}: {after}"
     return f"{field}: {before} → {after or 'none'}"

@@ -22,6 +22,7 @@ from appliance.audit.watched import WATCHED
 from appliance.lib import lockouts
 
 _BEFORE: Final = "_audit_before"
+_NAMED: Final = 20
 _NOBODY: Final = "a name that nobody has"
 
 
@@ -87,7 +88,8 @@ def note_members(
         return
     if action not in ("post_add", "post_remove") or not pk_set:
         return
-    named = ", ".join(sorted(str(one) for one in model.objects.filter(pk__in=pk_set)))
+    names = sorted(str(one) for one in model.objects.filter(pk__in=pk_set))
+    named = ", ".join(names) if len(names) <= _NAMED else f"{len(names)} of them"
     what = str(model._meta.verbose_name_plural)  # noqa: SLF001
     change = (what, "", named) if action == "post_add" else (what, named, "")
     services.record(Action.CHANGED, instance, changes=[change])

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from django.apps import AppConfig
+from django.apps import AppConfig, apps
 from django.db.models.signals import post_migrate
 
 from appliance.lib.sidebar import Item
@@ -20,7 +20,8 @@ class LibConfig(AppConfig):
     )
 
     def ready(self) -> None:
-        """Make groups of the roles after each migration."""
+        """Make groups of the roles after each migration; call their app as the sidebar does."""
+        apps.get_app_config("auth").verbose_name = "Staff"
 
         def sync(app_config: AppConfig, **more: Any) -> None:
             from appliance.lib import roles
