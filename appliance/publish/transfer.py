@@ -17,7 +17,7 @@ from django.db import transaction
 
 from appliance.audit import services as audit
 from appliance.audit.choices import Action
-from appliance.publish import conf, draft, registry
+from appliance.publish import conf, draft, enclosed, registry
 from appliance.publish.diff import Change, compare
 from appliance.publish.draft import DraftProblem
 from proxycore.contract.secret import Secret
@@ -122,8 +122,11 @@ class _Undo(Exception):
     """Takes back what was only tried."""
 
 
-def preview(text: str, mode: Mode) -> Preview:
-    """Say what importing a text would do. The draft is written, compared and taken back."""
+def preview(text: str, mode: Mode, files: enclosed.Files | None = None) -> Preview:
+    """Say what importing a text would do. The draft is written, compared and taken back.
+
+    files: certificates and keys that it names, by name without directories.
+    """
     loaded = load_text(text, name="nginx.conf", directory=DIRECTORY)
     remarks = _remarks(loaded, text)
     if loaded.snapshot is None:
@@ -136,7 +139,7 @@ def preview(text: str, mode: Mode) -> Preview:
         if header.value == _MASKED
     ]
     before = draft.build().readable or Snapshot()
-    target = merged(before, loaded.snapshot, mode)
+    target = merged(before, enclosed.put_in(loaded.snapshot, files or {}), mode)
     if masked:
         return Preview(remarks, target, refusals=masked)
     try:
@@ -154,12 +157,12 @@ def preview(text: str, mode: Mode) -> Preview:
 
 
 @transaction.atomic
-def take(text: str, mode: Mode) -> Preview:
+def take(text: str, mode: Mode, files: enclosed.Files | None = None) -> Preview:
     """Import a text into the draft, whole or not at all; nothing is published.
 
     Gives the preview; nothing is written unless it ``is_possible``.
     """
-    found = preview(text, mode)
+    found = preview(text, mode, files)
     if found.is_possible and found.target is not None:
         with audit.as_one(Action.IMPORTED, name="nginx.conf into the draft"):
             registry.load_sections(found.target)

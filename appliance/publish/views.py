@@ -11,7 +11,8 @@ from django.template.response import TemplateResponse
 from django.urls import reverse
 from unfold.widgets import UnfoldAdminRadioSelectWidget, UnfoldAdminTextareaWidget
 
-from appliance.publish import draft, queries, transfer
+from appliance.lib import vault
+from appliance.publish import draft, enclosed, queries, transfer
 from appliance.publish.models import ConfigRevision
 
 VIEW = "publish.view_configrevision"
@@ -20,6 +21,26 @@ _MODES = (
     ("add", "Add: blocks of the same name are replaced, others and the node processes stay"),
     ("all", "Replace everything: what is not in the file goes"),
 )
+
+
+class _ManyFiles(forms.ClearableFileInput):
+    allow_multiple_selected = True
+
+
+class _FilesField(forms.FileField):
+    """Some files, as their contents by name."""
+
+    widget = _ManyFiles(attrs={"accept": ".pem,.crt,.cer,.key"})
+
+    def clean(self, data: Any, initial: Any = None) -> enclosed.Files:
+        """Refuse what is no PEM."""
+        given = {str(one.name): one for one in data or ()}
+        if sum(one.size for one in given.values()) > enclosed.MAX_OCTETS:
+            raise forms.ValidationError(f"These are more than {enclosed.MAX_OCTETS} octets.")
+        try:
+            return enclosed.check({name: one.read() for name, one in given.items()})
+        except ValueError as fault:
+            raise forms.ValidationError(str(fault)) from None
 
 
 class ImportForm(forms.Form):
@@ -35,6 +56,9 @@ class ImportForm(forms.Form):
         ),
     )
     file = forms.FileField(label="Or a file", required=False)
+    files = _FilesField(label="Certificates and keys it names (PEM)", required=False)
+    sealed = forms.CharField(required=False, widget=forms.HiddenInput())
+    """Files that were given before the preview, as nobody can read them."""
     mode = forms.ChoiceField(
         label="What becomes of the rest of the draft",
         choices=_MODES,
@@ -51,6 +75,11 @@ class ImportForm(forms.Form):
                 raise forms.ValidationError("The file is too big to be an nginx.conf.")
             # as the reader of files has it: octets that are not UTF-8 are complained about
             given["text"] = file.read().decode("utf-8", "surrogateescape")
+        try:
+            before = enclosed.unseal(given.get("sealed", ""))
+        except vault.Undecryptable:
+            before = {}
+        given["files"] = {**before, **(given.get("files") or {})}
         if not given.get("text", "").strip() and not self.errors:
             raise forms.ValidationError("Paste a configuration, or choose a file.")
         return given
@@ -93,12 +122,15 @@ def import_conf(request: HttpRequest, context: dict[str, Any]) -> HttpResponse:
     if request.method == "POST" and form.is_valid():
         text, mode = form.cleaned_data["text"], form.cleaned_data["mode"]
         work = transfer.take if "take" in request.POST else transfer.preview
-        preview = work(text, mode)
+        files = form.cleaned_data["files"]
+        preview = work(text, mode, files)
         if work is transfer.take and preview.is_possible:
             text = "The file is in the draft. Nodes take it once it is published."
             messages.success(request, text)
             return HttpResponseRedirect(reverse("admin:publish_configrevision_changelist"))
-        form = ImportForm(initial={"text": text.encode("utf-8", "replace").decode(), "mode": mode})
+        shown = text.encode("utf-8", "replace").decode()
+        form = ImportForm(initial={"text": shown, "mode": mode, "sealed": enclosed.seal(files)})
+        context = {**context, "enclosed": sorted(files)}
     page = {"title": "Import nginx.conf", "form": form, "preview": preview, **context}
     answer = TemplateResponse(request, "publish/import.html", page)
     answer["Cache-Control"] = "no-store"

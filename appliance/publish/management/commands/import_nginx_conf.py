@@ -6,7 +6,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from appliance.publish import transfer
+from appliance.publish import enclosed, transfer
 from appliance.publish.transfer import Mode
 
 
@@ -21,6 +21,9 @@ class Command(BaseCommand):
         parser.add_argument(
             "--replace", action="store_true", help="what is not in the file goes from the draft"
         )
+        parser.add_argument(
+            "--certificates", metavar="DIR", help="directory with the PEM files it names"
+        )
         parser.add_argument("--dry-run", action="store_true", help="say what would change, only")
 
     def handle(self, *_: Any, **options: Any) -> None:
@@ -28,11 +31,12 @@ class Command(BaseCommand):
         name = options["file"]
         try:
             content = sys.stdin.buffer.read() if name == "-" else Path(name).read_bytes()
-        except OSError as fault:
+            files = _files_in(options["certificates"])
+        except (OSError, ValueError) as fault:
             raise CommandError(str(fault)) from None
         mode: Mode = "all" if options["replace"] else "add"
         work = transfer.preview if options["dry_run"] else transfer.take
-        found = work(content.decode("utf-8", "surrogateescape"), mode)
+        found = work(content.decode("utf-8", "surrogateescape"), mode, files)
         for remark in found.remarks:
             self.stderr.write(f"line {remark.line}: [{remark.level}] {remark.message}")
         for refusal in found.refusals:
@@ -45,3 +49,14 @@ class Command(BaseCommand):
             self.stderr.write(f"not taken: {change}")
         for problem in found.problems:
             self.stderr.write(f"to be mended before publishing: {problem}")
+
+
+def _files_in(directory: str | None) -> enclosed.Files:
+    """Give the PEM files of a directory and those below it."""
+    if not directory:
+        return {}
+    root = Path(directory)
+    if not root.is_dir():
+        raise ValueError(f"{directory} is no directory")
+    contents = {path.name: path.read_bytes() for path in root.rglob("*") if path.is_file()}
+    return enclosed.check({name: one for name, one in contents.items() if b"-----BEGIN " in one})

@@ -2,12 +2,15 @@
 
 import io
 import zipfile
+from pathlib import Path
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
+from django.core.management import CommandError, call_command
 from django.test import Client
 
 from appliance.certs import services as certs
+from appliance.certs.models import Certificate
 from appliance.publish import draft, services, transfer
 from appliance.publish.models import ConfigRevision
 from appliance.servers import services as servers
@@ -165,6 +168,73 @@ def test_the_page_previews_and_takes(
     assert "The file is in the draft." in answer.text
     assert _snapshot().servers[0].timeout_ms == 90_000
     assert not ConfigRevision.objects.exists()
+
+
+TLS_CONF = """
+mail {
+    auth_http 192.0.2.9:80/auth;
+    server {
+        # postroad: name imaps;
+        protocol imap;
+        listen 127.0.0.1:2993 ssl;
+        ssl_certificate /etc/ssl/mail/chain.pem;
+        ssl_certificate_key /etc/ssl/private/mail.key;
+    }
+}
+"""
+
+
+@pytest.fixture
+def pair(db: None) -> dict[str, bytes]:
+    """A certificate and its key as files."""
+    made = certs.make_self_signed("mail", ["mail.example.org"])
+    pair = {"chain.pem": made.pem.encode(), "mail.key": made.private_key.reveal().encode()}
+    certs.delete([made])
+    return pair
+
+
+def test_certificates_are_given_along_and_not_shown_between(
+    as_administrator: Client, pair: dict[str, bytes]
+) -> None:
+    files = [SimpleUploadedFile(name, content) for name, content in pair.items()]
+    page = as_administrator.post(IMPORT, {"text": TLS_CONF, "mode": "add", "files": files})
+    assert "Given along: chain.pem, mail.key" in page.text
+    assert "PRIVATE KEY" not in page.text
+    assert not page.context["preview"].lost
+    assert not Certificate.objects.exists()
+    sealed = page.context["form"].initial["sealed"]
+    as_administrator.post(
+        IMPORT, {"text": TLS_CONF, "mode": "add", "sealed": sealed, "take": "yes"}
+    )
+    (server,) = _snapshot().servers
+    (shown,) = server.front_tls.certificates
+    assert shown.ssl_certificate == f"data:{pair['chain.pem'].decode()}"
+    assert Certificate.objects.get().private_key.reveal().encode() == pair["mail.key"]
+
+
+def test_a_seal_that_is_none_and_a_file_that_is_no_pem(as_administrator: Client, db: None) -> None:
+    page = as_administrator.post(IMPORT, {"text": TLS_CONF, "mode": "add", "sealed": "x"})
+    assert page.context["preview"].lost
+    files = [SimpleUploadedFile("mail.key", b"\x30\x82")]
+    page = as_administrator.post(IMPORT, {"text": TLS_CONF, "mode": "add", "files": files})
+    assert page.context["form"].errors["files"] == ["mail.key is no PEM file."]
+
+
+def test_the_command_finds_certificates_in_a_directory(
+    pair: dict[str, bytes], tmp_path: Path
+) -> None:
+    (tmp_path / "private").mkdir()
+    (tmp_path / "chain.pem").write_bytes(pair["chain.pem"])
+    (tmp_path / "private" / "mail.key").write_bytes(pair["mail.key"])
+    (tmp_path / "README").write_text("no certificate")
+    conf = tmp_path / "nginx.conf"
+    conf.write_text(TLS_CONF)
+    with pytest.raises(CommandError, match="no directory"):
+        call_command("import_nginx_conf", str(conf), "--certificates", str(tmp_path / "none"))
+    call_command(
+        *("import_nginx_conf", str(conf), "--certificates", str(tmp_path)), stdout=io.StringIO()
+    )
+    assert len(_snapshot().servers[0].front_tls.certificates) == 1
 
 
 def test_an_uploaded_file_is_read_and_an_empty_form_is_not(as_administrator: Client) -> None:
