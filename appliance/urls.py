@@ -6,11 +6,13 @@ from django.urls import URLPattern, URLResolver, include, path
 from django.views.generic import RedirectView
 
 from appliance.authhttp.admin import explain_view
+from appliance.stats.metrics import metrics_view
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", RedirectView.as_view(pattern_name="admin:index"), name="home"),
     # browsers ask for it whatever the page says
     path("favicon.ico", RedirectView.as_view(url=static("postroad/icon.svg")), name="favicon"),
+    path("metrics", metrics_view, name="metrics"),
     path("admin/explain/", admin.site.admin_view(explain_view), name="explain"),
     path("admin/", include("appliance.routing.transfer.pages")),
     path("admin/", admin.site.urls),

@@ -5,6 +5,7 @@ from django.apps import AppConfig
 from appliance.history import names as history
 from appliance.lib.sidebar import Item
 from appliance.publish import registry
+from appliance.stats import registry as stats
 
 
 class FleetConfig(AppConfig):
@@ -50,10 +51,13 @@ class FleetConfig(AppConfig):
         And have nodes told at once what authorities may ask them.
         """
         from appliance.acme import answers
+        from appliance.fleet import metrics
         from appliance.fleet.doorbells import ring_for_challenges
         from appliance.fleet.queries import names
         from appliance.fleet.rollout import destinations, status_lines
 
+        stats.register_node_names(names)
+        stats.register_metrics(*metrics.METRICS)
         registry.register_status_provider("fleet", status_lines)
         answers.register("fleet", ring_for_challenges)
         registry.register_destinations("fleet", destinations)

@@ -15,6 +15,7 @@ from appliance.publish import queries as publish
 from appliance.publish.models import ConfigRevision
 from appliance.routing.models import MailHost, Route
 from appliance.servers.models import ServerBlock
+from appliance.stats import board
 from appliance.stats import queries as stats
 from proxycore.contract.stats import BYTES_TO_BACK, BYTES_TO_FRONT, LOGIN_FAILURES, LOGINS
 
@@ -40,6 +41,8 @@ def fill(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
         context |= _nodes()
     if may("fleet.view_livesession"):
         context["live_sessions"] = LiveSession.objects.count()
+    if may("stats.view_rollup"):
+        context["charts"] = board.home(timezone.now())
     if may("publish.view_configrevision"):
         context |= _publishing()
     if may("routing.view_route") and may("servers.view_serverblock"):

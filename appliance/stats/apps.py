@@ -2,6 +2,8 @@
 
 from django.apps import AppConfig
 
+from appliance.lib.sidebar import Item
+
 
 class StatsConfig(AppConfig):
     """What the nodes count, now and for years."""
@@ -9,6 +11,7 @@ class StatsConfig(AppConfig):
     name = "appliance.stats"
     label = "stats"
     verbose_name = "Statistics"
+    sidebar = (Item("Reports", "Charts", "monitoring", "admin:stats_charts", "stats.view_rollup"),)
     beat_schedule = {  # noqa: RUF012  (Celery's own form)
         "stats.roll_up": {
             "task": "appliance.stats.tasks.roll_up",

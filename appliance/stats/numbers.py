@@ -95,7 +95,7 @@ class Numbers:
         return zlib.compress(text.encode(), _LEVEL)
 
 
-def unpack(packed: bytes) -> Numbers:
+def unpack(packed: bytes | memoryview) -> Numbers:
     """Read the stored form."""
     counts, histograms, gauges = json.loads(zlib.decompress(packed))
     return Numbers(counts, histograms, {name: Gauge(*one) for name, one in gauges.items()})

@@ -7,7 +7,7 @@ from itertools import islice
 from django.db import transaction
 
 from appliance.lib.text import storable
-from appliance.stats.levels import Level, spread
+from appliance.stats.levels import LENGTH, Level, spread
 from appliance.stats.models import NodeTotals, Sample, Stale
 from appliance.stats.numbers import Totals, counted_between, joined
 from proxycore.contract.messages import Stats
@@ -49,6 +49,7 @@ def ingest(node: int, report: Stats, now: datetime) -> bool:
         row.save(update_fields=("seq", "values", "histograms", "received_at"))
         cuts = spread(since, at, now)
         shares = counted_between(known, after).shares([length_ms for _, _, length_ms in cuts])
+        ends = [start + LENGTH[level] for level, start, _ in cuts[:-1]]
         Sample.objects.bulk_create(
             Sample(
                 node=node,
@@ -56,11 +57,11 @@ def ingest(node: int, report: Stats, now: datetime) -> bool:
                 seq=report.seq,
                 level=level,
                 start=start,
-                at=at if i == len(cuts) - 1 else start,
+                at=end,
                 covered_ms=length_ms,
                 data=share.pack(),
             )
-            for i, ((level, start, length_ms), share) in enumerate(zip(cuts, shares, strict=True))
+            for (level, start, length_ms), end, share in zip(cuts, [*ends, at], shares, strict=True)
         )
         mark_stale(((level, start, node) for level, start, _ in cuts), report.seq)
     return True
