@@ -21,6 +21,8 @@ class Alert(models.Model):
     """What is in trouble, for instance a certificate's name. One is open for a kind and this."""
     text = models.TextField()
     severity = models.CharField(max_length=10, choices=Severity, default=Severity.WARNING)
+    level = models.PositiveSmallIntegerField(default=0)
+    """How far it has got within its severity, for instance from 21 days to 7."""
     url = models.CharField(max_length=500, blank=True)
     """Page of the admin where it can be seen or mended; a path."""
     since = models.DateTimeField()
@@ -141,6 +143,7 @@ class Delivery(models.Model):
     """A mail address, each on its own, so that a wrong one keeps nobody waiting; blank: the URL."""
     occasion = models.CharField("why", max_length=10, choices=Occasion)
     severity = models.CharField(max_length=10, choices=Severity)
+    level = models.PositiveSmallIntegerField(default=0)
     text = models.TextField()
     """As it was when this was decided, so that a late message does not say something else."""
     state = models.CharField(max_length=10, choices=DeliveryState, default=DeliveryState.WAITING)

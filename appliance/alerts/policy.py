@@ -26,6 +26,7 @@ class Told:
     occasion: Occasion
     severity: Severity
     at: datetime
+    level: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +48,7 @@ class Trouble:
     severity: Severity
     since: datetime
     is_open: bool
+    level: int = 0
 
 
 def occasion(trouble: Trouble, wish: Wish, last: Told | None, now: datetime) -> Occasion | None:
@@ -66,7 +68,7 @@ def occasion(trouble: Trouble, wish: Wish, last: Told | None, now: datetime) -> 
 
 
 def _again(trouble: Trouble, wish: Wish, last: Told, now: datetime) -> Occasion | None:
-    if trouble.severity.rank > last.severity.rank:
+    if (trouble.severity.rank, trouble.level) > (last.severity.rank, last.level):
         return Occasion.WORSE
     if wish.remind_h and now - last.at >= timedelta(hours=wish.remind_h):
         return Occasion.REMINDER

@@ -34,6 +34,11 @@ def open_alerts() -> "QuerySet[Alert]":
     return Alert.objects.filter(cleared_at=None)
 
 
+def open_about(kind: str) -> set[str]:
+    """Give what alerts of a kind are about now, so that who raised them can clear the rest."""
+    return set(open_alerts().filter(kind=kind).values_list("about", flat=True))
+
+
 def standing() -> Standing:
     """Count what is wrong now."""
     found = list(open_alerts().values_list("severity", flat=True))
@@ -61,10 +66,12 @@ def told(alert: Alert) -> dict[tuple[int, str], Told]:
     rows = Delivery.objects.filter(
         alert__kind=alert.kind, alert__about=alert.about, state__in=_COUNTING
     ).order_by("pk")
-    values = rows.values_list("recipient_id", "target", "occasion", "severity", "created_at")
+    values = rows.values_list(
+        "recipient_id", "target", "occasion", "severity", "created_at", "level"
+    )
     return {
-        (recipient, target): Told(Occasion(why), Severity(severity), at)
-        for recipient, target, why, severity, at in values
+        (recipient, target): Told(Occasion(why), Severity(severity), at, level)
+        for recipient, target, why, severity, at, level in values
     }
 
 

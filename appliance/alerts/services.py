@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Final
+from typing import Any, Final
 
 from django.db import IntegrityError, transaction
 from django.db.models import Q
@@ -38,15 +38,22 @@ class _Telling:
 
 
 def raise_alert(
-    kind: str, about: str, text: str, *, severity: str = Severity.WARNING, url: str = ""
+    kind: str,
+    about: str,
+    text: str,
+    *,
+    severity: str = Severity.WARNING,
+    url: str = "",
+    level: int = 0,
 ) -> None:
     """Say that something is wrong. Said again, it only updates the text, or makes it worse.
 
     kind: name of a registered Kind; about: what is in trouble, in few words; both are the key.
     text: what is wrong and what to do, for people. url: path of a page of the admin.
+    level: within the severity; people are told again when it rises, as when the severity does.
     """
     about = about[:_ABOUT]
-    said = {"text": text, "severity": Severity(severity), "url": url}
+    said = {"text": text, "severity": Severity(severity), "url": url, "level": level}
     if Alert.objects.filter(kind=kind, about=about, cleared_at=None, **said).exists():
         return
     with transaction.atomic():
@@ -128,7 +135,7 @@ def _open(kind: str, about: str) -> Alert | None:
     return rows.filter(kind=kind, about=about, cleared_at=None).first()
 
 
-def _begin(kind: str, about: str, said: dict[str, str], now: datetime) -> Alert:
+def _begin(kind: str, about: str, said: dict[str, Any], now: datetime) -> Alert:
     """Begin an alert, or go on with one that was over for a short time only."""
     mine = Alert.objects.filter(kind=kind, about=about)
     before = mine.filter(cleared_at__gt=now - policy.QUIET).order_by("-cleared_at").first()
@@ -152,7 +159,9 @@ def _tell(alert: Alert, now: datetime) -> None:
 
 
 def _to_tell(alert: Alert, now: datetime) -> list[_Telling]:
-    trouble = policy.Trouble(alert.kind, Severity(alert.severity), alert.since, alert.is_open)
+    trouble = policy.Trouble(
+        alert.kind, Severity(alert.severity), alert.since, alert.is_open, alert.level
+    )
     told = queries.told(alert)
     found = []
     for recipient in queries.recipients():
@@ -176,6 +185,7 @@ def _queue(telling: _Telling, text: str, now: datetime, alert: Alert | None = No
         target=telling.target,
         occasion=telling.occasion,
         severity=alert.severity if alert else Severity.WARNING,
+        level=alert.level if alert else 0,
         text=text,
         created_at=now,
         next_at=now,

@@ -44,7 +44,10 @@ WATCHED: Final[Mapping[str, Watched]] = {
     ),
     "credentials.recoverablesecret": Watched(owner="account", ignored=("changed_at",)),
     "authhttp.callersecret": Watched(),
+    "certs.authority": Watched(secret=("pem",), ignored=("crl_number",)),
     "certs.certificate": Watched(secret=("pem",), ignored=("updated_at",)),
+    "certs.issuedcertificate": Watched(owner="authority", secret=("pem",)),
+    "certs.signingrequest": Watched(secret=("pem",)),
     "alerts.recipient": Watched(ignored=("webhook_host",)),
     "acme.dnssolver": Watched(),
     "acme.account": Watched(

@@ -11,7 +11,9 @@ from django.utils import timezone
 from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
 
+from appliance.certs import authority_admin as authority_admin  # registers its pages
 from appliance.certs import queries, registry, services
+from appliance.certs import request_admin as request_admin  # registers its pages
 from appliance.certs.forms import CertificateForm
 from appliance.certs.models import Certificate, CertificateVersion
 from appliance.lib.admin import PostroadAdmin, PostroadInline, display

@@ -17,4 +17,32 @@ class Event(models.TextChoices):
     UPLOADED = "uploaded", "uploaded"
     MADE = "made", "self-signed here"
     ISSUED = "issued", "issued by ACME"
+    ANSWERED = "answered", "answer to a request"
+    PRIVATE = "private", "issued by a private authority"
     RESTORED = "restored", "brought back from a revision"
+
+
+class KeyKind(models.TextChoices):
+    """Kinds of keys that are made here."""
+
+    EC256 = "ec256", "EC P-256"
+    EC384 = "ec384", "EC P-384"
+    RSA2048 = "rsa2048", "RSA 2048"
+    RSA3072 = "rsa3072", "RSA 3072"
+    RSA4096 = "rsa4096", "RSA 4096"
+
+
+class IssueFor(models.TextChoices):
+    """For whom a private authority issues a certificate."""
+
+    OTHER = "other", "a mail host or node: key made here, shown once, not kept"
+    REQUEST = "request", "somebody who made a request (CSR) and has the key"
+    HERE = "here", "this installation: kept under Certificates"
+
+
+class Usage(models.TextChoices):
+    """What a certificate may prove."""
+
+    BOTH = "both", "server and client"
+    SERVER = "server", "server: what others connect to"
+    CLIENT = "client", "client: who connects to others"

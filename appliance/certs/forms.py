@@ -14,7 +14,7 @@ from unfold.widgets import (
     UnfoldAdminTextInputWidget,
 )
 
-from appliance.certs import making, reading
+from appliance.certs import making, reading, services
 from appliance.certs.choices import Event, Way
 from appliance.certs.models import Certificate
 from appliance.certs.reading import Material, Refused
@@ -113,6 +113,7 @@ class CertificateForm(SecretModelForm):
         if way and not self.errors:
             try:
                 self.material = self._read(Way(way), given)
+                services.check_place(self.instance, self.material)
             except Refused as fault:
                 self.add_error(_FIELDS[Way(way)][fault.part], str(fault))
         return given
@@ -123,11 +124,11 @@ class CertificateForm(SecretModelForm):
             return making.self_signed(given.get("for_names") or [], now)
         if way is Way.PKCS12:
             return reading.from_pkcs12(
-                _content(given.get("pkcs12")), given.get("pkcs12_password"), now
+                content_of(given.get("pkcs12")), given.get("pkcs12_password"), now
             )
-        chain = (given.get("chain") or "").encode() or _content(given.get("chain_file"))
+        chain = (given.get("chain") or "").encode() or content_of(given.get("chain_file"))
         typed = given.get("key")
-        key = typed.reveal().encode() if typed else _content(given.get("key_file"))
+        key = typed.reveal().encode() if typed else content_of(given.get("key_file"))
         return reading.from_pem(chain, key, given.get("passphrase"), now)
 
     def clean_chain_file(self) -> "UploadedFile[Any] | None":
@@ -143,11 +144,16 @@ class CertificateForm(SecretModelForm):
         return self._small("pkcs12")
 
     def _small(self, name: str) -> "UploadedFile[Any] | None":
-        file: UploadedFile[Any] | None = self.cleaned_data.get(name)
-        if file is not None and (file.size or 0) > reading.MAX_BYTES:
-            raise ValidationError("This file is too big to be a certificate or a key.")
-        return file
+        return small(self.cleaned_data.get(name))
 
 
-def _content(file: "UploadedFile[Any] | None") -> bytes:
+def small(file: "UploadedFile[Any] | None") -> "UploadedFile[Any] | None":
+    """Refuse what is too big. Raises ValidationError."""
+    if file is not None and (file.size or 0) > reading.MAX_BYTES:
+        raise ValidationError("This file is too big to be a certificate or a key.")
+    return file
+
+
+def content_of(file: "UploadedFile[Any] | None") -> bytes:
+    """Give what is in a file; nothing where there is none."""
     return file.read() if file is not None else b""

@@ -1,26 +1,65 @@
-"""Make a certificate that vouches for itself: for a first start, and for tests."""
+"""Make keys, requests for certificates, and certificates that vouch for themselves."""
 
 import ipaddress
 from datetime import datetime, timedelta
 from typing import Final
 
 from cryptography import x509
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from appliance.certs.reading import Material, Refused, assemble
+from appliance.certs.choices import KeyKind
+from appliance.certs.reading import Material, PrivateKey, Refused, assemble
 
 DAYS: Final = 365
 _MAX_COMMON_NAME: Final = 64
 """RFC 5280, appendix A.1: ub-common-name."""
+_RSA_EXPONENT: Final = 65537
+
+
+def new_key(kind: KeyKind) -> PrivateKey:
+    """Make a private key."""
+    if kind is KeyKind.EC256:
+        return ec.generate_private_key(ec.SECP256R1())
+    if kind is KeyKind.EC384:
+        return ec.generate_private_key(ec.SECP384R1())
+    return rsa.generate_private_key(_RSA_EXPONENT, int(kind.value.removeprefix("rsa")))
+
+
+def request(names: list[str], key: PrivateKey, organization: str = "", country: str = "") -> str:
+    """Make a certificate request (PKCS#10) as PEM text. Raises Refused."""
+    if not names:
+        raise Refused("certificate", "Give at least one name.")
+    given = (
+        (NameOID.COMMON_NAME, names[0] if len(names[0]) <= _MAX_COMMON_NAME else ""),
+        (NameOID.ORGANIZATION_NAME, organization),
+        (NameOID.COUNTRY_NAME, country.upper()),
+    )
+    try:
+        subject = x509.Name([x509.NameAttribute(kind, text) for kind, text in given if text])
+    except ValueError:
+        raise Refused("certificate", "The country has two letters.") from None
+    wanted = x509.SubjectAlternativeName([general_name(name) for name in names])
+    made = (
+        x509.CertificateSigningRequestBuilder()
+        .subject_name(subject)
+        .add_extension(wanted, critical=False)
+        .sign(key, hash_for(key))
+    )
+    return made.public_bytes(serialization.Encoding.PEM).decode()
+
+
+def hash_for(key: PrivateKey) -> hashes.SHA256 | None:
+    """Give what a key signs with; Ed25519 has its own."""
+    return None if isinstance(key, ed25519.Ed25519PrivateKey) else hashes.SHA256()
 
 
 def self_signed(names: list[str], now: datetime, days: int = DAYS) -> Material:
     """Make a certificate for host names and addresses, with a new EC P-256 key. Raises Refused."""
     if not names:
         raise Refused("certificate", "Give at least one name.")
-    general = [_general(name) for name in names]
+    general = [general_name(name) for name in names]
     key = ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, names[0][:_MAX_COMMON_NAME])])
     usages = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH])
@@ -41,7 +80,8 @@ def self_signed(names: list[str], now: datetime, days: int = DAYS) -> Material:
     return assemble([certificate], key, now)
 
 
-def _general(name: str) -> x509.GeneralName:
+def general_name(name: str) -> x509.GeneralName:
+    """Give a host name or an address as certificates have it. Raises Refused."""
     try:
         return x509.IPAddress(ipaddress.ip_address(name))
     except ValueError:

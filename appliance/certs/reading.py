@@ -56,6 +56,26 @@ def from_pem(chain: bytes, key: bytes, passphrase: Secret | None, now: datetime)
     return assemble(_certificates(chain), _key(key, passphrase), now)
 
 
+def answer_to(chain: bytes, key: Secret, now: datetime) -> Material:
+    """Read what a CA sent for a request whose key is here. Raises Refused."""
+    ours = _key(key.reveal().encode(), None)
+    found = _certificates(chain)
+    if all(spki(one.public_key()) != spki(ours.public_key()) for one in found):
+        said = "This is not the answer to this request: it is for another key"
+        raise Refused("certificate", f"{said} ({facts_of(found[0]).title}).")
+    return assemble(found, ours, now)
+
+
+def load_key(key: Secret) -> PrivateKey:
+    """Give a key of ours, to sign with."""
+    return _key(key.reveal().encode(), None)
+
+
+def text_of(key: PrivateKey) -> Secret:
+    """Give a key as it is stored."""
+    return _store(key)
+
+
 def from_pkcs12(data: bytes, password: Secret | None, now: datetime) -> Material:
     """Read a PKCS#12 file. Raises Refused."""
     if not data:

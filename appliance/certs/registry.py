@@ -33,7 +33,11 @@ class Section:
 SectionBuilder = Callable[[Certificate], Section | None]
 """Gives the section of one certificate; None when there is nothing to say of it."""
 
+ObjectionFinder = Callable[[Certificate, str], list[str]]
+"""Called with a certificate and the kind of key it is to get; says what speaks against it."""
+
 _builders: Final[dict[str, SectionBuilder]] = {}
+_objections: Final[dict[str, ObjectionFinder]] = {}
 
 
 def register_section(build: SectionBuilder, name: str = "") -> None:
@@ -42,6 +46,16 @@ def register_section(build: SectionBuilder, name: str = "") -> None:
     name: of the section; blank, that of the function and its module.
     """
     _builders[name or f"{build.__module__}.{build.__qualname__}"] = build
+
+
+def register_objections(name: str, find: ObjectionFinder) -> None:
+    """Let an app say where another kind of key would do harm."""
+    _objections[name] = find
+
+
+def objections(certificate: Certificate, key_kind: str) -> list[str]:
+    """Say what speaks against a certificate's getting this kind of key."""
+    return [text for find in _objections.values() for text in find(certificate, key_kind)]
 
 
 @dataclass(frozen=True, slots=True)

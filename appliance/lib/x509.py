@@ -31,6 +31,8 @@ class Facts:
     key_kind: str
     """For instance ``EC P-256`` or ``RSA 2048``."""
     is_self_signed: bool
+    serial: str = ""
+    """Hex, as CAs and revocation lists show it."""
 
     @property
     def title(self) -> str:
@@ -69,6 +71,7 @@ def facts_of(certificate: x509.Certificate) -> Facts:
         fingerprint=fingerprint(certificate),
         key_kind=key_kind(certificate.public_key()),
         is_self_signed=certificate.issuer == certificate.subject,
+        serial=f"{certificate.serial_number:X}",
     )
 
 

@@ -31,9 +31,11 @@ class ServersConfig(AppConfig):
     def ready(self) -> None:
         """Contribute to every snapshot."""
         from appliance.certs.queries import register_uses
+        from appliance.certs.registry import register_objections
         from appliance.publish import registry
         from appliance.servers import queries, sections, services
 
         registry.register_section("servers", sections.servers, services.load_servers)
         registry.register_section("process", sections.process, services.load_process)
         register_uses("servers", queries.certificate_uses)
+        register_objections("servers", queries.clashing_keys)

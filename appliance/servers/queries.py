@@ -2,6 +2,7 @@
 
 from django.urls import reverse
 
+from appliance.certs.models import Certificate
 from appliance.certs.queries import Use
 from appliance.servers.models import ProcessSettings, ServerBlock, ServerCertificate
 
@@ -27,6 +28,26 @@ def certificate_uses() -> dict[int, list[Use]]:
     for certificate, block, name in own:
         found.setdefault(certificate or 0, []).append(_use(block, f"{name} (mail servers)"))
     return found
+
+
+def clashing_keys(certificate: Certificate, key_kind: str) -> list[str]:
+    """Name the blocks that show another certificate with this kind of key already.
+
+    OpenSSL would show one of the two only.
+    """
+    mine = ServerCertificate.objects.filter(certificate=certificate).values("block")
+    others = (
+        ServerCertificate.objects.filter(
+            block__in=mine, certificate__key_kind__startswith=key_kind.split()[0]
+        )
+        .exclude(certificate=certificate)
+        .values_list("block__name", "certificate__name")
+    )
+    return [
+        f"Server block {block} shows {name} already, whose key is of this kind"
+        f" ({key_kind.split()[0]}): take it out there first, or use a key of the present kind."
+        for block, name in others
+    ]
 
 
 def _use(block: int, label: str) -> Use:

@@ -22,6 +22,7 @@ REVEALING = {
     "appliance/alerts/webhook.py": "posts to the URL of a webhook, signed with its secret",
     "appliance/authhttp/callers.py": "compares an operator's header secret with a caller's",
     "appliance/authhttp/services.py": "measures a header secret; answers with a readable password",
+    "appliance/certs/authority_admin.py": "shows a key made for somebody else, once",
     "appliance/certs/forms.py": "reads the key that was typed in, once",
     "appliance/certs/reading.py": "opens an encrypted key or PKCS#12 file with its passphrase",
     "appliance/credentials/admin.py": "shows a new app password, once",

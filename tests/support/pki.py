@@ -98,6 +98,15 @@ class Authority:
         certificate = builder.sign(self.pair.key, hashes.SHA256())
         return Pair(certificate, key, self.below_root())
 
+    def answer(self, request: x509.CertificateSigningRequest, days: int = 90) -> str:
+        """Do what a CA does with a request; give the certificate with its chain, as PEM text."""
+        names = request.extensions.get_extension_for_class(x509.SubjectAlternativeName)
+        builder = _builder(request.subject, self.name, request, -1, days)
+        signed = builder.add_extension(names.value, critical=False).sign(
+            self.pair.key, hashes.SHA256()
+        )
+        return b"".join(_pem(one) for one in (signed, *self.below_root())).decode()
+
     def below_root(self) -> tuple[x509.Certificate, ...]:
         """Give what a server has to send along: the chain from here up, without the root."""
         return (self.pair.certificate, *self.pair.chain) if self.parent else ()
@@ -148,7 +157,11 @@ def _general(name: str) -> x509.GeneralName:
 
 
 def _builder(
-    subject: x509.Name, issuer: x509.Name, key: Key, since_days: int, days: int
+    subject: x509.Name,
+    issuer: x509.Name,
+    key: Key | x509.CertificateSigningRequest,
+    since_days: int,
+    days: int,
 ) -> x509.CertificateBuilder:
     until = _NOW + timedelta(days=days)
     since = min(_NOW + timedelta(days=since_days), until - timedelta(days=1))

@@ -64,6 +64,16 @@ def test_its_text_changes_without_a_word_and_its_severity_with_one(
     assert (Alert.objects.get().text, Alert.objects.get().severity) == ("It is slow.", "warning")
 
 
+def test_a_rising_level_is_told_within_the_same_severity(
+    hook: Recipient, taker: WebhookServer
+) -> None:
+    for level in (1, 1, 2, 1):
+        services.raise_alert(KIND, "mx1", f"Level {level}.", level=level)
+        work()
+    assert events(taker) == ["raised", "worse"]
+    assert taker.requests[1].document["alert"]["text"] == "Level 2."
+
+
 def test_who_was_told_is_told_that_it_is_over(hook: Recipient, taker: WebhookServer) -> None:
     services.clear_alert(KIND, "mx1")
     services.raise_alert(KIND, "mx1", "It is down.")
