@@ -8,7 +8,7 @@ PYTHON ?= $(shell for python in /usr/bin/python3.11 python3.11 python3; do \
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: run test fuzz testssl lint fmt bench soak clean setup setup-dev
+.PHONY: run test screenshots fuzz testssl lint fmt bench soak clean setup setup-dev
 
 setup: $(VENV)/.run-installed
 setup-dev: $(VENV)/.dev-installed
@@ -66,6 +66,14 @@ fuzz: setup-dev
 testssl: setup-dev
 	@TESTSSL_WHOLE=1 $(BIN)/python -m pytest tests/integration/tls/test_testssl.py \
 	    --timeout=0 -o faulthandler_timeout=0 -q $(ARGS)
+
+# the README's pictures are what the browser tests have seen
+screenshots: setup-dev
+	@$(BIN)/python -m pytest -q tests/browser/test_server_blocks.py tests/browser/test_explain.py \
+	    tests/browser/test_import.py tests/browser/test_live_sessions.py
+	@mkdir -p docs/screenshots
+	@for file in tests/.artefacts/readme-*.png; do \
+	    cp "$$file" "docs/screenshots/$${file##*/readme-}"; done
 
 lint: setup-dev
 	@$(BIN)/ruff format --check .

@@ -7,7 +7,7 @@ from playwright.sync_api import Page, expect
 
 from tests.support import cast
 from tests.support.appliance import Appliance
-from tests.support.browser import keep_screenshot
+from tests.support.browser import keep_for_readme, keep_screenshot
 
 _LOAD = (
     "from datetime import timedelta\n"
@@ -46,6 +46,7 @@ def test_who_goes_where_and_why(page: Page, migration: None) -> None:
     expect(page.locator("#way")).to_contain_text("not one of the 5 %")
     expect(page.locator("#answer")).to_contain_text("zoe")
     keep_screenshot(page, "explain-a-login")
+    keep_for_readme(page, "explain")
 
     page.fill("input[name=client_ip]", "198.51.100.7")
     page.get_by_role("button", name="Explain").click()

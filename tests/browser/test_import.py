@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.support.appliance import Appliance
-from tests.support.browser import keep_screenshot
+from tests.support.browser import keep_for_readme, keep_screenshot
 
 
 @pytest.fixture
@@ -31,8 +31,10 @@ def test_accounts_are_imported(page: Page, file: Path) -> None:
     keep_screenshot(page, "import-a-file")
     page.set_input_files("input[type=file]", file)
     page.get_by_role("button", name="Check the file").click()
-    expect(page.locator("#bad-lines")).to_contain_text("There is no “mailhost99”.")
+    expect(page.locator("#bad-lines")).to_contain_text("There is no “mailhost99”.", timeout=30_000)
+    expect(page.locator("#job")).to_have_attribute("data-state", "checked", timeout=30_000)
     keep_screenshot(page, "import-what-it-would-do")
+    keep_for_readme(page, "import")
     page.get_by_role("button", name="Import 2998 accounts, leave 2 out").click()
     expect(page.locator("#job")).to_contain_text("2998 accounts are imported", timeout=60_000)
     keep_screenshot(page, "import-done")

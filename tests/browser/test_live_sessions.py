@@ -5,6 +5,7 @@ from playwright.sync_api import Locator, Page, expect
 
 from tests.support import cast, clients
 from tests.support.appliance import Appliance
+from tests.support.browser import keep_for_readme
 
 _SEEN_WITHIN_MS = 5_000
 
@@ -33,6 +34,9 @@ def test_disconnect_ends_the_session_and_only_that(page: Page, administrator: Ap
     ):
         page.goto("/admin/fleet/livesession/")
         row = _row(page, cast.ALICE)
+        expect(row).to_have_count(1, timeout=_SEEN_WITHIN_MS)
+        expect(_row(page, cast.ZOE)).to_have_count(1, timeout=_SEEN_WITHIN_MS)
+        keep_for_readme(page, "live-sessions")
         row.get_by_role("button", name="Disconnect").click()
         page.get_by_role("dialog").get_by_role("button", name="Disconnect").click()
         expect(row).to_have_count(0, timeout=_SEEN_WITHIN_MS)

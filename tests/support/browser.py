@@ -44,6 +44,12 @@ def keep_screenshot(page: Page, name: str) -> Path:
     return path
 
 
+def keep_for_readme(page: Page, name: str) -> None:
+    """Keep a picture of one screen that ``make screenshots`` puts into the README."""
+    ARTEFACTS.mkdir(exist_ok=True)
+    page.screenshot(path=ARTEFACTS / f"readme-{name}.png")
+
+
 def sign_in(page: Page, url: str, user: str, password: str) -> None:
     """Sign in to the admin."""
     page.goto(f"{url}/admin/")
