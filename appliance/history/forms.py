@@ -8,7 +8,6 @@ from django import forms
 from django.utils import timezone
 from unfold.widgets import (
     UnfoldAdminSelectWidget,
-    UnfoldAdminSingleDateWidget,
     UnfoldAdminTextInputWidget,
 )
 
@@ -30,6 +29,11 @@ _OUTCOMES: Final = [
     (queries.EVERYTHING, "everything"),
     ("Ended because", [(one.value, causes.title(one)) for one in CloseReason]),
 ]
+
+
+def _day() -> UnfoldAdminTextInputWidget:
+    # the browser's own calendar
+    return UnfoldAdminTextInputWidget(attrs={"type": "date"})
 
 
 class SearchForm(forms.Form):
@@ -61,8 +65,8 @@ class SearchForm(forms.Form):
     node = forms.TypedChoiceField(
         required=False, coerce=int, empty_value=None, widget=UnfoldAdminSelectWidget()
     )
-    since = forms.DateField(required=False, label="From day", widget=UnfoldAdminSingleDateWidget())
-    until = forms.DateField(required=False, label="To day", widget=UnfoldAdminSingleDateWidget())
+    since = forms.DateField(required=False, label="From day", widget=_day())
+    until = forms.DateField(required=False, label="To day", widget=_day())
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)

@@ -60,6 +60,7 @@ def test_a_users_sessions_are_found_and_explained(page: Page, past: None) -> Non
         "all => all.map(one => one.getBoundingClientRect().width)"
     )
     assert all(width >= 4 for width in widths)
+    keep_screenshot(page, "history_session")
     page.get_by_role("link", name="Where would this user go now?").click()
     expect(page.locator("#decision")).to_contain_text("Goes to")
     page.locator("#its-sessions").click()
