@@ -17,6 +17,7 @@ redis-server:/usr/bin/redis-server
 postgresql:/usr/bin/pg_createcluster
 pebble:/usr/bin/pebble
 bind9:/usr/sbin/named
+bind9-dnsutils:/usr/bin/nsupdate
 chromium:/usr/bin/chromium
 curl:/usr/bin/curl
 fetchmail:/usr/bin/fetchmail
