@@ -29,14 +29,14 @@ _LONGEST_WAIT_S: Final = 0.2
 class Channel(filesystem.Channel):
     """The filesystem channel, on which messages are there or not, and nothing between."""
 
-    def _put(self, queue: str, message: Any, **_: Any) -> None:
+    def _put(self, queue: str, payload: dict[str, Any], **_: Any) -> None:  # type: ignore[override]  # its ancestors disagree
         """Write a message under another name, and only then under its own."""
         folder = Path(self.data_folder_out)
         # the ancestor's form, by which messages are found and kept in order
         name = f"{round(monotonic() * 1000)}_{uuid.uuid4()}.{queue}.msg"
         hidden = folder / f".{name}"
         try:
-            hidden.write_bytes(dumps(message).encode())
+            hidden.write_bytes(dumps(payload).encode())
             os.replace(hidden, folder / name)
         except OSError as fault:
             raise ChannelError(f"no message can be written to {folder}: {fault}") from fault

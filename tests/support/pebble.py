@@ -12,6 +12,10 @@ from tests.support.process import Program
 from tests.support.require import program
 
 
+BLOCKED = "blocked.example.com"
+"""A name it gives no certificate for."""
+
+
 class Names(Program):
     """pebble-challtestsrv as a DNS server: every name is this machine."""
 
@@ -83,6 +87,7 @@ class Pebble(Program):
             "privateKey": str(key),
             "httpPort": self.http_port,
             "tlsPort": free_port(),
+            "domainBlocklist": [BLOCKED],
             "externalAccountBindingRequired": self._eab is not None,
             "externalAccountMACKeys": self._eab or {},
         }
