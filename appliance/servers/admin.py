@@ -57,6 +57,10 @@ class BlockLogInline(PostroadInline):
     """Where the block writes."""
 
     model = BlockLog
+    fields = (
+        *("kind", "target", "level"),
+        *("syslog_facility", "syslog_tag", "syslog_hostname"),
+    )
     verbose_name_plural = "Logs of its own (none: those of the node processes)"
 
 

@@ -3,49 +3,13 @@
 import contextlib
 import ipaddress
 import socket
-from typing import Final
 
 from django.conf import settings
 
 from appliance.publish import queries as publish
+from appliance.servers.collisions import WILDCARDS
 from appliance.servers.models import Listener
 from proxycore.contract.snapshot import Listen
-
-_WILDCARDS: Final = {"", "*", "0.0.0.0", "::"}  # noqa: S104  (compared with)
-
-
-def problems_of_listener(listener: Listener) -> dict[str, list[str]]:
-    """Say who has the socket of a listener already, by stored field."""
-    key = str(listener)
-    unix = listener.address.startswith("unix:")
-    field = "address" if unix else "port"
-    alike = Listener.objects.filter(port=listener.port).exclude(pk=listener.pk)
-    for other in alike.select_related("block"):
-        if str(other) == key and not _may_share(listener, other):
-            return {field: [f"Server block “{other.block}” listens on {key} already."]}
-    taken = "" if unix else web_door(listener.address, listener.port)
-    return {field: [f"{key} is {taken}: choose another port."]} if taken else {}
-
-
-def _may_share(one: Listener, other: Listener) -> bool:
-    """Tell whether two blocks can be told apart by the name a client asks for (SNI).
-
-    The rest of what sharing needs is checked with the whole draft.
-    """
-    is_tls = all(each.ssl or each.block.starttls != "off" for each in (one, other))
-    same = one.block.protocol == other.block.protocol and one.block_id != other.block_id
-    return is_tls and same
-
-
-def web_door(address: str, port: int) -> str:
-    """Name the door of the appliance that a listener on this address would collide with."""
-    for purpose, taken in (
-        ("the address of this admin", settings.HTTP_PORT),
-        ("the address of Postroad's auth service", settings.AUTH_LISTEN_PORT),
-    ):
-        if port and port == taken and _overlap(address, settings.HTTP_ADDRESS):
-            return purpose
-    return ""
 
 
 def own_door(address: str, port: int) -> str:
@@ -72,14 +36,9 @@ def _listens() -> list[Listen]:
     return found
 
 
-def _overlap(one: str, other: str) -> bool:
-    ones, others = one in _WILDCARDS, other in _WILDCARDS
-    return ones or others or one == other or {one, other} <= {"localhost", "127.0.0.1"}
-
-
 def _reaches(address: str, listening: str) -> bool:
     """Tell whether a connection to an address arrives at who listens on another."""
-    if listening in _WILDCARDS:
+    if listening in WILDCARDS:
         return _is_of_this_machine(address)
     if listening == "localhost":
         return ipaddress.ip_address(address).is_loopback

@@ -9,13 +9,14 @@ from django.db import models
 
 from appliance.certs.models import Certificate
 from appliance.lib.fields import EncryptedTextField, WordsField
-from appliance.servers import declared, problems
+from appliance.servers import collisions, declared, problems
 from appliance.servers.choices import AuthService, LogKind, LogLevel, MailProtocol
 from appliance.servers.declared import default_of
 from appliance.servers.limit_fields import LoginLimitFields
+from appliance.servers.log_fields import ProcessLogFields, SyslogFields
 from appliance.servers.tls_fields import BackTlsFields, FrontTlsFields
 from proxycore.contract import snapshot as contract
-from proxycore.contract.process import FACILITIES, AccessLog
+from proxycore.contract.process import AccessLog
 
 
 def _complain_once(of: models.Model, found: problems.Problems) -> None:
@@ -166,9 +167,7 @@ class Listener(models.Model):
 
     def clean(self) -> None:
         """Check the socket as the node will, and that it is nobody else's."""
-        from appliance.servers import doors
-
-        found = problems.of_listener(self) or doors.problems_of_listener(self)
+        found = problems.of_listener(self) or collisions.problems_of_listener(self)
         _complain_once(self, found)
 
 
@@ -217,7 +216,7 @@ class TicketKey(models.Model):
         _complain_once(self, problems.of_ticket_key(self))
 
 
-class BlockLog(models.Model):
+class BlockLog(SyslogFields):
     """A log of a block's own, instead of the process's."""
 
     block = models.ForeignKey(ServerBlock, on_delete=models.CASCADE, related_name="logs")
@@ -231,17 +230,6 @@ class BlockLog(models.Model):
         default=default_of(contract.ErrorLog, "level"),
         help_text="Least severe level written to an error_log.",
     )
-    syslog_facility = declared.line(
-        contract.ErrorLog,
-        "syslog_facility",
-        max_length=16,
-        choices=[(name, name) for name in FACILITIES],
-        default=default_of(contract.ErrorLog, "syslog_facility"),
-    )
-    syslog_tag = declared.line(
-        contract.ErrorLog, "syslog_tag", default=default_of(contract.ErrorLog, "syslog_tag")
-    )
-    syslog_hostname = declared.switch(contract.ErrorLog, "syslog_hostname")
 
     class Meta:
         """In the order made."""
@@ -258,43 +246,12 @@ class BlockLog(models.Model):
         _complain_once(self, problems.of_log(self))
 
 
-class ProcessSettings(models.Model):
+class ProcessSettings(ProcessLogFields):
     """One row: what concerns the nodes' processes and not a session."""
 
     worker_processes = declared.number(contract.Process, "worker_processes")
     worker_connections = declared.number(contract.Process, "worker_connections")
     worker_shutdown_timeout_ms = declared.number(contract.Process, "worker_shutdown_timeout_ms")
-    log_level = declared.line(
-        contract.ErrorLog, "level", max_length=8, choices=LogLevel, default=LogLevel.INFO.value
-    )
-    log_target = declared.line(
-        contract.ErrorLog, "target", max_length=300, default=default_of(contract.ErrorLog, "target")
-    )
-    syslog_facility = declared.line(
-        contract.ErrorLog,
-        "syslog_facility",
-        max_length=16,
-        choices=[(name, name) for name in FACILITIES],
-        default=default_of(contract.ErrorLog, "syslog_facility"),
-    )
-    syslog_tag = declared.line(
-        contract.ErrorLog, "syslog_tag", default=default_of(contract.ErrorLog, "syslog_tag")
-    )
-    syslog_hostname = declared.switch(contract.ErrorLog, "syslog_hostname")
-    access_log_target = declared.line(
-        AccessLog, "target", max_length=300, default=default_of(AccessLog, "target")
-    )
-    access_log_syslog_facility = declared.line(
-        AccessLog,
-        "syslog_facility",
-        max_length=16,
-        choices=[(name, name) for name in FACILITIES],
-        default=default_of(AccessLog, "syslog_facility"),
-    )
-    access_log_syslog_tag = declared.line(
-        AccessLog, "syslog_tag", default=default_of(AccessLog, "syslog_tag")
-    )
-    access_log_syslog_hostname = declared.switch(AccessLog, "syslog_hostname")
     prelogin_sessions = declared.number(contract.Process, "prelogin_sessions")
     prelogin_sessions_per_address = declared.number(
         contract.Process, "prelogin_sessions_per_address"

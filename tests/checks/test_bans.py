@@ -36,6 +36,7 @@ REVEALING = {
     "appliance/lib/fields.py": "encrypts a secret for the database",
     "appliance/publish/queries.py": "reads an encrypted revision",
     "appliance/routing/services.py": "hashes an account's password, reads an imported hash",
+    "appliance/publish/enclosed.py": "puts keys that were given along into an imported nginx.conf",
     "appliance/routing/transfer/services.py": "reads a file that is imported: hashes may be in it",
     "appliance/servers/problems.py": "measures a session ticket key",
     "appliance/servers/services.py": "brings secrets and keys back from a published revision",
