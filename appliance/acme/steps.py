@@ -28,6 +28,9 @@ _POLL: Final = timedelta(seconds=3)
 """Until the CA is asked again when it does not say."""
 _HTTP_SETTLE: Final = timedelta(seconds=2)
 """Until every node has what it is to answer: a heartbeat takes a second."""
+_LOOK_AGAIN: Final = timedelta(seconds=5)
+"""Until the name servers of a zone are asked again for a record."""
+_PATIENCE: Final = timedelta(minutes=10)
 _TIDY_TRIES: Final = 5
 
 Step = Callable[[Ca, Order, datetime], Outcome]
@@ -109,8 +112,29 @@ def record(challenge: Challenge) -> tuple[str, str]:
     return f"_acme-challenge.{challenge.name}", answers.digest(challenge.key_authorization)
 
 
+def _behind(order: Order, now: datetime) -> str:
+    """Name a DNS server that has not got a record yet; blank: the CA may look.
+
+    Whoever cannot be asked from here is not waited for longer than a while: the CA may see more.
+    """
+    settings = order.variant.issuance.solver
+    begun = order.steps.filter(state=S.PREPARED).first()
+    if settings is None or (begun is not None and now - begun.at > _PATIENCE):
+        return ""
+    solver = solvers.build(settings)
+    try:
+        missing = (solver.missing(*record(one)) for one in order.challenges.filter(is_valid=False))
+        return next(filter(None, missing), "")
+    except solvers.SolverError:
+        return ""
+
+
 def answer(ca: Ca, order: Order, now: datetime) -> Outcome:
     """Ask the CA to look at what it has not looked at yet."""
+    behind = _behind(order, now) if order.challenge == ChallengeType.DNS_01 else ""
+    if behind:
+        words = f"{behind} has not got the TXT record yet"
+        return Outcome(S.PREPARED, words, at=now + _LOOK_AGAIN)
     for one in order.challenges.filter(is_valid=False):
         authorization = ca.authorization(one.authorization_url)
         problem = _problem_of(authorization)

@@ -2,6 +2,7 @@
 
 import base64
 import secrets
+import subprocess
 from typing import Any
 
 import dns.message
@@ -21,7 +22,7 @@ options {{
   pid-file "{directory}/named.pid";
   session-keyfile "{directory}/session.key";
   listen-on port {port} {{ 127.0.0.1; }};
-  listen-on-v6 {{ none; }};
+  listen-on-v6 port {port} {{ ::1; }};
   recursion no;
   notify no;
   dnssec-validation no;
@@ -92,6 +93,16 @@ class DnsServer(Program):
         answer = dns.query.tcp(question, "127.0.0.1", 5, self.port)
         rows = [row for one in answer.answer for row in one]
         return sorted(row.to_text().strip('"') for row in rows)
+
+    def update(self, change: str) -> None:
+        """Change its data with BIND's own program: ``add NAME TTL TXT VALUE``, ``delete …``."""
+        subprocess.run(
+            [require.program("nsupdate"), "-y", f"{self.algorithm}:{self.key}:{self.secret}"],
+            input=f"server 127.0.0.1 {self.port}\nupdate {change}\nsend\n",
+            text=True,
+            check=True,
+            timeout=20,
+        )
 
     def settings(self, **more: Any) -> dict[str, Any]:
         """Give the columns of an ``appliance.acme.models.DnsSolver`` for it."""

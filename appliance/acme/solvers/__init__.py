@@ -32,6 +32,12 @@ class Solver(Protocol):
         Raises SolverError.
         """
 
+    def missing(self, name: str, value: str) -> str:
+        """Name a server that has not got the record yet, asking each once; blank: none is known.
+
+        Raises SolverError.
+        """
+
 
 def build(settings: "DnsSolver") -> Solver:
     """Give the solver that an operator has described."""

@@ -112,10 +112,10 @@ class Rfc2136Solver:
         """Ask one name server, at the first of its addresses that answers."""
         question = _question(name, dns.rdatatype.TXT)
         for address in self._addresses_of(server):
+            is_primary = address == self._address()
+            port = self._port() if is_primary else self._name_server_port
             try:
-                answer, _ = dns.query.udp_with_fallback(
-                    question, address, _LOOK_S, self._name_server_port
-                )
+                answer, _ = dns.query.udp_with_fallback(question, address, _LOOK_S, port)
             except _FAULTS:
                 continue
             return _has(answer, value)

@@ -8,7 +8,16 @@ import pytest
 
 from appliance.acme.choices import OrderState
 from appliance.acme.models import Account, DnsSolver
-from tests.support.acme import issuance_for, issued, leaf, led_on, open_order, registered, renewed
+from tests.support.acme import (
+    issuance_for,
+    issued,
+    leaf,
+    led_on,
+    open_order,
+    registered,
+    renewed,
+    step,
+)
 from tests.support.dns_server import DnsServer
 from tests.support.pebble import Pebble
 from tests.support.require import program
@@ -91,4 +100,21 @@ def test_a_server_that_refuses_the_key_is_said_with_what_to_do(
     # mended by the operator, the same order goes on
     wrong.tsig_secret = server.secret
     wrong.save()
+    assert led_on(order).state == OrderState.DONE
+
+
+def test_the_ca_is_not_asked_to_look_before_every_name_server_has_the_record(
+    server: DnsServer, by_dns: Account
+) -> None:
+    issuance = issuance_for(by_dns, "mail.example.test", challenge="dns-01", solver=solver(server))
+    order = led_on(
+        open_order(issuance.variants.get()), lambda one: one.state == OrderState.PREPARED
+    )
+    (name, value) = (RECORDS[0], server.ask(RECORDS[0])[0])
+    server.update(f"delete {name} TXT {value}")
+    for _ in range(3):
+        step(order)
+    assert order.state == OrderState.PREPARED
+    assert "127.0.0.1 has not got the TXT record yet" in order.steps.last().words
+    server.update(f"add {name} 60 TXT {value}")
     assert led_on(order).state == OrderState.DONE
