@@ -4,10 +4,12 @@ import argparse
 import sys
 from collections.abc import Sequence
 
+from proxycore.contract.messages import HttpAddress
 from proxycore.daemon import life, standalone
 from proxycore.daemon.link import link_url
 from proxycore.daemon.logs import ErrorLogs
 from proxycore.daemon.managed import Managed
+from proxycore.daemon.metrics import parse_place
 from proxycore.daemon.standalone import Standalone
 from proxycore.daemon.state import StateDir, TokenFile
 from proxycore.nginxconf import format_report
@@ -22,7 +24,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.config:
         if options.state_dir or options.token_file:
             parser.error("--state-dir and --token-file belong to --control")
-        return life.run(lambda logs: Standalone(options.config, logs, workers=options.workers))
+        return life.run(
+            lambda logs: Standalone(options.config, logs, workers=options.workers),
+            options.metrics,
+        )
     if not (options.state_dir and options.token_file):
         parser.error("--control needs --state-dir and --token-file")
     return serve_managed(options)
@@ -57,7 +62,7 @@ def serve_managed(options: argparse.Namespace) -> int:
             logs.write("warn", warning)
         return Managed(url, token_file, state, logs, workers=options.workers)
 
-    return life.run(make_mode)
+    return life.run(make_mode, options.metrics)
 
 
 def _say(text: str) -> None:
@@ -74,9 +79,19 @@ def _parser() -> argparse.ArgumentParser:
     serve.add_argument("--state-dir", metavar="DIR", help="where the last good revision is kept")
     serve.add_argument("--token-file", metavar="FILE", help="file with this node's token")
     serve.add_argument("--workers", metavar="N", type=_count, help="instead of worker_processes")
+    serve.add_argument(
+        "--metrics", metavar="ADDRESS:PORT", type=_place, help="serve /metrics there, to everybody"
+    )
     check_command = commands.add_parser("check", help="test a configuration file")
     check_command.add_argument("file", metavar="FILE")
     return parser
+
+
+def _place(text: str) -> HttpAddress:
+    try:
+        return parse_place(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def _count(text: str) -> int:

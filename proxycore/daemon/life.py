@@ -19,9 +19,11 @@ import signal
 from collections.abc import Callable, Coroutine
 from typing import Any, Protocol
 
+from proxycore.contract.messages import HttpAddress
 from proxycore.daemon.frames import BrokenStream
 from proxycore.daemon.handover import Predecessor
 from proxycore.daemon.logs import ErrorLogs, traceback_line
+from proxycore.daemon.metrics import Metrics
 from proxycore.daemon.privileges import DUMP_SIGNAL, prepare_process
 from proxycore.daemon.supervisor import Supervisor
 from proxycore.daemon.tasks import spawn
@@ -65,14 +67,14 @@ class Mode(Protocol):
 MakeMode = Callable[[ErrorLogs], Mode]
 
 
-def run(make_mode: MakeMode) -> int:
-    """Run a node to its end; gives the exit code."""
+def run(make_mode: MakeMode, metrics: HttpAddress | None = None) -> int:
+    """Run a node to its end; gives the exit code. metrics: where to serve them, if anywhere."""
     prepare_process()
     faulthandler.register(DUMP_SIGNAL, chain=False)
-    return asyncio.run(_live(make_mode))
+    return asyncio.run(_live(make_mode, metrics))
 
 
-async def _live(make_mode: MakeMode) -> int:
+async def _live(make_mode: MakeMode, metrics: HttpAddress | None) -> int:
     logs = ErrorLogs()
     loop = asyncio.get_running_loop()
     loop.set_exception_handler(lambda _, context: _tell_bug(logs, context))
@@ -82,17 +84,22 @@ async def _live(make_mode: MakeMode) -> int:
         logs.write("emerg", f"nothing could be taken over: {error}")
         return EXIT_REFUSED
     mode = make_mode(logs)
-    served = await _Life(mode, logs, Upgrade(mode, logs, predecessor)).live()
+    told = Metrics(metrics, mode.supervisor.totals, logs) if metrics else None
+    served = await _Life(mode, logs, Upgrade(mode, logs, predecessor), told).live()
     logs.write("notice", "exit")
     logs.close()
     return 0 if served else EXIT_REFUSED
 
 
 class _Life:
-    def __init__(self, mode: Mode, logs: ErrorLogs, upgrade: Upgrade) -> None:
+    def __init__(
+        self, mode: Mode, logs: ErrorLogs, upgrade: Upgrade, metrics: Metrics | None
+    ) -> None:
         self._mode = mode
         self._upgrade = upgrade
         self._logs = logs
+        self._metrics = metrics
+        self._measuring: asyncio.Task[None] | None = None
         self._draining = False
         self._reloading = False
         self._reload_again = False
@@ -117,6 +124,8 @@ class _Life:
         await self._upgrade.close()
         await self._mode.supervisor.stop()
         await self._mode.finish()
+        if self._measuring is not None:
+            self._measuring.cancel()
         return served
 
     def _obey(self, event: signal.Signals) -> None:
@@ -139,6 +148,9 @@ class _Life:
         if not await self._mode.start():
             self._happened.put_nowait(False)
             return
+        if self._metrics is not None:
+            # after the mail ports, which are more important to have
+            self._measuring = spawn(self._metrics.serve(), name="metrics")
         await self._upgrade.take_over()
 
     async def _reload(self) -> None:

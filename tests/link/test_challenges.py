@@ -4,7 +4,7 @@ import http.client
 import socket
 
 from proxycore.contract.messages import Ack, Challenges, Heartbeat, HttpAddress
-from proxycore.daemon.challenges import MAX_REQUEST_BYTES
+from proxycore.daemon.http_answers import MAX_REQUEST_BYTES
 from tests.link.conftest import ManagedNode, snapshot
 from tests.link.station import Conversation, Station
 from tests.support.ports import free_port
