@@ -104,6 +104,7 @@ TITLES: Final[dict[CloseReason, str]] = {
     CloseReason.DONE: "Ended as usual",
     CloseReason.IDLE_TIMEOUT: "Ended: nothing passed any more",
     CloseReason.LOGIN_FAILED: "Login refused",
+    CloseReason.BACKEND_REJECTED: "Refused by the mail server",
     CloseReason.KICKED: "Disconnected by an operator",
     CloseReason.SHUTDOWN: "Ended by a stop of the proxy",
     CloseReason.SHUTDOWN_TIMEOUT: "Ended by a restart of the proxy",

@@ -112,9 +112,10 @@ def _outcome(outcome: str) -> Q:
         case "in":
             return Q(relay_ms__isnull=False)
         case "refused":
-            return Q(attempt__gt=0)
+            return Q(attempt__gt=0) | Q(reason=CloseReason.BACKEND_REJECTED)
         case "broken":
-            return Q(attempt=0, relay_ms=None) & ~Q(account="") & ~Q(reason__in=LEFT)
+            ended = (*LEFT, CloseReason.BACKEND_REJECTED)
+            return Q(attempt=0, relay_ms=None) & ~Q(account="") & ~Q(reason__in=ended)
         case "visits":
             return Q(account="", attempt=0)
         case _:
