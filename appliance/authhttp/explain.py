@@ -24,7 +24,13 @@ from appliance.routing.decide import Decision, DecisionInput, Step, decide
 from appliance.routing.models import Account, MailHost
 from appliance.servers.choices import AuthService
 from appliance.servers.models import Listener
-from proxycore.contract.authhttp import AuthOk, AuthRequest, AuthWait, render_reply_headers
+from proxycore.contract.authhttp import (
+    AuthOk,
+    AuthRequest,
+    AuthWait,
+    is_ip_address,
+    render_reply_headers,
+)
 from proxycore.contract.protocol import Protocol
 
 GOOD: Final = "success"
@@ -224,6 +230,8 @@ def _mail_server(decision: Decision, asked: Asked) -> Iterator[Line]:
     yield Line(f"{host}, {place_of(host, asked.protocol)}, is {state.value}", tone, why, link)
     if decision.hold is not None:
         yield Line("The login is held", HELD, decision.held_because)
+    if not asked.obeys_proxy_auth and not is_ip_address(host.address.encode()):
+        yield Line("nginx takes no host names", BAD, "give the mail host's address", link)
     yield _tls(host, asked.protocol, link)
     if decision.back_login is not None:
         told = decision.back_login.decode("utf-8", "replace")

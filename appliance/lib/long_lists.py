@@ -92,5 +92,8 @@ def download(request: HttpRequest, parts: Iterator[str], name: str) -> Streaming
 
 
 async def _one_by_one(parts: Iterator[str]) -> AsyncIterator[str]:
-    while (part := await sync_to_async(next)(parts, None)) is not None:
+    def following() -> str | None:
+        return next(parts, None)
+
+    while (part := await sync_to_async(following)()) is not None:
         yield part

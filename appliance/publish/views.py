@@ -56,7 +56,7 @@ class ImportForm(forms.Form):
         ),
     )
     file = forms.FileField(label="Or a file", required=False)
-    files = _FilesField(label="Certificates and keys it names (PEM)", required=False)
+    enclosed_files = _FilesField(label="Certificates and keys it names (PEM)", required=False)
     sealed = forms.CharField(required=False, widget=forms.HiddenInput())
     """Files that were given before the preview, as nobody can read them."""
     mode = forms.ChoiceField(
@@ -79,7 +79,7 @@ class ImportForm(forms.Form):
             before = enclosed.unseal(given.get("sealed", ""))
         except vault.Undecryptable:
             before = {}
-        given["files"] = {**before, **(given.get("files") or {})}
+        given["enclosed_files"] = {**before, **(given.get("enclosed_files") or {})}
         if not given.get("text", "").strip() and not self.errors:
             raise forms.ValidationError("Paste a configuration, or choose a file.")
         return given
@@ -122,7 +122,7 @@ def import_conf(request: HttpRequest, context: dict[str, Any]) -> HttpResponse:
     if request.method == "POST" and form.is_valid():
         text, mode = form.cleaned_data["text"], form.cleaned_data["mode"]
         work = transfer.take if "take" in request.POST else transfer.preview
-        files = form.cleaned_data["files"]
+        files = form.cleaned_data["enclosed_files"]
         preview = work(text, mode, files)
         if work is transfer.take and preview.is_possible:
             text = "The file is in the draft. Nodes take it once it is published."

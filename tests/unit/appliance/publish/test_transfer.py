@@ -197,7 +197,7 @@ def test_certificates_are_given_along_and_not_shown_between(
     as_administrator: Client, pair: dict[str, bytes]
 ) -> None:
     files = [SimpleUploadedFile(name, content) for name, content in pair.items()]
-    page = as_administrator.post(IMPORT, {"text": TLS_CONF, "mode": "add", "files": files})
+    page = as_administrator.post(IMPORT, {"text": TLS_CONF, "mode": "add", "enclosed_files": files})
     assert "Given along: chain.pem, mail.key" in page.text
     assert "PRIVATE KEY" not in page.text
     assert not page.context["preview"].lost
@@ -216,8 +216,8 @@ def test_a_seal_that_is_none_and_a_file_that_is_no_pem(as_administrator: Client,
     page = as_administrator.post(IMPORT, {"text": TLS_CONF, "mode": "add", "sealed": "x"})
     assert page.context["preview"].lost
     files = [SimpleUploadedFile("mail.key", b"\x30\x82")]
-    page = as_administrator.post(IMPORT, {"text": TLS_CONF, "mode": "add", "files": files})
-    assert page.context["form"].errors["files"] == ["mail.key is no PEM file."]
+    page = as_administrator.post(IMPORT, {"text": TLS_CONF, "mode": "add", "enclosed_files": files})
+    assert page.context["form"].errors["enclosed_files"] == ["mail.key is no PEM file."]
 
 
 def test_the_command_finds_certificates_in_a_directory(

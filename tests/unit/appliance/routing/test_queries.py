@@ -1,5 +1,6 @@
 """Queries compiled once answer as the ORM does, whatever is asked."""
 
+import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
@@ -57,3 +58,13 @@ def test_routes_come_in_order_and_for_the_protocol(first_host: MailHost) -> None
         )
     found = queries.candidates(Login.read(b"joe"), Protocol.IMAP)
     assert [route.position for route in found] == [20, 30]
+
+
+def test_very_many_routes_are_not_looked_through(
+    first_host: MailHost, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for position in (1, 2):
+        services.save_route(Route(match=MatchKind.DEFAULT, position=position, mail_host=first_host))
+    assert len(queries.unreachable()) == 1
+    monkeypatch.setattr(queries, "_LOOKED_THROUGH", 1)
+    assert queries.unreachable() == {}
