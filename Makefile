@@ -8,7 +8,7 @@ PYTHON ?= $(shell for python in /usr/bin/python3.11 python3.11 python3; do \
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: run test screenshots fuzz testssl lint fmt bench soak clean setup setup-dev
+.PHONY: run test screenshots fuzz testssl lint fmt compile bench soak clean setup setup-dev
 
 setup: $(VENV)/.run-installed
 setup-dev: $(VENV)/.dev-installed
@@ -86,7 +86,11 @@ lint: setup-dev
 fmt: setup-dev
 	@$(BIN)/ruff check --fix-only -q . ; $(BIN)/ruff format -q .
 
-bench: setup-dev
+# the data plane as C, which halves its own part of a login (ADR-0036); needs gcc and python3-dev
+compile: setup-dev
+	@$(BIN)/python -m proxycore.daemon.compiling
+
+bench: compile
 	@$(BIN)/python -m tests.bench $(ARGS)
 
 # sessions that end at every state for half an hour, then a look at what is left of them
@@ -94,4 +98,4 @@ soak: setup-dev
 	@$(BIN)/python -m tests.bench.soak
 
 clean:
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis tests/.artefacts
+	rm -rf $(VENV) .compiled .mypy_cache .ruff_cache .pytest_cache .hypothesis tests/.artefacts

@@ -8,11 +8,10 @@ import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Final, Protocol
 
-import proxycore
 from proxycore.contract.session import SessionBytes, SessionRecord
+from proxycore.daemon import compiled
 from proxycore.daemon.frames import (
     MAX_FDS,
     BrokenStream,
@@ -39,7 +38,7 @@ _SIGNALS_OF_OURS: Final = (
     DUMP_SIGNAL,
 )
 _STDERR_BYTES = 65_536
-_SHARED: Final = ("server", "protocol", "client", "listen", "backend")
+_SHARED: Final = ("server", "protocol", "client", "listen", "backend", "tls")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -292,7 +291,7 @@ def _spawn(pipe: socket.socket) -> "tuple[subprocess.Popen[bytes], int]":
 
     Gives the process and its pidfd, which becomes readable at its end. Raises OSError.
     """
-    home = str(Path(proxycore.__file__).parents[1])
+    home = str(compiled.home())
     paths = [*filter(None, [os.environ.get("PYTHONPATH")]), home]
     # blocked until the worker has chosen what to ignore: no Ctrl-C traceback from its start
     before = signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS_OF_OURS)

@@ -262,7 +262,8 @@ class Driver(SecuredBackLeg):
             return
         from proxycore.net.tls.relay import TlsRelay
 
-        sealed = TlsRelay(*place, front_tls=front_tls, back_tls=back_tls)
+        sealed = TlsRelay(*place)
+        sealed.use(front_tls, back_tls)
         sealed.begin((front_out, back_out), command.to_front, command.to_back)
 
     def _close(self, command: Close) -> None:

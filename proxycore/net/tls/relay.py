@@ -13,7 +13,7 @@ Ours goes out before a connection is shut for writing or closed, if there is roo
 
 import os
 from contextlib import suppress
-from typing import Any, Final
+from typing import Final
 
 from proxycore.contract.reasons import CloseReason
 from proxycore.net.log import USING_STARTTLS
@@ -29,19 +29,13 @@ _write = os.write
 
 
 class TlsRelay(Relay):
-    """A session after login, where a leg has TLS. ``front_tls`` or ``back_tls`` may be None."""
+    """A session after login, where a leg has TLS. Made as ``Relay`` is; ``use`` comes first."""
 
+    # no __init__ of its own: mypyc cannot pass on arguments that are not named
     __slots__ = ("_back_tls", "_front_tls")
 
-    def __init__(
-        self,
-        *place: Any,
-        front_tls: Endpoint | None,
-        back_tls: Endpoint | None,
-        **more: Any,
-    ) -> None:
-        """``place``, ``more``: what ``Relay`` takes."""
-        super().__init__(*place, **more)
+    def use(self, front_tls: Endpoint | None, back_tls: Endpoint | None) -> None:
+        """Take over the TLS of both legs; None: that leg is in clear."""
         self._front_tls = front_tls
         self._back_tls = back_tls
 
@@ -70,6 +64,10 @@ class TlsRelay(Relay):
         ):
             return self._client
         return self._client + USING_STARTTLS
+
+    def _tls_version(self) -> str:
+        facts = None if self._front_tls is None else self._front_tls.facts
+        return "" if facts is None else facts.protocol
 
     def _opener(self, flow: Flow) -> Endpoint | None:
         return self._front_tls if flow is self._to_back else self._back_tls

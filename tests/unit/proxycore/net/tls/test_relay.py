@@ -73,8 +73,6 @@ class Stage:
         self.relay = TlsRelay(
             self.block,
             context.next_number(),
-            front_tls=front_tls,
-            back_tls=back_tls,
             front=self.fds[0],
             back=self.fds[1],
             front_mask=READ,
@@ -86,6 +84,7 @@ class Stage:
             way=self.block.names.way("192.0.2.2:143"),
             started_at=0.0,
         )
+        self.relay.use(front_tls, back_tls)
 
     def closed(self, reason: CloseReason) -> int:
         name = series(SESSIONS_CLOSED, "main", reason.value)
