@@ -234,10 +234,10 @@ class AuthorityAdmin(PostroadAdmin):
 
     def crl_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         """Sign and give its revocation list, which counts up with each."""
-        self._demand_issuing(request)
-        authority = get_object_or_404(Authority, pk=pk)
+        authority = self._viewed(request, pk)
         if request.method != "POST":
             return HttpResponseRedirect(self._page(authority))
+        self._demand_issuing(request)
         return _file(services.revocation_list(authority), f"revoked-{authority.pk}.pem")
 
     def issued_view(self, request: HttpRequest, pk: int) -> HttpResponse:
