@@ -295,6 +295,8 @@ METRICS_TOKEN_FILE = env.text("METRICS_TOKEN_FILE")
 """File with the bearer token that collectors have to send to ``/metrics``."""
 METRICS_NETWORKS = env.words("METRICS_NETWORKS", [])
 """Networks whose collectors need none."""
+NODE_ALARM_S = env.integer("NODE_ALARM_S", 60, minimum=5, maximum=86_400)
+"""How long a node may be silent, or behind, before people are told."""
 LOGIN_ALARM_LEAST = env.integer("LOGIN_ALARM_LEAST", 50, maximum=1_000_000)
 """Failed logins of a server block in five minutes below which nobody is alarmed; 0: never."""
 LOGIN_ALARM_FACTOR = env.integer("LOGIN_ALARM_FACTOR", 4, minimum=2, maximum=1000)

@@ -2,6 +2,7 @@
 
 from django.apps import AppConfig
 
+from appliance.alerts import registry as alerts
 from appliance.history import names as history
 from appliance.lib.sidebar import Item
 from appliance.publish import registry
@@ -38,6 +39,11 @@ class FleetConfig(AppConfig):
             # a worker that was away need not catch up
             "options": {"expires": 15.0},
         },
+        "fleet.watch_nodes": {
+            "task": "appliance.fleet.tasks.watch_nodes",
+            "schedule": 15.0,
+            "options": {"expires": 15.0},
+        },
         "fleet.rotate_tickets": {
             "task": "appliance.fleet.tasks.rotate_tickets",
             "schedule": 30.0,
@@ -51,11 +57,19 @@ class FleetConfig(AppConfig):
         And have nodes told at once what authorities may ask them.
         """
         from appliance.acme import answers
-        from appliance.fleet import metrics
+        from appliance.fleet import alarms, metrics
         from appliance.fleet.doorbells import ring_for_challenges
         from appliance.fleet.queries import names
         from appliance.fleet.rollout import destinations, status_lines
 
+        alerts.register(
+            alerts.Kind(
+                alarms.KIND,
+                "A node is silent or behind",
+                "It has not been heard for a while, or does not run the published revision. What it"
+                " has, it goes on serving.",
+            )
+        )
         stats.register_node_names(names)
         stats.register_metrics(*metrics.METRICS)
         registry.register_status_provider("fleet", status_lines)

@@ -23,10 +23,13 @@ class Table:
 
 def tabulate(values: Mapping[str, int]) -> Table:
     """Arrange totals by series name for people."""
-    by_stat: dict[str, Counter[str]] = {name: Counter() for name in CATALOGUE}
+    shown = {name: stat for name, stat in CATALOGUE.items() if _is_shown(stat)}
+    by_stat: dict[str, Counter[str]] = {name: Counter() for name in shown}
     reasons: Counter[str] = Counter()
     for name, value in values.items():
         stat, labels = parse_series(name)
+        if stat.name not in shown:
+            continue
         by_stat[stat.name][labels.get("server", "")] += value
         if stat is SESSIONS_CLOSED:
             reasons[labels["reason"]] += value
@@ -39,10 +42,15 @@ def tabulate(values: Mapping[str, int]) -> Table:
                 [_shown(stat, counts.get(server)) for server in servers],
                 _shown(stat, counts.total()),
             )
-            for stat, counts in ((CATALOGUE[name], counts) for name, counts in by_stat.items())
+            for stat, counts in ((shown[name], counts) for name, counts in by_stat.items())
         ],
         reasons=[(reason, _explain(reason), count) for reason, count in reasons.most_common()],
     )
+
+
+def _is_shown(stat: Stat) -> bool:
+    """Tell whether it has a row: what is of mail servers, and times, are on the charts."""
+    return not stat.histogram and "backend" not in stat.labels and "protocol" not in stat.labels
 
 
 def _shown(stat: Stat, value: int | None) -> str:

@@ -3,7 +3,7 @@
 from celery import shared_task
 from django.utils import timezone
 
-from appliance.fleet import queries
+from appliance.fleet import alarms, queries
 from appliance.fleet.services import commands, sessions, tickets
 
 
@@ -13,6 +13,12 @@ def tidy() -> None:
     now = timezone.now()
     commands.expire(now)
     sessions.drop_sessions_of(queries.long_silent(now))
+
+
+@shared_task
+def watch_nodes() -> None:
+    """Tell people which nodes are silent or behind."""
+    alarms.watch_nodes(timezone.now())
 
 
 @shared_task

@@ -237,19 +237,31 @@ def compared(tables: Mapping[str, Table], names: Mapping[str, str]) -> list[Char
         ("sessions", "Sessions", COUNT, lambda t, g: t.levels(_gauge(t.family["sessions"], g))),
         ("octets", "Octets, both ways", BYTES, _octets),
     ]
+    order = _busiest_first(tables)
     charts = [
-        _chart(name, title, unit, {key: make(table, key) for key, table in tables.items()}, names)
+        _chart(name, title, unit, {key: make(tables[key], key) for key in order}, names)
         for name, title, unit, make in makers
     ]
     for name, title, _ in _TIMES.values():
         lines = {
-            key: table.quantiles(name, 0.95, key)
-            for key, table in tables.items()
-            if name in table.family
+            key: tables[key].quantiles(name, 0.95, key)
+            for key in order
+            if name in tables[key].family
         }
         if lines or not tables:
             charts.append(_chart(name, f"{title}, p95", SECONDS, lines, names))
     return charts
+
+
+def _busiest_first(tables: Mapping[str, Table]) -> list[str]:
+    """Put keys into one order for all charts, so that each has the same colour everywhere."""
+
+    def logins(key: str) -> float:
+        rates = tables[key].rates(tables[key].counted("logins", key))
+        return sum(value or 0.0 for value in rates)
+
+    weights = {key: logins(key) for key in tables}
+    return sorted(tables, key=lambda key: (-weights[key], key))
 
 
 def _octets(table: Table, group: str) -> Values:
@@ -260,15 +272,12 @@ def _octets(table: Table, group: str) -> Values:
 def _chart(
     name: str, title: str, unit: str, lines: Mapping[str, Values], names: Mapping[str, str]
 ) -> Chart:
-    def weight(key: str) -> float:
-        return sum(value or 0.0 for value in lines[key])
-
-    order = sorted(lines, key=lambda key: (-weight(key), key))
+    order = list(lines)
     shown = [Line(names.get(key, key), lines[key], key) for key in order[:MOST_LINES]]
     rest = order[MOST_LINES:]
     if rest and unit != SECONDS:
         shown.append(Line(f"{len(rest)} others", _summed(lines[key] for key in rest)))
-    note = f"The slowest {MOST_LINES} of {len(order)}." if rest and unit == SECONDS else ""
+    note = f"The busiest {MOST_LINES} of {len(order)}." if rest and unit == SECONDS else ""
     return Chart(name, title, unit, shown, note)
 
 

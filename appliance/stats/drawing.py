@@ -44,7 +44,7 @@ def shown(value: float | None, unit: str, *, like: float = 0.0) -> str:
 def _short(value: float) -> str:
     if value >= 100 or value == int(value):
         return f"{value:.0f}"
-    return f"{value:.2g}" if value < 1 else f"{value:.1f}"
+    return f"{value:.2g}" if value < 1 else f"{value:.1f}".removesuffix(".0")
 
 
 def axis(values: Sequence[float], unit: str) -> Axis:
