@@ -101,29 +101,40 @@ def _run(
     document: dict[str, Any] = {
         "started": started.isoformat(timespec="seconds"),
         "form": scale.name,
+        "complete": False,
         "machine": {**facts(), "ours": EVERYTHING_ON, "tls": TLS_IS},
     }
     for name, fact in document["machine"].items():
         print(f"{name:<14} {fact}")
-    results: list[Result] = []
-    with Rig() as rig:
-        for measure in measures:
-            for contest in measure.contests:
-                count = pairs or measure.pairs(scale)
-                results += _contest(rig, measure, contest, scale, count)
-        if with_scale:
-            document["scale"] = _many_sessions(rig)
-    if results:
-        print()
-        print(table(results))
-    document["results"] = [result.to_plain() for result in results]
-    took_s = round((datetime.now(UTC) - started).total_seconds())
-    document["took_s"] = took_s
     path = path or REPOSITORY / "tests" / ".artefacts" / f"bench-{scale.name}.json"
+    results: list[Result] = []
+    try:
+        with Rig() as rig:
+            for measure in measures:
+                for contest in measure.contests:
+                    count = pairs or measure.pairs(scale)
+                    results += _contest(rig, measure, contest, scale, count)
+                    _keep(path, document, results)
+            if with_scale:
+                document["scale"] = _many_sessions(rig)
+        document["complete"] = True
+    finally:
+        # also of a run that is ended early: what there is by then took minutes
+        _keep(path, document, results)
+        if results:
+            print()
+            print(table(results))
+        print(f"\n{document['took_s']} s; figures in {path}", flush=True)
+    return 0 if all(check["kept"] for check in document.get("scale", ())) else 1
+
+
+def _keep(path: Path, document: dict[str, Any], results: Sequence[Result]) -> None:
+    """Write all figures there are so far."""
+    begun = datetime.fromisoformat(document["started"])
+    document["took_s"] = round((datetime.now(UTC) - begun).total_seconds())
+    document["results"] = [result.to_plain() for result in results]
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
-    print(f"\n{took_s} s; figures in {path}")
-    return 0 if all(check["kept"] for check in document.get("scale", ())) else 1
 
 
 def _many_sessions(rig: Rig) -> list[dict[str, Any]]:

@@ -13,6 +13,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
+from proxycore.daemon import compiled
+
 REPOSITORY: Final = Path(__file__).resolve().parents[2]
 _SYSTEM_PATHS: Final = "/usr/local/sbin:/usr/sbin:/sbin"
 
@@ -70,6 +72,7 @@ def facts() -> dict[str, object]:
         "file_limit": resource.getrlimit(resource.RLIMIT_NOFILE)[1],
         "load_before": os.getloadavg()[0],
         "commit": _commit(),
+        "compiled": compiled.home() == compiled.COMPILED,
     }
 
 

@@ -106,6 +106,36 @@ def test_large_amounts_go_by_splice(
     assert sum(spliced) > 2 * MIB
 
 
+def test_a_flow_that_filled_a_pipe_goes_on_with_one(
+    house: House, ends: tuple[Peer, Peer], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client, mail = ends
+    read: list[int] = []
+
+    def watched(fd: int, most: int) -> bytes:
+        read.append(len(octets := os.read(fd, most)))
+        return octets
+
+    def pass_on(size: int) -> list[int]:
+        """Give the sizes of what was read, not spliced, on the way to the client."""
+        read.clear()
+        octets = os.urandom(size)
+        mail.send(octets)
+        house.pump(lambda: (client.read() or True) and len(client.received) >= size, "octets")
+        assert client.received == octets
+        client.received = b""
+        return list(read)
+
+    monkeypatch.setattr(relay_module, "_read", watched)
+    # within the window of a young connection, so that they arrive in one piece
+    assert pass_on(48_000) == [16_384]
+    assert pass_on(48_000) == []
+    # this one began with a pipe, too, and did not fill a read: the next is a small one again
+    assert pass_on(100) == []
+    assert pass_on(100) == [100]
+    assert house.engine._context.pipes.lent == 0
+
+
 def test_without_pipes_octets_are_copied(house: House, ends: tuple[Peer, Peer]) -> None:
     client, mail = ends
     house.engine._context.pipes.lent = 1_000
