@@ -69,12 +69,19 @@ def note_failure(order: Order, now: datetime, chance: float) -> None:
 
 def replaced_by(variant: Variant) -> str:
     """Name the certificate that a new one would replace, for the CA that issued it."""
-    certificate = variant.certificate
-    same_ca = variant.account_url and variant.account_url == variant.issuance.account.url
+    certificate = certificate_of(variant)
+    issuances = Issuance.objects.filter(pk=variant.issuance_id)
+    same_ca = issuances.filter(account__url=variant.account_url).exclude(account__url="").exists()
     if certificate is None or not same_ca or certificate.fingerprint != variant.fingerprint:
         return ""
     found = read_certificates(certificate.pem.encode())
     return renewal.certificate_id(found[0]) if found else ""
+
+
+def certificate_of(variant: Variant) -> Certificate | None:
+    """Give the certificate of a variant without its key, which may not be readable just now."""
+    rows = Certificate.objects.filter(acme=variant.pk)
+    return rows.defer("private_key").first()
 
 
 def about(variant: Variant) -> str:

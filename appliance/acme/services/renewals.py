@@ -11,7 +11,7 @@ from appliance.acme.ca import Ca
 from appliance.acme.choices import OrderCause, Renew
 from appliance.acme.models import Variant
 from appliance.acme.renewal import BadAnswer, Window
-from appliance.acme.services import orders
+from appliance.acme.services import issued, orders
 from appliance.acme.services.conversation import open_with, problem_of
 from appliance.lib.x509 import read_certificates
 
@@ -40,7 +40,7 @@ def ask(pk: int, now: datetime | None = None) -> None:
     """Ask a CA when it would like a certificate to be renewed. Asking twice does no harm."""
     now = now or timezone.now()
     variant = Variant.objects.select_related("issuance").filter(pk=pk, ask_at__lte=now).first()
-    certificate = variant.certificate if variant is not None else None
+    certificate = issued.certificate_of(variant) if variant is not None else None
     if variant is None or certificate is None:
         return
     if variant.issuance.renew != Renew.SUGGESTED or certificate.fingerprint != variant.fingerprint:

@@ -10,7 +10,7 @@ from appliance.acme import flow, wake
 from appliance.acme.choices import OrderCause, Reason
 from appliance.acme.models import Revocation, Variant
 from appliance.acme.problems import Problem, Remedy
-from appliance.acme.services import lease, orders
+from appliance.acme.services import issued, lease, orders
 from appliance.acme.services.conversation import open_with, problem_of
 from appliance.lib.x509 import read_certificates
 
@@ -27,7 +27,7 @@ def begin(
 
     Raises NothingToRevoke.
     """
-    certificate = variant.certificate
+    certificate = issued.certificate_of(variant)
     if certificate is None or certificate.fingerprint != variant.fingerprint:
         raise NothingToRevoke(f"{variant} holds nothing that was issued by ACME.")
     now = timezone.now()
@@ -53,7 +53,7 @@ def send(pk: int, now: datetime | None = None) -> datetime | None:
     token = lease.take(Revocation, pk, now)
     if token is None:
         return None
-    revocation = Revocation.objects.select_related("account").get(pk=pk)
+    revocation = Revocation.objects.get(pk=pk)
     problem, at = None, None
     try:
         with open_with(revocation.account, now) as ca:
