@@ -16,6 +16,7 @@ from django.utils import timezone
 from appliance.history import causes, export, names, queries, shown
 from appliance.history.forms import SearchForm
 from appliance.history.models import SessionRecord
+from appliance.history.reading import shown_address
 from appliance.lib.admin import PostroadAdmin
 from appliance.lib.long_lists import download
 
@@ -102,7 +103,7 @@ class SessionRecordAdmin(PostroadAdmin):
             "outcome": outcome,
             "tone": tone,
             "began_at": shown.began_at(record),
-            "client": shown.shown_address(record.address),
+            "client": shown_address(record.address),
             "meaning": causes.meaning(record.reason),
             "advice": causes.advice(record.reason),
             "phases": [] if record.attempt else shown.phases(record),
@@ -114,7 +115,7 @@ class SessionRecordAdmin(PostroadAdmin):
             "whole": queries.session_of(record) if record.attempt else None,
             "explain": request.user.has_perms(EXPLAIN_NEEDS) and shown.explain_link(record),
             "same_user": record.login and _search(user=record.login),
-            "same_address": record.address and _search(address=shown.shown_address(record.address)),
+            "same_address": record.address and _search(address=shown_address(record.address)),
         }
         return TemplateResponse(request, "history/sessionrecord_change.html", context)
 
@@ -133,7 +134,7 @@ def _search(**asked: str) -> str:
 
 
 def _asked(given: QueryDict) -> list[tuple[str, str]]:
-    return [(name, value) for name, value in given.items() if name != "before" and value]
+    return [(name, str(value)) for name, value in given.items() if name != "before" and value]
 
 
 def _older(asked: list[tuple[str, str]], older: tuple[datetime, int]) -> str:

@@ -33,7 +33,7 @@ def packed(address: str) -> bytes:
     return ip.packed if ip.version == 6 else b"\0" * 10 + b"\xff\xff" + ip.packed
 
 
-def shown_address(octets: bytes) -> str:
+def shown_address(octets: bytes | memoryview) -> str:
     """Give an address as people write it; ``unix:`` for none."""
     if not octets:
         return "unix:"

@@ -112,7 +112,7 @@ def _insert(rows: list[SessionRecord]) -> None:
     meta = SessionRecord._meta  # noqa: SLF001  (documented)
     fields = [field for field in meta.concrete_fields if not field.primary_key]
     quote = connection.ops.quote_name
-    columns = ", ".join(quote(field.column) for field in fields)
+    columns = ", ".join(quote(str(field.column)) for field in fields)
     places = ", ".join(["%s"] * len(fields))
     values = [
         [field.get_db_prep_save(getattr(row, field.attname), connection) for field in fields]

@@ -170,16 +170,14 @@ def write_record(  # noqa: PLR0913  (a record; names would cost as much as the l
 
     relayed: octets to front and to back; None when it never came to that. fault: not yet escaped.
     """
-    proxy = front_tls = back_tls = "null"
-    submitted = '""'
+    proxy, front_tls, back_tls, submitted = _NOTHING_MORE
     if not isinstance(kept, bytes):
         kept, proxy, front_tls, back_tls, submitted = _spread(*kept)
     tls, credentials, auth, connect, to_login, began_ms, attempts, method = _kept.unpack(kept)
     context = block.context
     total = int(context.reactor.now * 1000) - began_ms
     to_front, to_back = relayed or (0, 0)
-    before = credentials + auth + connect + to_login
-    relay = "null" if relayed is None else max(0, total - before)
+    relay = "null" if relayed is None else max(0, total - credentials - auth - connect - to_login)
     seconds = int(started_at)
     block.access.write(
         _LINE
@@ -258,6 +256,8 @@ _REFUSAL: Final = (
 
 _quoted: Final = encode_basestring_ascii
 """All but printable ASCII comes out as an escape: no octet of a peer's ends a line or hides one."""
+
+_NOTHING_MORE: Final = ("null", "null", "null", '""')
 
 _LINE: Final = (
     '{"time":"%s.%03dZ","session":"%s",%s,"client":%s,"client_port":%d,"proxy":%s,'

@@ -105,7 +105,11 @@ _SESSIONS = st.builds(
 _LOGINS = st.builds(failed, st.integers(1, 12), st.integers(1, 3))
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    deadline=None,
+    max_examples=50,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
 @given(
     st.lists(st.tuples(st.lists(_SESSIONS, max_size=4), st.lists(_LOGINS, max_size=3)), max_size=6),
     st.data(),
@@ -185,12 +189,8 @@ def test_what_is_old_is_forgotten_and_visits_sooner(settings, monkeypatch) -> No
     told = [session(n, ended_at=NOW - age * day, login=who) for n, age, who in ages + visits]
     services.ingest(7, batch(*told), NOW)
     assert services.prune(NOW) == 6
-    left = SessionRecord.objects.order_by("ended_at").values_list("session", flat=True)
-    assert list(left) == ["b00t-1.2", "b00t-1.10", "b00t-1.1"] or set(left) == {
-        "b00t-1.1",
-        "b00t-1.2",
-        "b00t-1.10",
-    }
+    left = SessionRecord.objects.values_list("session", flat=True)
+    assert set(left) == {"b00t-1.1", "b00t-1.2", "b00t-1.10"}
 
 
 @pytest.mark.parametrize(
