@@ -17,6 +17,9 @@ WALL_CLOCK = {
 """Everything else measures with a monotonic clock, or asks Django's ``timezone.now``."""
 
 REVEALING = {
+    "appliance/acme/ca.py": "signs what is said to a CA with an account's key, and binds accounts",
+    "appliance/acme/csr.py": "signs the request for a certificate with its key",
+    "appliance/acme/steps.py": "keeps the key of what was issued, where that is wanted",
     "appliance/acme/solvers/rfc2136.py": "signs a dynamic update with its TSIG secret",
     "appliance/alerts/forms.py": "checks the URL of a webhook that was typed in",
     "appliance/alerts/webhook.py": "posts to the URL of a webhook, signed with its secret",
