@@ -3,9 +3,9 @@
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
+from proxycore.contract.server_names import is_address
 from proxycore.contract.tls import BackTls
 from proxycore.net.names import is_ip_address
-from proxycore.net.tls.names import is_address
 from proxycore.net.tls.refused import Refused
 
 if TYPE_CHECKING:

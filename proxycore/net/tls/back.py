@@ -7,6 +7,7 @@ learns anything, our own certificate included.
 
 from typing import Any, Final
 
+from proxycore.contract.server_names import is_address
 from proxycore.net.tls.back_context import BackContext
 from proxycore.net.tls.certificate import facts_of, names_of, pin_of, subject_of, validity_of
 from proxycore.net.tls.endpoint import Endpoint, Handshake, agreed_alpn, new_ssl, string
@@ -19,7 +20,6 @@ from proxycore.net.tls.libssl import (
     owned,
     ssl,
 )
-from proxycore.net.tls.names import is_address
 from proxycore.net.tls.refused import Refused
 
 _NOT_PINNED: Final = 50

@@ -2,10 +2,10 @@
 
 from collections.abc import Iterable, Mapping
 
+from proxycore.contract.server_names import Names
 from proxycore.net.context import Block
 from proxycore.net.tls.front_context import FrontContext
 from proxycore.net.tls.library import Library, Shelf
-from proxycore.net.tls.names import Names
 from proxycore.net.tls.tickets import TicketKeys
 from proxycore.net.tls.zone import Zone
 

@@ -7,7 +7,7 @@ octets and says what is wrong with them. Source: RFC 8446 §4.1.2 and §5.1, RFC
 import struct
 from typing import Final, NamedTuple
 
-from proxycore.net.tls.names import LONGEST_NAME
+from proxycore.contract.server_names import LONGEST_NAME
 
 LONGEST_HELLO_BYTES: Final = 16_384
 """Most octets collected while a ClientHello is incomplete; real ones have 200 to 4,000."""

@@ -8,9 +8,9 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from typing import Final, Generic, TypeVar
 
+from proxycore.contract.server_names import Names
 from proxycore.net.tls.front import FrontTlsEndpoint
 from proxycore.net.tls.front_context import FrontContext
-from proxycore.net.tls.names import Names
 
 T = TypeVar("T")
 

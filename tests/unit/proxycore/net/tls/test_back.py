@@ -6,12 +6,12 @@ from typing import Any
 import pytest
 
 from proxycore.contract.protocol import Protocol
+from proxycore.contract.server_names import is_address
 from proxycore.contract.tls import BackTls
 from proxycore.net.tls.back_context import BackContext, SystemRoots
 from proxycore.net.tls.certificate import pin_of
 from proxycore.net.tls.endpoint import Phase
 from proxycore.net.tls.front import FrontTlsEndpoint
-from proxycore.net.tls.names import is_address
 from proxycore.net.tls.pem import certificates
 from proxycore.net.tls.refused import Refused
 from tests.support.pki import Authority, Pair, self_signed

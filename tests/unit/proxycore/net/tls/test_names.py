@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from proxycore.contract.server_names import Names
 from proxycore.net.tls.library import Library, Shelf
-from proxycore.net.tls.names import Names
 from proxycore.net.tls.refused import Refused
 from tests.unit.proxycore.net.tls.ends import SERVER, front_context
 

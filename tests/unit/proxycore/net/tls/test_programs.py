@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 
 from proxycore.contract.secret import Secret
+from proxycore.contract.server_names import Names
 from proxycore.contract.tls import ConfCommand
 from proxycore.net.tls.back import BackTlsEndpoint
 from proxycore.net.tls.endpoint import Phase
 from proxycore.net.tls.front_context import FrontContext
-from proxycore.net.tls.names import Names
 from tests.support.pki import Authority, Pair, self_signed
 from tests.unit.proxycore.net.tls.ends import AUTHORITY, SERVER, back_context, front_context
 from tests.unit.proxycore.net.tls.pump import SILENT, fronts, s_client, s_server, talk
