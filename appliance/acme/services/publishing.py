@@ -1,11 +1,12 @@
 """What was renewed is published by itself, when nothing else would be with it."""
 
 from datetime import datetime
+from typing import Final
 
 from django.db import transaction
 from django.urls import reverse
 
-from appliance.acme.choices import ENDED
+from appliance.acme.choices import ENDED, OrderState
 from appliance.acme.models import Issuance, Order, Variant
 from appliance.acme.services.kinds import UNPUBLISHED
 from appliance.alerts import services as alerts
@@ -14,6 +15,9 @@ from appliance.lib.x509 import facts_of_pem
 from appliance.publish import queries as published
 from appliance.publish import unattended
 from proxycore.contract.tls import Certificate
+
+_THERE: Final = (*ENDED, OrderState.STORED)
+"""States of orders whose certificates have come, or never will."""
 
 
 def is_renewal(before: Certificate, after: Certificate) -> bool:
@@ -35,7 +39,7 @@ def publish(now: datetime) -> None:
     """Publish what has been renewed since, or say that it waits for somebody."""
     waiting = list(Issuance.objects.filter(publish_since__isnull=False))
     # the second one of a pair is about to come: one revision for both
-    busy = Order.objects.filter(variant__issuance__in=waiting, problem={}).exclude(state__in=ENDED)
+    busy = Order.objects.filter(variant__issuance__in=waiting, problem={}).exclude(state__in=_THERE)
     coming = set(busy.values_list("variant__issuance", flat=True))
     ready = [one for one in waiting if one.pk not in coming]
     automatic = [one for one in ready if one.publish_automatically]
