@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from appliance.certs.models import Certificate
+from appliance.lib.fields import Unreadable
 
 WARN_DAYS: Final = 21
 """From when on an expiry is shown as a warning."""
@@ -37,6 +38,12 @@ def uses() -> dict[int, list[Use]]:
         for key, places in find().items():
             found.setdefault(key, []).extend(places)
     return found
+
+
+def unreadable() -> list[Certificate]:
+    """Give the certificates whose keys are stored under other keys than ours."""
+    rows = Certificate.objects.defer("pem")
+    return [one for one in rows if isinstance(one.private_key, Unreadable)]
 
 
 def tone(days_left: int) -> str:

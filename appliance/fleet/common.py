@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from appliance.acme import queries as acme
 from appliance.fleet.addresses import parse
 from appliance.fleet.models import TicketKey
+from appliance.lib.fields import Unreadable
 from proxycore.contract.messages import Challenges, Tickets
 
 
@@ -19,6 +20,9 @@ def tickets() -> Tickets | None:
     """Give the keys with their number, for the control link only; None before there are any."""
     rows = list(TicketKey.objects.all())
     if len(rows) < 2:
+        return None
+    if any(isinstance(row.key, Unreadable) for row in rows):
+        # nodes keep what they have until others are made
         return None
     following, current, *former = rows
     keys = tuple(row.key for row in (current, *former, following))

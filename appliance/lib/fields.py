@@ -12,6 +12,24 @@ from appliance.lib import vault
 from proxycore.contract.secret import Secret
 
 
+class Unreadable(Secret):
+    """A stored secret that none of our keys fits: the key file is not the one it was written with.
+
+    The row can be read and written; the secret stays as it is, for when the key is back.
+    """
+
+    __slots__ = ()
+
+    def reveal(self) -> str:
+        """Refuse. Raises vault.Undecryptable."""
+        return vault.decrypt(self._value)
+
+    @property
+    def token(self) -> str:
+        """What is stored, encrypted."""
+        return self._value
+
+
 class SecretFormField(forms.CharField):
     """Take a secret and never show one. Left blank, the stored secret stays."""
 
@@ -54,16 +72,21 @@ class EncryptedTextField(models.TextField):  # type: ignore[type-arg]
         """Encrypt on the way to the database."""
         if value is None or value == "":
             return value
+        if isinstance(value, Unreadable):
+            return value.token
         text = value.reveal() if isinstance(value, Secret) else str(value)
         return vault.encrypt(text) if text else ""
 
     def from_db_value(
         self, value: str | None, expression: Any, connection: BaseDatabaseWrapper
     ) -> Secret | None:
-        """Decrypt on the way out."""
+        """Decrypt on the way out; what cannot be read is told apart, and raises when revealed."""
         if value is None:
             return None
-        return Secret(vault.decrypt(value) if value else "")
+        try:
+            return Secret(vault.decrypt(value) if value else "")
+        except vault.Undecryptable:
+            return Unreadable(value)
 
     def to_python(self, value: Any) -> Any:
         """Wrap what a program assigned."""

@@ -11,8 +11,8 @@ from django.apps import apps
 from django.conf import settings
 from django.db import models, transaction
 
-from appliance.lib import state
-from appliance.lib.fields import EncryptedTextField
+from appliance.lib import state, vault
+from appliance.lib.fields import EncryptedTextField, Unreadable
 
 Renew = Callable[[], int]
 
@@ -59,6 +59,8 @@ def _renew(model: type[models.Model], name: str) -> int:
         with transaction.atomic():
             row = rows.select_for_update().filter(pk=pk)
             secret = row.values_list(name, flat=True).first()
+            if isinstance(secret, Unreadable):
+                raise vault.unreadable()
             if secret:
                 row.update(**{name: secret})
                 count += 1

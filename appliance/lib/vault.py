@@ -24,9 +24,14 @@ def decrypt(token: str) -> str:
     try:
         return _cipher(tuple(settings.ENCRYPTION_KEYS)).decrypt(token.encode()).decode()
     except InvalidToken:
-        raise Undecryptable(
-            f"a stored secret cannot be read with the keys in {settings.SECRET_KEY_FILE}"
-        ) from None
+        raise unreadable() from None
+
+
+def unreadable() -> Undecryptable:
+    """Give the exception, which names the key file."""
+    return Undecryptable(
+        f"a stored secret cannot be read with the keys in {settings.SECRET_KEY_FILE}"
+    )
 
 
 @lru_cache(maxsize=4)

@@ -52,11 +52,15 @@ def build() -> Draft:
     """Put the sections together and check the whole."""
     document: dict[str, Any] = {}
     origins: dict[str, Origin] = {}
+    missing: list[Problem] = []
     for section in registry.sections():
         document.update(section.plain)
         origins.update(section.origins)
+        missing += section.problems
     readable = None
     try:
+        if missing:
+            raise Invalid(missing)
         readable = decode(Snapshot, document)
         snapshot = from_plain(document)
         return Draft(snapshot, readable=readable, origins=origins, fingerprint=snapshot.digest())

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from django.utils import timezone
 
+from appliance.lib.vault import Undecryptable
 from appliance.publish import conf, draft, registry
 from appliance.publish.diff import Change, compare
 from appliance.publish.draft import Draft, DraftProblem
@@ -145,12 +146,24 @@ def pending() -> Pending:
 
 
 def readable(revision: ConfigRevision | None) -> Snapshot:
-    """Give a revision for comparison. One that an older contract accepted and this one does not
-    counts as empty, so that the page to publish a better one can still be shown."""
+    """Give a revision for comparison.
+
+    One that an older contract accepted and this one does not counts as empty, so that the page to
+    publish a better one can still be shown; so does one whose key is lost.
+    """
     try:
         return snapshot(revision) if revision else Snapshot()
-    except Invalid:
+    except (Invalid, Undecryptable):
         return Snapshot()
+
+
+def is_readable(revision: ConfigRevision) -> bool:
+    """Tell whether we have the key a revision is encrypted with."""
+    try:
+        document(revision)
+    except Undecryptable:
+        return False
+    return True
 
 
 def rollout() -> Rollout:

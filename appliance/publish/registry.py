@@ -31,6 +31,8 @@ class Section:
     """JSON data; secrets in clear, since digests cover them."""
     origins: Mapping[str, Origin] = field(default_factory=dict)
     """By path, for instance ``servers[0]`` or ``servers[0].listens[1]``; the longest fits."""
+    problems: Sequence[Problem] = ()
+    """What could not be put into ``plain`` at all, for instance a key that cannot be read."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,13 +3,17 @@
 from functools import partial
 from typing import Any, Final
 
+from django.conf import settings
 from django.urls import reverse
 
+from appliance.lib.fields import Unreadable
+from appliance.lib.vault import Undecryptable
 from appliance.publish.registry import Origin, Section
 from appliance.servers.models import ServerBlock
 from appliance.servers.problems import field_of
 from appliance.servers.queries import process_settings
 from appliance.servers.snapshot import block_plain, process_plain
+from proxycore.contract.codec import Problem
 
 _ROWS: Final = (
     *("listeners", "capabilities", "auth_headers", "logs", "ticket_keys"),
@@ -23,6 +27,7 @@ def servers() -> Section:
     blocks = blocks.prefetch_related(*_ROWS)
     found: list[dict[str, Any]] = []
     origins: dict[str, Origin] = {}
+    problems: list[Problem] = []
     for block in blocks:
         here = f"servers[{len(found)}]"
         origins[here] = Origin(
@@ -34,8 +39,23 @@ def servers() -> Section:
             label = f"{origins[here].label}, listener {listener}"
             anchor = partial(_listener_anchor, number)
             origins[f"{here}.listens[{number}]"] = Origin(label, origins[here].url, anchor)
-        found.append(block_plain(block))
-    return Section({"servers": found}, origins)
+        try:
+            found.append(block_plain(block))
+        except Undecryptable:
+            found.append({"name": block.name})
+            problems += _unreadable(block, here)
+    return Section({"servers": found}, origins, problems)
+
+
+def _unreadable(block: ServerBlock, here: str) -> list[Problem]:
+    """Say which secrets of a block no key of ours fits."""
+    used = [one.certificate for one in block.chosen.all()]
+    if block.proxy_ssl_certificate is not None:
+        used.append(block.proxy_ssl_certificate)
+    names = [one.name for one in used if isinstance(one.private_key, Unreadable)]
+    what = f"the key of certificate “{'”, “'.join(names)}”" if names else "a stored secret"
+    text = f"{what} cannot be read with the keys in {settings.SECRET_KEY_FILE}"
+    return [Problem(f"{here}.front_tls.certificates" if names else here, text)]
 
 
 def _block_anchor(path: str) -> str:

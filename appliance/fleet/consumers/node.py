@@ -22,6 +22,7 @@ from appliance.fleet.consumers.ticking import Message, TickingConsumer
 from appliance.fleet.models import Node
 from appliance.fleet.services import commands, nodes, sessions
 from appliance.lib.doorbell import NODES_GROUP
+from appliance.lib.vault import Undecryptable
 from appliance.publish import services as publish
 from appliance.stats import services as stats
 from proxycore.contract.codec import Invalid, Problem
@@ -182,7 +183,7 @@ class NodeConsumer(TickingConsumer):
     async def _reconcile(self, node: Node, *, retry_refused: bool = False) -> None:
         due = await database_sync_to_async(queries.due)(node, retry_refused=retry_refused)
         if due.revision is not None and not self._was_just_sent(due.revision):
-            await self._apply()
+            await self._apply(due.revision)
         if due.candidate and not self._was_just_asked(due.candidate):
             await self._ask(due.candidate)
         if due.generation is not None:
@@ -204,8 +205,14 @@ class NodeConsumer(TickingConsumer):
             ):
                 await self._tell(Kick(command=str(command.pk), sessions=tuple(command.targets)))
 
-    async def _apply(self) -> None:
-        revision = await database_sync_to_async(publish.for_nodes)()
+    async def _apply(self, wanted: tuple[int, str]) -> None:
+        try:
+            revision = await database_sync_to_async(publish.for_nodes)()
+        except Undecryptable as fault:
+            # it goes on with what it has; nothing else can be done before the key is back
+            self._sent = (wanted, _now())
+            log.error("revision not sent: node=%s revision=%d %s", self._name, wanted[0], fault)
+            return
         if revision is None:
             return
         self._sent = ((revision.number, revision.digest), _now())

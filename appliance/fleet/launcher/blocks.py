@@ -65,7 +65,7 @@ def _doors(revision: ConfigRevision | None, wanted: Mapping[Which, int]) -> list
             listen.address,
             wanted.get((server.name, listen.ssl), listen.port),
         )
-        for server in (publish.snapshot(revision).servers if revision else ())
+        for server in publish.readable(revision).servers
         for listen in server.listens
         if not listen.address.startswith("unix:")
     ]

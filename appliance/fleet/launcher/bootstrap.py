@@ -12,10 +12,12 @@ from typing import Final
 from django.conf import settings
 from django.contrib.auth import get_user_model
 
+from appliance.certs import queries as certificates
 from appliance.fleet import queries
 from appliance.fleet.models import Node
 from appliance.fleet.services import nodes
 from appliance.lib import state
+from appliance.publish import queries as publish
 from proxycore.contract.secret import Secret
 
 ADMINISTRATOR: Final = "admin"
@@ -86,6 +88,21 @@ def enrol_local_node() -> str:
         token = nodes.renew_token(node)
     _write_private(path, token.reveal())
     return ""
+
+
+def unreadable() -> str:
+    """Say what is stored under other keys than ours, and what that means; empty: nothing."""
+    lost = certificates.unreadable()
+    active = publish.current()
+    if not lost and (active is None or publish.is_readable(active)):
+        return ""
+    which = f" Certificates: {', '.join(one.name for one in lost)}." if lost else ""
+    return (
+        f"This database was written with other keys than those in {settings.SECRET_KEY_FILE}, so"
+        f" secrets in it cannot be read.{which} Nodes serve what they last had, and nothing can be"
+        " published. Put the lines of the former key file below the present one and start again,"
+        " or give the certificates anew."
+    )
 
 
 def _write_private(path: Path, text: str) -> None:

@@ -20,7 +20,6 @@ from appliance.fleet.launcher import blocks, bootstrap, ports, probes, programs,
 from appliance.fleet.launcher.care import Keeper, stop_all
 from appliance.fleet.launcher.lock import AlreadyRunning, NotWritable, StateLock
 from appliance.lib.state import STATE_DIR_HELP
-from appliance.lib.vault import Undecryptable
 
 Say = Callable[[str], None]
 
@@ -55,11 +54,6 @@ def launch(say: Say) -> None:
             f"Postroad is already running on {settings.STATE_DIR} (process {error})."
             " A second one needs its own POSTROAD_STATE_DIR and ports."
         ) from None
-    except Undecryptable as error:
-        raise CannotStart(
-            f"This database was written with other keys: {error}. Put the key file it belongs to"
-            " there, or name it by POSTROAD_SECRET_KEY_FILE. Nothing was started."
-        ) from None
     except NotWritable as error:
         raise CannotStart(f"{error}. {STATE_DIR_HELP} Nothing was started.") from None
 
@@ -79,7 +73,7 @@ def _prepare(outcome: bootstrap.Outcome, say: Say) -> None:
     outcome.password = bootstrap.create_administrator()
     if not blocks.create():
         outcome.notes += blocks.follow_environment()
-    outcome.notes += filter(None, [bootstrap.enrol_local_node()])
+    outcome.notes += filter(None, [bootstrap.enrol_local_node(), bootstrap.unreadable()])
     for note in outcome.notes:
         say(note)
     outcome.boot_before = bootstrap.local_boot()

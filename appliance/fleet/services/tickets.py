@@ -6,6 +6,7 @@ one before, whose tickets are still taken. A rotation makes a new next one and m
 
 import base64
 import secrets
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -13,6 +14,7 @@ from django.db import transaction
 
 from appliance.fleet import doorbells
 from appliance.fleet.models import TicketKey
+from appliance.lib.fields import Unreadable
 
 PERIOD: Final = timedelta(hours=1)
 """A ticket is good for the rest of the period it was made in, and for the next."""
@@ -24,16 +26,23 @@ KEY_BYTES: Final = 80
 
 def rotate_if_due(now: datetime) -> bool:
     """Rotate when the newest key is a period old, or keys are missing or unreadable."""
-    newest = TicketKey.objects.values_list("created_at", flat=True).first()
-    if newest is not None and newest > now - PERIOD:
+    if not _is_due(list(TicketKey.objects.all()), now):
         return False
     with transaction.atomic():
         # whoever else came here waits, and then finds that it is done
-        rows = list(TicketKey.objects.select_for_update().values_list("pk", "created_at"))
-        if rows and rows[0][1] > now - PERIOD:
+        rows = list(TicketKey.objects.select_for_update())
+        if not _is_due(rows, now):
             return False
+        lost = [row.pk for row in rows if isinstance(row.key, Unreadable)]
+        TicketKey.objects.filter(pk__in=lost).delete()
         rotate()
     return True
+
+
+def _is_due(rows: Sequence[TicketKey], now: datetime) -> bool:
+    if not rows or rows[0].created_at <= now - PERIOD:
+        return True
+    return any(isinstance(row.key, Unreadable) for row in rows)
 
 
 @transaction.atomic
