@@ -87,6 +87,7 @@ GUARDS: Final[Mapping[str, Guard]] = {
     "admin:publish_import": Guard(f"{_PUBLISH} servers.change_serverblock"),
     "admin:publish_export_draft": Guard(_REVISION),
     "admin:publish_export": Guard(_REVISION),
+    "admin:proof_look": Guard("proof.look_sighting"),
     # reports
     "admin:stats_charts": Guard("stats.view_rollup"),
     "metrics": Guard(PUBLIC),

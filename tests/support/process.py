@@ -28,6 +28,8 @@ class Program:
     """
 
     name = "program"
+    address = "127.0.0.1"
+    """Where its ports are looked for."""
 
     def __init__(self) -> None:
         # world-readable: servers that drop privileges must be able to walk into it
@@ -84,9 +86,9 @@ class Program:
         )
 
     def answers(self, port: int) -> bool:
-        """Tell whether a loopback port accepts; raises when the process is gone."""
+        """Tell whether its port accepts; raises when the process is gone."""
         self.check_alive()
-        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+        with contextlib.suppress(OSError), socket.create_connection((self.address, port), 1):
             return True
         return False
 

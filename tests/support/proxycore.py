@@ -14,6 +14,14 @@ from tests.support.wait import eventually
 ROOT = Path(__file__).resolve().parents[2]
 
 
+_OWN_HOSTS = """
+import socket
+look_up = socket.getaddrinfo
+def getaddrinfo(host, *more, **options):
+    return look_up("{address}" if host == "localhost" else host, *more, **options)
+socket.getaddrinfo = getaddrinfo
+"""
+
 _NOT_FOR_THE_DAEMON = ("django", "appliance", "channels", "celery")
 
 
@@ -46,10 +54,21 @@ class Proxycore(Program):
 
     @classmethod
     def managed(
-        cls, control_url: str, token: str, ports: Sequence[int], *, workers: int = 1
+        cls,
+        control_url: str,
+        token: str,
+        ports: Sequence[int],
+        *,
+        workers: int = 1,
+        localhost: str = "",
     ) -> "Proxycore":
-        """Prepare ``serve --control``, with a state directory of its own."""
+        """Prepare ``serve --control``, with a state directory of its own.
+
+        localhost: the address it finds for that name, as if it had an /etc/hosts of its own: so two
+        nodes with one configuration have room on one machine. ``ports`` are waited for there.
+        """
         daemon = cls([], ports, workers=workers)
+        daemon.address = localhost or daemon.address
         token_file = daemon.directory / "token"
         token_file.write_text(token, encoding="ascii")
         token_file.chmod(0o600)
@@ -91,7 +110,15 @@ class Proxycore(Program):
         for name in _NOT_FOR_THE_DAEMON:
             text = f"raise ImportError('{name} is not for the daemon')\n"
             (directory / f"{name}.py").write_text(text, encoding="ascii")
+        if self.address != "127.0.0.1":
+            text = _OWN_HOSTS.format(address=self.address)
+            (directory / "sitecustomize.py").write_text(text, encoding="ascii")
         return directory
+
+    def forget_appliance(self) -> None:
+        """Have a managed daemon look for its appliance where there is none, from its next start."""
+        place = self._arguments.index("--control") + 1
+        self._arguments[place] = "ws://127.0.0.1:9/ws/node/"
 
     def reload(self) -> None:
         """Send HUP."""
