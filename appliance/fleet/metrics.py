@@ -1,7 +1,7 @@
 """What the appliance itself knows of the fleet, for ``/metrics``."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
 from django.utils import timezone
@@ -9,6 +9,8 @@ from django.utils import timezone
 from appliance.fleet import queries
 from appliance.fleet.choices import NodeState
 from appliance.fleet.models import LiveSession
+from appliance.history import names as history
+from appliance.history import queries as arrived
 from appliance.publish import queries as publish
 from appliance.stats.registry import Metric
 
@@ -43,10 +45,45 @@ def _applied() -> Samples:
     return [({"node": node.name}, node.applied_revision) for node, _ in nodes]
 
 
+def _records(field: str, scale: float = 1.0) -> Callable[[], Samples]:
+    def samples() -> Samples:
+        names = queries.names()
+        return [
+            ({"node": history.name_of(one.node, names)}, getattr(one, field) * scale)
+            for one in arrived.intake()
+        ]
+
+    return samples
+
+
 METRICS: Final = (
     Metric("nodes", "Enrolled nodes, by state.", "gauge", _nodes),
     Metric("node_silence_seconds", "Time since the node was last heard.", "gauge", _silence),
     Metric("live_sessions", "Sessions on the live page.", "gauge", _sessions),
     Metric("published_revision", "Number of the published revision.", "gauge", _revision),
     Metric("applied_revision", "Number of the revision the node runs.", "gauge", _applied),
+    Metric(
+        "history_records_stored_total",
+        "Records of ended sessions and failed logins that were stored, by node.",
+        "counter",
+        _records("stored"),
+    ),
+    Metric(
+        "history_records_dropped_total",
+        "Records a node had no room for while they waited for the appliance.",
+        "counter",
+        _records("dropped"),
+    ),
+    Metric(
+        "history_records_unreadable_total",
+        "What a node sent as a record and was none.",
+        "counter",
+        _records("unreadable"),
+    ),
+    Metric(
+        "history_lag_seconds",
+        "Between the end of a session and the arrival of its record, in the last batch.",
+        "gauge",
+        _records("lag_ms", 0.001),
+    ),
 )
