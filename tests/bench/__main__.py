@@ -129,12 +129,14 @@ def _run(
 
 
 def _keep(path: Path, document: dict[str, Any], results: Sequence[Result]) -> None:
-    """Write all figures there are so far."""
+    """Write all figures there are so far, and their table beside them."""
     begun = datetime.fromisoformat(document["started"])
     document["took_s"] = round((datetime.now(UTC) - begun).total_seconds())
     document["results"] = [result.to_plain() for result in results]
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+    if results:
+        path.with_suffix(".txt").write_text(table(results) + "\n", encoding="utf-8")
 
 
 def _many_sessions(rig: Rig) -> list[dict[str, Any]]:
