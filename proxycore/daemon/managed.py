@@ -29,7 +29,6 @@ from proxycore.contract.secret import Secret
 from proxycore.contract.snapshot import Snapshot, from_plain
 from proxycore.daemon.backlog import KEEP_S, Backlog
 from proxycore.daemon.challenges import Responder
-from proxycore.daemon.backlog import KEEP_S, Backlog
 from proxycore.daemon.link import Link
 from proxycore.daemon.logs import ErrorLogs
 from proxycore.daemon.state import Revision, StateDir, TokenFile
