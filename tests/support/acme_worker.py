@@ -40,7 +40,7 @@ def _one_life(kills: Path, done: Path) -> None:
 
     work = ((Account, accounts.settle), (Order, orders.advance), (Revocation, revocations.send))
     for model, act in work:
-        row: Any = model.objects.filter(next_at__isnull=False).order_by("pk").first()  # type: ignore[attr-defined]
+        row: Any = model.objects.filter(next_at__isnull=False).order_by("pk").first()
         if row is not None:
             state = getattr(row, "state", "revoking")
             _die_at_the_next_answer(kills, f"{model.__name__} {state}")
