@@ -6,12 +6,14 @@ from django.urls import URLPattern, URLResolver, include, path
 from django.views.generic import RedirectView
 
 from appliance.authhttp.admin import explain_view
+from appliance.fleet.enrol import enrol_view
 from appliance.stats.metrics import metrics_view
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", RedirectView.as_view(pattern_name="admin:index"), name="home"),
     # browsers ask for it whatever the page says
     path("favicon.ico", RedirectView.as_view(url=static("postroad/icon.svg")), name="favicon"),
+    path("enrol", enrol_view, name="enrol"),
     path("metrics", metrics_view, name="metrics"),
     path("admin/explain/", admin.site.admin_view(explain_view), name="explain"),
     path("admin/", include("appliance.routing.transfer.pages")),

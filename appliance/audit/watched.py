@@ -88,6 +88,8 @@ UNWATCHED: Final[Mapping[str, str]] = {
     "stats.stale": "says what is to be computed",
     "fleet.ticketkey": "is made by the clock, for all nodes",
     "fleet.livesession": "is reported by nodes",
+    "fleet.disconnect": "is written down by fleet.services, in words",
+    "fleet.enrolmentcode": "is written down by fleet.services, in words",
     "fleet.nodecommand": "is written down by fleet.services, in words",
     "stats.nodetotals": "is reported by nodes",
 }

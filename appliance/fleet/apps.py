@@ -26,10 +26,24 @@ class FleetConfig(AppConfig):
         Item("Fleet", "Nodes", "hub", "admin:fleet_node_changelist", "fleet.view_node"),
         Item(
             "Fleet",
+            "Enrolment codes",
+            "qr_code_2_add",
+            "admin:fleet_enrolmentcode_changelist",
+            "fleet.view_enrolmentcode",
+        ),
+        Item(
+            "Fleet",
             "Disconnects",
             "link_off",
             "admin:fleet_nodecommand_changelist",
             "fleet.view_nodecommand",
+        ),
+        Item(
+            "Fleet",
+            "Mass disconnects",
+            "group_off",
+            "admin:fleet_disconnect_changelist",
+            "fleet.view_disconnect",
         ),
     )
     beat_schedule = {  # noqa: RUF012  (Celery's own form)

@@ -15,6 +15,7 @@ class NodeState(models.TextChoices):
     RUNNING = "running", "Running"
     BEHIND = "behind", "Behind"
     REFUSED = "refused", "Refused"
+    DRAINING = "draining", "Draining"
     SILENT = "silent", "Silent"
     NEW = "new", "Not seen yet"
     REVOKED = "revoked", "Revoked"
@@ -24,11 +25,22 @@ TONES: Final[dict[NodeState, str]] = {
     NodeState.RUNNING: "success",
     NodeState.BEHIND: "warning",
     NodeState.REFUSED: "danger",
+    NodeState.DRAINING: "warning",
     NodeState.SILENT: "danger",
     NodeState.NEW: "info",
     NodeState.REVOKED: "",
 }
 """Colour of each state."""
+
+
+class SessionState(models.TextChoices):
+    """What can be said of a live session, the first that is so."""
+
+    DISCONNECTING = "disconnecting", "Leaving"
+    WAITING = "waiting", "Queued"
+    SILENT = "silent", "Silent"
+    DRAINING = "draining", "Draining"
+    OPEN = "open", "Open"
 
 
 class CommandKind(models.TextChoices):

@@ -68,6 +68,14 @@ class Node(models.Model):
     """Digest of what it answers certificate authorities by."""
     challenge_problems = models.JSONField(default=list, blank=True, editable=False)
     """Where it cannot listen for them, as in ``problems``."""
+    drain_requested_at = models.DateTimeField(null=True, editable=False)
+    """Since when it is to take no new clients; null: it is to."""
+    is_draining = models.BooleanField(default=False, editable=False)
+    """It says that it takes none."""
+    load = models.FloatField(null=True, editable=False)
+    """Its host's load average of a minute; null: it does not say."""
+    clock_skew_ms = models.BigIntegerField(null=True, editable=False)
+    """How far its clock is ahead of ours, with what the frame took to arrive."""
 
     class Meta:
         """Order by name, as people look for it."""
@@ -76,6 +84,11 @@ class Node(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def is_to_drain(self) -> bool:
+        """It is to take no new clients."""
+        return self.drain_requested_at is not None
 
 
 class TicketKey(models.Model):
@@ -95,6 +108,63 @@ class TicketKey(models.Model):
         return f"session ticket key {self.pk}"
 
 
+class EnrolmentCode(models.Model):
+    """A code by which one machine may fetch a token, once, for a node that is not there yet."""
+
+    name = models.CharField(
+        "node",
+        max_length=100,
+        help_text="How the node will be called in the admin.",
+    )
+    code_hash = models.CharField(max_length=64, unique=True, editable=False)
+    """SHA-256 in hex. A code has 100 random bits, so a plain hash is enough."""
+    created_at = models.DateTimeField(auto_now_add=True)
+    created_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, editable=False, on_delete=models.SET_NULL
+    )
+    expires_at = models.DateTimeField(editable=False)
+    used_at = models.DateTimeField(null=True, editable=False)
+    used_from = models.CharField(max_length=64, blank=True, default="", editable=False)
+
+    class Meta:
+        """Newest first. A code that was given is not changed."""
+
+        ordering = ("-pk",)
+        default_permissions = ("add", "delete", "view")
+
+    def __str__(self) -> str:
+        return f"code for {self.name}"
+
+
+class Disconnect(models.Model):
+    """Many sessions that are disconnected little by little, because somebody wants them gone."""
+
+    search = models.CharField(max_length=200)
+    """What was searched for when it was asked."""
+    total = models.PositiveIntegerField()
+    failed = models.PositiveIntegerField(default=0)
+    """Sessions whose nodes did not answer."""
+    left = models.PositiveIntegerField(default=0)
+    """Sessions that were let go when it was stopped."""
+    per_second = models.PositiveIntegerField()
+    """Most for each mail server."""
+    created_at = models.DateTimeField(auto_now_add=True)
+    created_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+"
+    )
+    finished_at = models.DateTimeField(null=True)
+
+    class Meta:
+        """Newest first; only the live page makes them."""
+
+        ordering = ("-pk",)
+        verbose_name = "mass disconnect"
+        default_permissions = ("view",)
+
+    def __str__(self) -> str:
+        return f"{self.total} sessions matching {self.search}"
+
+
 class LiveSession(models.Model):
     """One session a node holds now. These rows are the live index (ADR-0009)."""
 
@@ -104,6 +174,10 @@ class LiveSession(models.Model):
     protocol = models.CharField(max_length=8)
     user = models.CharField(max_length=512)
     client = models.CharField(max_length=64)
+    client_key = models.CharField(max_length=32, blank=True, default="")
+    """The address as 32 hexadecimal digits, so that networks are ranges and sort as numbers do."""
+    tls = models.CharField(max_length=16, blank=True, default="")
+    """Version of TLS with the client; empty: none."""
     client_port = models.PositiveIntegerField()
     listen = models.CharField(max_length=128)
     backend = models.CharField(max_length=128)
@@ -114,6 +188,11 @@ class LiveSession(models.Model):
     bytes_to_back = models.PositiveBigIntegerField(default=0)
     kick_requested_at = models.DateTimeField(null=True)
     """Set while a disconnect is on its way, so that every operator sees it."""
+    disconnect = models.ForeignKey(
+        Disconnect, null=True, on_delete=models.SET_NULL, related_name="sessions"
+    )
+    kick_due_at = models.DateTimeField(null=True)
+    """When its turn comes in ``disconnect``; null once its node is told."""
 
     class Meta:
         """Indexed by what operators search and sort for."""
@@ -125,8 +204,13 @@ class LiveSession(models.Model):
             models.Index(fields=("user",), name="fleet_session_user"),
             models.Index(fields=("backend",), name="fleet_session_backend"),
             models.Index(fields=("protocol",), name="fleet_session_protocol"),
-            models.Index(fields=("client",), name="fleet_session_client"),
+            models.Index(fields=("client_key",), name="fleet_session_client"),
             models.Index(fields=("started_at",), name="fleet_session_started"),
+            models.Index(
+                fields=("node", "kick_due_at"),
+                name="fleet_session_due",
+                condition=models.Q(kick_due_at__isnull=False),
+            ),
         )
         default_permissions = ("view",)
         permissions = (("disconnect_livesession", "Can disconnect live sessions"),)
@@ -148,6 +232,10 @@ class NodeCommand(models.Model):
     state = models.CharField(max_length=16, choices=CommandState, default=CommandState.PENDING)
     affected = models.PositiveIntegerField(default=0)
     message = models.CharField(max_length=500, blank=True, default="")
+    disconnect = models.ForeignKey(
+        Disconnect, null=True, editable=False, on_delete=models.CASCADE, related_name="commands"
+    )
+    """The mass disconnect it is a part of; parts are not kept when they are done."""
     created_at = models.DateTimeField(auto_now_add=True)
     created_by = models.ForeignKey(
         settings.AUTH_USER_MODEL,

@@ -21,7 +21,7 @@ from proxycore.contract.stats import BYTES_TO_BACK, BYTES_TO_FRONT, LOGIN_FAILUR
 
 _REVISIONS_SHOWN: Final = 5
 _CHANGES_SHOWN: Final = 6
-_CONNECTED: Final = (NodeState.RUNNING, NodeState.BEHIND, NodeState.REFUSED)
+_CONNECTED: Final = (NodeState.RUNNING, NodeState.BEHIND, NodeState.REFUSED, NodeState.DRAINING)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,9 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from django.utils import timezone
+
 from appliance.fleet import common
 from appliance.fleet.choices import CommandState, NodeState
-from appliance.fleet.models import Node, NodeCommand
+from appliance.fleet.models import LiveSession, Node, NodeCommand
 from appliance.fleet.services.nodes import hash_token
 from appliance.publish import queries as publish
 from appliance.routing import queries as routing
@@ -14,6 +16,9 @@ from proxycore.contract.messages import HEARTBEAT_S, Challenges
 
 SILENT_AFTER = timedelta(seconds=5 * HEARTBEAT_S)
 """Unheard for longer, a node is shown as silent: five heartbeats are not lost by chance."""
+
+CLOCK_OFF_MS = 1000
+"""A clock that differs by more is said to be off: times of records would mislead."""
 
 FORGOTTEN_AFTER = timedelta(minutes=5)
 """Unheard for longer, a node's sessions are no longer shown: nobody knows whether they are."""
@@ -49,6 +54,8 @@ class Due:
     """Number of the session ticket keys it should have, when it has others."""
     challenges: Challenges | None = None
     """What it should answer certificate authorities by, when it answers by something else."""
+    drain: bool | None = None
+    """Whether it should take no new clients, when it does otherwise."""
 
 
 def due(node: Node, *, retry_refused: bool) -> Due:
@@ -75,10 +82,12 @@ def due(node: Node, *, retry_refused: bool) -> Due:
         revision=revision,
         generation=None if node.generation == generation else generation,
         logins=routing.changed_logins(node.generation, generation),
-        commands=NodeCommand.objects.filter(node=node, state=CommandState.PENDING).exists(),
+        commands=NodeCommand.objects.filter(node=node, state=CommandState.PENDING).exists()
+        or LiveSession.objects.filter(node=node, kick_due_at__lte=timezone.now()).exists(),
         candidate=asked.pk if asked is not None and is_asked else 0,
         tickets=0 if node.tickets == number else number,
         challenges=None if node.challenges == challenges.digest else challenges,
+        drain=None if node.is_draining == node.is_to_drain else node.is_to_drain,
     )
 
 
@@ -107,8 +116,44 @@ def status(node: Node, published: int, now: datetime, digest: str = "") -> Statu
         return Status(NodeState.BEHIND, f"{runs}, {published or 'nothing'} is published")
     if not published:
         return Status(NodeState.RUNNING, "connected, nothing is published yet")
+    if node.is_to_drain or node.is_draining:
+        return Status(NodeState.DRAINING, _drain_text(node, runs))
     warnings = [] if node.refused_revision else [problem["message"] for problem in node.problems]
     return Status(NodeState.RUNNING, "; ".join([runs, *warnings]))
+
+
+def _drain_text(node: Node, runs: str) -> str:
+    if not node.is_to_drain:
+        return f"opens its listeners again, {runs}"
+    if not node.is_draining:
+        return f"asked to take no new clients, {runs}"
+    remain = f"{node.sessions} session{'' if node.sessions == 1 else 's'} remain"
+    return f"takes no new clients, {remain if node.sessions else 'nothing remains'}, {runs}"
+
+
+def clock_text(skew_ms: int | None) -> str:
+    """Say how far a clock is ahead of ours; empty when it is not known.
+
+    What a frame takes to arrive is part of it, so less than a heartbeat is no difference.
+    """
+    if skew_ms is None:
+        return ""
+    if abs(skew_ms) <= CLOCK_OFF_MS:
+        return "right"
+    return f"{abs(skew_ms) / 1000:.1f} s {'ahead' if skew_ms > 0 else 'behind'}"
+
+
+def ago(at: datetime | None, now: datetime) -> str:
+    """Say how long ago something was."""
+    if at is None:
+        return "never"
+    seconds = max(0, int((now - at).total_seconds()))
+    if seconds <= SILENT_AFTER.seconds:
+        return "just now"
+    for size, unit in ((86_400, "days"), (3_600, "h"), (60, "min")):
+        if seconds >= 2 * size:
+            return f"{seconds // size} {unit} ago"
+    return f"{seconds} s ago"
 
 
 def statuses(now: datetime) -> list[tuple[Node, Status]]:

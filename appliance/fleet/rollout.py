@@ -14,6 +14,7 @@ _TONES: Final[dict[NodeState, Literal["success", "warning", "danger", "info"]]] 
     NodeState.RUNNING: "success",
     NodeState.BEHIND: "warning",
     NodeState.REFUSED: "danger",
+    NodeState.DRAINING: "warning",
     NodeState.SILENT: "danger",
     NodeState.NEW: "info",
 }
@@ -22,6 +23,7 @@ _STATES: Final[dict[NodeState, Literal["running", "waiting", "refused", "away"]]
     NodeState.RUNNING: "running",
     NodeState.BEHIND: "waiting",
     NodeState.REFUSED: "refused",
+    NodeState.DRAINING: "running",
     NodeState.SILENT: "away",
     NodeState.NEW: "away",
 }

@@ -4,7 +4,7 @@ from celery import shared_task
 from django.utils import timezone
 
 from appliance.fleet import alarms, queries
-from appliance.fleet.services import commands, sessions, tickets
+from appliance.fleet.services import commands, disconnects, enrolment, sessions, tickets
 
 
 @shared_task
@@ -12,6 +12,8 @@ def tidy() -> None:
     """Give up commands nobody answered and forget the sessions of nodes that are long silent."""
     now = timezone.now()
     commands.expire(now)
+    disconnects.tidy(now)
+    enrolment.forget(now)
     sessions.drop_sessions_of(queries.long_silent(now))
 
 

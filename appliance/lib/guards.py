@@ -92,6 +92,8 @@ GUARDS: Final[Mapping[str, Guard]] = {
     "admin:stats_charts": Guard("stats.view_rollup"),
     "metrics": Guard(PUBLIC),
     # fleet
+    "enrol": Guard(PUBLIC),  # for machines: their one-time code is what admits them
+    "admin:fleet_node_drain": Guard("fleet.change_node"),
     "admin:fleet_node_revoke": Guard("fleet.change_node"),
     "admin:fleet_node_token": Guard("fleet.change_node"),
     # certificates

@@ -28,7 +28,9 @@ class Binding:
 
 
 def bindings(snapshot: Snapshot) -> dict[str, Binding]:
-    """Give the sockets to bind, by ``Listen.key``."""
+    """Give the sockets to bind, by ``Listen.key``; a drained node has none."""
+    if not snapshot.accepting:
+        return {}
     named: dict[str, Binding] = {}
     for i, server in enumerate(snapshot.servers):
         for j, listen in enumerate(server.listens):

@@ -16,6 +16,7 @@ it runs; the appliance compares and, if the node is behind, sends ``Apply`` agai
      │ ◄── Invalidate(generation, logins) ───── │   routes or accounts changed
      │ ◄──────── Tickets(number, keys) ──────── │   when the node has others
      │ ◄─── Challenges(digest, …, answers) ──── │   when it answers for other orders of certificates
+     │ ◄──────── Drain(is_wanted) ───────────── │   when it does not do so
      │ ◄──────── Kick(command, sessions) ────── │
      │ ── CommandResult(command, …) ──────────► │
      │ ── Records(number, sessions, logins) ──► │   ended sessions (ADR-0031)
@@ -69,6 +70,12 @@ class Hello:
     """Number of the session ticket keys it has of the appliance; 0: none."""
     challenges: str = ""
     """Digest of the ``Challenges`` it answers by; empty: it answers nobody."""
+    is_draining: bool = False
+    """It accepts no connections, as ``Drain`` asks; sessions go on."""
+    load: float | None = None
+    """Load average of a minute of its host."""
+    clock: float = 0.0
+    """Its time, in seconds since the epoch; 0: not told."""
     link_version: int = LINK_VERSION
 
 
@@ -87,6 +94,10 @@ class Heartbeat:
     """As in ``Hello``."""
     challenge_problems: tuple[SettingProblem, ...] = ()
     """Which addresses of the last ``Challenges`` it cannot listen on; it tries again by itself."""
+    is_draining: bool = False
+    load: float | None = None
+    clock: float = 0.0
+    """As in ``Hello``."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -216,6 +227,13 @@ class RecordsTaken:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Drain:
+    """Accept no connections from now on, or accept them again. Open sessions go on."""
+
+    is_wanted: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Kick:
     """Disconnect sessions."""
 
@@ -255,7 +273,7 @@ class Challenges:
 
 
 NodeMessage = Hello | Heartbeat | Ack | Nack | Checked | Sessions | Stats | CommandResult | Records
-ApplianceMessage = Apply | Check | Invalidate | Tickets | Challenges | Kick | RecordsTaken
+ApplianceMessage = Apply | Check | Invalidate | Tickets | Challenges | Drain | Kick | RecordsTaken
 Message = NodeMessage | ApplianceMessage
 
 _TYPES: Final[dict[str, type]] = {
@@ -273,6 +291,7 @@ _TYPES: Final[dict[str, type]] = {
     "invalidate": Invalidate,
     "tickets": Tickets,
     "challenges": Challenges,
+    "drain": Drain,
     "kick": Kick,
     "records_taken": RecordsTaken,
 }

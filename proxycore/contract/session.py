@@ -27,6 +27,8 @@ class SessionRecord:
     bytes_to_back: int = 0
     auth_session: str = ""
     """The auth service's name of the session (``Auth-Session``)."""
+    tls: str = ""
+    """Version of TLS with the client, such as TLSv1.3; empty: none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

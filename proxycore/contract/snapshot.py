@@ -47,16 +47,25 @@ class Snapshot:
     servers: tuple[Server, ...] = setting("Server blocks.", default=())
     process: Process = setting("Process settings.", default_factory=Process)
     format: int = setting("Version of this document's shape.", default=FORMAT, maximum=FORMAT)
+    accepting: bool = setting(
+        "Whether connections are accepted; a drained node has no listening sockets.", default=True
+    )
 
     def digest(self) -> str:
         """Give a SHA-256 over the whole content, secrets included: equal digest, equal effect."""
-        text = json.dumps(encode(self, reveal=True), sort_keys=True, separators=(",", ":"))
+        plain = encode(self, reveal=True)
+        # of the node, not of the configuration: a drained node runs the same revision
+        del plain["accepting"]
+        text = json.dumps(plain, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()
 
 
 def to_plain(snapshot: Snapshot, *, reveal: bool = False) -> dict[str, Any]:
     """Give the snapshot as JSON data; secrets masked unless ``reveal``."""
     plain: dict[str, Any] = encode(snapshot, reveal=reveal)
+    if snapshot.accepting:
+        # said of a drained node only: it is no part of any revision
+        del plain["accepting"]
     return plain
 
 

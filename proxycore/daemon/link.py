@@ -31,6 +31,7 @@ from proxycore.contract.messages import (
     Check,
     Checked,
     CommandResult,
+    Drain,
     Heartbeat,
     Hello,
     Invalidate,
@@ -110,6 +111,9 @@ class Node(Protocol):
 
     async def answer_challenges(self, message: Challenges) -> None:
         """Answer certificate authorities by these."""
+
+    async def drain(self, message: Drain) -> None:
+        """Accept no connections, or accept them again."""
 
     async def kick(self, message: Kick) -> CommandResult:
         """Disconnect sessions."""
@@ -325,6 +329,9 @@ class Link:
                 answer = self._node.heartbeat()
             case Challenges():
                 await self._node.answer_challenges(order)
+                answer = self._node.heartbeat()
+            case Drain():
+                await self._node.drain(order)
                 answer = self._node.heartbeat()
             case Kick():
                 answer = await self._node.kick(order)

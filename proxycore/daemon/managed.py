@@ -1,6 +1,7 @@
 """A node that an appliance steers, and that lives on from its disk when there is none."""
 
 import asyncio
+import os
 import time
 from collections.abc import Iterator
 from typing import Final
@@ -15,6 +16,7 @@ from proxycore.contract.messages import (
     Check,
     Checked,
     CommandResult,
+    Drain,
     Heartbeat,
     Hello,
     Invalidate,
@@ -58,6 +60,7 @@ class Managed:
             ticket_keys=state.given_keys(),
             keeps_history=True,
         )
+        self.supervisor.is_draining = state.is_drained
         self._state = state
         self._logs = logs
         self._link = Link(url, token, self, logs, self.supervisor.history)
@@ -69,6 +72,7 @@ class Managed:
         self._unsaved = ""
         """Why what runs is not on disk."""
         self._applying = asyncio.Lock()
+        self._draining = asyncio.Lock()
         self._seq = 0
         self._born_mono = time.monotonic()
         self._backlog = Backlog()
@@ -165,6 +169,9 @@ class Managed:
             generation=self.supervisor.generation,
             tickets=self._tickets,
             challenges=self._responder.digest,
+            is_draining=self.supervisor.is_draining,
+            load=os.getloadavg()[0],
+            clock=time.time(),
         )
 
     def heartbeat(self) -> Heartbeat:
@@ -180,6 +187,9 @@ class Managed:
             tickets=self._tickets,
             challenges=self._responder.digest,
             challenge_problems=self._responder.problems,
+            is_draining=self.supervisor.is_draining,
+            load=os.getloadavg()[0],
+            clock=time.time(),
         )
 
     @property
@@ -340,6 +350,23 @@ class Managed:
     async def answer_challenges(self, message: Challenges) -> None:
         """Answer authorities by these."""
         await self._responder.use(message)
+
+    async def drain(self, message: Drain) -> None:
+        """Accept no connections, or accept them again; what was wanted last outlives a restart."""
+        async with self._draining:
+            if message.is_wanted == self.supervisor.is_draining:
+                return
+            problems = await self.supervisor.drain_or_resume(message.is_wanted)
+            for problem in problems:
+                self._logs.write("error", f"the node stays drained: {problem.message}")
+            try:
+                self._state.keep_drained(message.is_wanted)
+            except OSError as error:
+                # it is told again when it connects
+                self._logs.write("error", f"that the node drains could not be saved: {error}")
+            if not problems:
+                said = "draining" if message.is_wanted else "accepting connections again"
+                self._logs.write("notice", f"{said}, as the appliance asks")
 
     async def kick(self, message: Kick) -> CommandResult:
         """Disconnect sessions."""

@@ -18,6 +18,8 @@ from proxycore.daemon.ticket_keys import SECRET_BYTES, GivenKeys
 SNAPSHOT_FILE: Final = "snapshot.json"
 TICKET_FILE: Final = "ticket.secret"
 GIVEN_KEYS_FILE: Final = "ticket.keys.json"
+DRAINED_FILE: Final = "drained"
+TOKEN_FILE: Final = "node.token"  # noqa: S105  (where it is, not what it is)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,6 +76,28 @@ class StateDir:
             "snapshot": to_plain(revision.snapshot, reveal=True),
         }
         write_atomically(self._path / SNAPSHOT_FILE, json.dumps(plain).encode(), mode=0o600)
+
+    @property
+    def token_path(self) -> str:
+        """Where ``enrol`` keeps the node's token."""
+        return str(self._path / TOKEN_FILE)
+
+    def keep_token(self, token: Secret) -> None:
+        """Keep a token in place of the one before. Raises OSError."""
+        write_atomically(self._path / TOKEN_FILE, token.reveal().encode() + b"\n", mode=0o600)
+
+    @property
+    def is_drained(self) -> bool:
+        """An appliance wants no connections accepted, also after a restart."""
+        return (self._path / DRAINED_FILE).exists()
+
+    def keep_drained(self, wanted: bool) -> None:
+        """Remember that, or forget it. Raises OSError."""
+        file = self._path / DRAINED_FILE
+        if wanted:
+            write_atomically(file, b"", mode=0o600)
+        else:
+            file.unlink(missing_ok=True)
 
     def ticket_secret(self) -> bytes:
         """Give what ticket keys are made from: the same at every start. Raises OSError."""

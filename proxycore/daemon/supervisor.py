@@ -96,6 +96,8 @@ class Supervisor:
         """What runs now."""
         self.ending = False
         """A drain or stop has begun: whatever is refused now is no fault of a configuration."""
+        self.is_draining = False
+        """No connection is accepted until an appliance wants it."""
         self.generation = 0
         """Routing generation the workers' auth caches are valid for."""
         self._workers_wanted = workers
@@ -182,24 +184,42 @@ class Supervisor:
         async with self._applying:
             if self.ending:
                 return [SettingProblem(path="", message="the node is stopping")]
-            seen = await self._examine(snapshot)
-            snapshot, steps, identity = seen.snapshot, seen.steps, seen.identity
-            problems = [*seen.problems, *self.logs.prepare(snapshot)]
-            if not problems:
-                problems = self._listeners.open(steps.opened)
-            if problems:
-                self.logs.settle()
-                return seen.as_given(problems)
-            problems = await self._hand_out(snapshot, steps, identity.identity)
-            if problems:
-                self._listeners.close([opening.listen.key for opening in steps.opened])
-                self.logs.settle()
-                self._zones.settle(self.snapshot)
-                return problems
-            self._commit(snapshot, steps, identity)
-            for notice in seen.notices:
-                self.logs.write("warn", f"{notice.message} ({notice.path})")
-            return []
+            return await self._change(replace(snapshot, accepting=not self.is_draining))
+
+    async def drain_or_resume(self, wanted: bool) -> list[SettingProblem]:
+        """Close the listening sockets while sessions go on, or open them again.
+
+        Gives why they cannot be opened; then nothing is listened on, and it may be asked again.
+        """
+        async with self._applying:
+            if self.ending or (self.snapshot is None and self.is_draining == wanted):
+                return []
+            self.is_draining = wanted
+            if self.snapshot is None or self.snapshot.accepting is not wanted:
+                return []
+            problems = await self._change(replace(self.snapshot, accepting=not wanted))
+            self.is_draining = not self.snapshot.accepting
+            return problems
+
+    async def _change(self, snapshot: Snapshot) -> list[SettingProblem]:
+        seen = await self._examine(snapshot)
+        snapshot, steps, identity = seen.snapshot, seen.steps, seen.identity
+        problems = [*seen.problems, *self.logs.prepare(snapshot)]
+        if not problems:
+            problems = self._listeners.open(steps.opened)
+        if problems:
+            self.logs.settle()
+            return seen.as_given(problems)
+        problems = await self._hand_out(snapshot, steps, identity.identity)
+        if problems:
+            self._listeners.close([opening.listen.key for opening in steps.opened])
+            self.logs.settle()
+            self._zones.settle(self.snapshot)
+            return problems
+        self._commit(snapshot, steps, identity)
+        for notice in seen.notices:
+            self.logs.write("warn", f"{notice.message} ({notice.path})")
+        return []
 
     async def check(self, snapshot: Snapshot) -> tuple[list[SettingProblem], list[SettingProblem]]:
         """Give what ``apply`` would refuse this snapshot for, and warnings. Nothing is changed.

@@ -149,7 +149,11 @@ class Relay:
             bytes_to_front=self._to_front.count,
             bytes_to_back=self._to_back.count,
             auth_session=self._auth_session,
+            tls=self._tls_version(),
         )
+
+    def _tls_version(self) -> str:
+        return ""
 
     # --- the way of the octets ---
 

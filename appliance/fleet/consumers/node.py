@@ -33,6 +33,7 @@ from proxycore.contract.messages import (
     Check,
     Checked,
     CommandResult,
+    Drain,
     Heartbeat,
     Hello,
     Invalidate,
@@ -199,6 +200,11 @@ class NodeConsumer(TickingConsumer):
             "challenges", due.challenges.digest
         ):
             await self._tell(due.challenges)
+        await self._command(node, due)
+
+    async def _command(self, node: Node, due: queries.Due) -> None:
+        if due.drain is not None and not self._was_just_given("drain", due.drain):
+            await self._tell(Drain(is_wanted=due.drain))
         if due.commands:
             for command in await database_sync_to_async(commands.take_pending)(
                 node.pk, timezone.now()

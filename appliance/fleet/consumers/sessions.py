@@ -1,12 +1,14 @@
 """The live page's WebSocket: one page of sessions, pushed when it has changed.
 
-A browser is sent what it shows and nothing else, at most once per second however many sessions
-come and go. What an operator may see is looked up again for every push.
+A browser is sent what changed in what it shows and nothing else, at most once per second however
+many sessions come and go. What an operator may see is looked up again for every push.
 """
 
 import asyncio
 import json
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import import_module
 from typing import Any, Final
 
@@ -19,7 +21,7 @@ from appliance.audit import actors
 from appliance.fleet import doorbells, live
 from appliance.fleet.choices import CloseCode
 from appliance.fleet.consumers.ticking import Message, TickingConsumer
-from appliance.fleet.services import commands
+from appliance.fleet.services import commands, disconnects
 from appliance.lib.clients import address_of_scope
 
 log = logging.getLogger(__name__)
@@ -64,8 +66,13 @@ class SessionsConsumer(TickingConsumer):
         elif frame["type"] == "view":
             self._view, self._asked = live.View.from_frame(frame), True
             await self.tick({})
-        else:
+        elif frame["type"] == "disconnect":
             await self._disconnect_session(frame["id"])
+        elif frame["type"] == "disconnect_all":
+            problem = await database_sync_to_async(self._disconnect_all)(frame)
+            await self._tell({"type": "disconnecting_all", "problem": problem})
+        else:
+            await database_sync_to_async(self._stop)(frame["id"])
 
     async def sessions_changed(self, message: Message) -> None:
         """Remember that there is something new; the next tick looks at it."""
@@ -93,8 +100,9 @@ class SessionsConsumer(TickingConsumer):
         if page is None:
             await self.close(code=int(CloseCode.NOT_ALLOWED))
         elif asked or page != self._shown:
+            news = live.news(None if asked else self._shown, page)
             self._shown = page
-            await self._tell({"type": "page", "now": timezone.now().timestamp(), **page})
+            await self._tell({"type": "page", "now": timezone.now().timestamp(), **news})
 
     async def _disconnect_session(self, primary_key: int) -> None:
         asked = await database_sync_to_async(self._kick)(primary_key)
@@ -118,16 +126,43 @@ class SessionsConsumer(TickingConsumer):
             "may_disconnect": live.may_disconnect(user),
         }
 
-    def _kick(self, primary_key: int) -> bool:
+    @contextmanager
+    def _acting(self) -> Iterator[Any]:
+        """Give the operator if he may disconnect sessions, else None; what he does is his."""
         user = self._operator()
         if user is None or not live.may_disconnect(user):
-            return False
+            yield None
+            return
         with actors.acting_as(actors.of_user(user, address_of_scope(self.scope))):
-            return bool(commands.kick_sessions([primary_key], by=user))
+            yield user
+
+    def _kick(self, primary_key: int) -> bool:
+        with self._acting() as user:
+            return user is not None and bool(commands.kick_sessions([primary_key], by=user))
+
+    def _disconnect_all(self, frame: dict[str, Any]) -> str:
+        """Begin a mass disconnect; gives why not."""
+        with self._acting() as user:
+            if user is None:
+                return "You may not disconnect sessions."
+            text, pace = live.View.from_frame(frame).search, frame["per_second"]
+            try:
+                disconnects.disconnect_matching(text, user, per_second=pace)
+            except disconnects.NothingToDisconnect as error:
+                return str(error)
+            return ""
+
+    def _stop(self, primary_key: int) -> None:
+        with self._acting() as user:
+            if user is not None:
+                disconnects.stop(primary_key)
 
 
 def _parse(text: str | None) -> dict[str, Any] | None:
-    """Read a page's frame: ``view`` or ``disconnect`` with a number as ``id``; else None."""
+    """Read a page's frame; None for what no page of ours sends.
+
+    ``view``; ``disconnect`` and ``stop`` with a number as ``id``; ``disconnect_all`` with a pace.
+    """
     if text is None or len(text) > MAX_FRAME_CHARS:
         return None
     try:
@@ -136,9 +171,9 @@ def _parse(text: str | None) -> dict[str, Any] | None:
         return None
     if not isinstance(frame, dict):
         return None
-    if frame.get("type") == "view":
-        return frame
-    target = frame.get("id")
-    if frame.get("type") == "disconnect" and type(target) is int and 0 < target < 2**63:
-        return frame
-    return None
+    kind, target = frame.get("type"), frame.get("id")
+    if kind in ("disconnect", "stop"):
+        return frame if type(target) is int and 0 < target < 2**63 else None
+    if kind == "disconnect_all":
+        return frame if frame.get("per_second") in disconnects.PACES else None
+    return frame if kind == "view" else None

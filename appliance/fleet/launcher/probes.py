@@ -17,7 +17,7 @@ WEB_PATIENCE_S: Final = 10.0
 """A node waits so long for the web server, then it starts without: it has its last snapshot."""
 _PAUSE_S: Final = 0.1
 _ANSWER_S: Final = 2.0
-_ANSWERS: Final = (NodeState.RUNNING, NodeState.REFUSED)
+_ANSWERS: Final = (NodeState.RUNNING, NodeState.REFUSED, NodeState.DRAINING)
 
 Probe = Callable[[], Awaitable[bool]]
 

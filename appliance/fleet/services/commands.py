@@ -14,6 +14,7 @@ from appliance.audit.choices import Action
 from appliance.fleet import doorbells
 from appliance.fleet.choices import CommandKind, CommandState
 from appliance.fleet.models import LiveSession, NodeCommand
+from appliance.fleet.services import disconnects
 from appliance.lib.text import storable
 from proxycore.contract.messages import CommandResult
 
@@ -52,7 +53,7 @@ def kick_sessions(sessions: Iterable[int], by: Any) -> list[NodeCommand]:
     ]
     NodeCommand.objects.bulk_create(commands)
     LiveSession.objects.filter(pk__in=[row.pk for rows in by_node.values() for row in rows]).update(
-        kick_requested_at=now
+        kick_requested_at=now, kick_due_at=None
     )
     for command in commands:
         audit.record(Action.DISCONNECTED, command, name=command.description)
@@ -64,6 +65,7 @@ def kick_sessions(sessions: Iterable[int], by: Any) -> list[NodeCommand]:
 
 def take_pending(node_id: int, now: datetime) -> list[NodeCommand]:
     """Take the commands that are to be sent to a node now; each is taken once per connection."""
+    disconnects.hand_out(node_id, now)
     with transaction.atomic():
         waiting = list(
             NodeCommand.objects.select_for_update()
@@ -97,13 +99,22 @@ def finish(node_id: int, result: CommandResult, now: datetime) -> bool:
         command.affected = max(0, min(result.affected, len(command.targets)))
         command.message = storable(result.message, 500)
         command.finished_at = now
-        command.save()
-        rows = LiveSession.objects.filter(node_id=node_id, session__in=command.targets)
-        if command.state == CommandState.DONE:
-            rows.delete()
+        if command.disconnect_id is None:
+            command.save()
         else:
-            rows.update(kick_requested_at=None)
+            command.delete()
+        if command.state == CommandState.DONE:
+            LiveSession.objects.filter(node_id=node_id, session__in=command.targets).delete()
+        else:
+            _let_go(command)
     return True
+
+
+def _let_go(command: NodeCommand) -> None:
+    """Leave the sessions of a command that came to nothing as they are."""
+    rows = LiveSession.objects.filter(node_id=command.node_id, session__in=command.targets)
+    disconnects.note_failures([(command.disconnect_id, rows.count())])
+    rows.update(kick_requested_at=None, disconnect=None)
 
 
 def expire(now: datetime) -> int:
@@ -115,12 +126,11 @@ def expire(now: datetime) -> int:
     with transaction.atomic():
         given_up = list(overdue.select_for_update())
         for command in given_up:
-            LiveSession.objects.filter(node_id=command.node_id, session__in=command.targets).update(
-                kick_requested_at=None
-            )
+            _let_go(command)
         NodeCommand.objects.filter(pk__in=[command.pk for command in given_up]).update(
             state=CommandState.FAILED, message="The node did not answer.", finished_at=now
         )
+    NodeCommand.objects.filter(finished_at__isnull=False, disconnect__isnull=False).delete()
     NodeCommand.objects.filter(finished_at__lt=now - KEPT_FOR).delete()
     return len(given_up)
 

@@ -49,6 +49,9 @@ _HEARD = (
     "tickets",
     "challenges",
     "challenge_problems",
+    "is_draining",
+    "load",
+    "clock_skew_ms",
 )
 _REFUSAL = ("refused_revision", "problems")
 
@@ -125,6 +128,20 @@ def revoke(node: Node) -> None:
         node=node, state__in=(CommandState.PENDING, CommandState.SENT)
     ).update(state=CommandState.FAILED, message="The node was revoked.", finished_at=timezone.now())
     doorbells.ring_for_dismissal(node.pk)
+
+
+@transaction.atomic
+def drain(node: Node, *, wanted: bool) -> None:
+    """Have a node take no new clients, or take them again. Its sessions go on.
+
+    That is what shall be so: the node is told until it says that it is, also after a restart.
+    """
+    rows = Node.objects.filter(pk=node.pk, drain_requested_at__isnull=wanted)
+    if rows.update(drain_requested_at=timezone.now() if wanted else None):
+        before, after = ("yes", "no") if wanted else ("no", "yes")
+        audit.record(Action.CHANGED, node, changes=[("takes new clients", before, after)])
+        doorbells.ring_for_command(node.pk)
+        doorbells.ring_for_sessions()
 
 
 @transaction.atomic
@@ -255,6 +272,17 @@ def _note(node: Node, said: Hello | Heartbeat, now: datetime) -> None:
     node.workers = _number("workers", said.workers, MAX_COUNT)
     node.tickets = _number("tickets", said.tickets)
     node.challenges = storable(said.challenges, 64)
+    node.is_draining = said.is_draining
+    known = said.load is not None and 0 <= said.load < MAX_COUNT
+    node.load = said.load if known else None
+    node.clock_skew_ms = _skew_ms(said.clock, now)
+
+
+def _skew_ms(clock: float, now: datetime) -> int | None:
+    """Give how far a node's clock is ahead; a time that no clock shows is as good as none."""
+    if not 0 < clock < MAX_COUNT:
+        return None
+    return round((clock - now.timestamp()) * 1000)
 
 
 def _number(name: str, value: int, most: int = MAX_NUMBER) -> int:

@@ -7,6 +7,7 @@ from django.db import connection as database
 from django.db import transaction
 
 from appliance.fleet.models import LiveSession
+from appliance.fleet.search import address_key
 from appliance.fleet.services import nodes
 from appliance.lib.text import storable
 from proxycore.contract.codec import Invalid, Problem
@@ -25,6 +26,8 @@ _TOLD = (
     "protocol",
     "user",
     "client",
+    "client_key",
+    "tls",
     "client_port",
     "listen",
     "backend",
@@ -122,6 +125,8 @@ def _row(node_id: int, index: int, record: SessionRecord) -> LiveSession:
         protocol=storable(record.protocol, 8),
         user=storable(record.user, 512),
         client=storable(record.client, 64),
+        client_key=address_key(record.client),
+        tls=storable(record.tls, 16),
         client_port=record.client_port,
         listen=storable(record.listen, 128),
         backend=storable(record.backend, 128),

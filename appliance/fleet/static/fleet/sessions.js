@@ -120,6 +120,7 @@
       if (name === "age") return;
       const value = session[name];
       write(cell, name.startsWith("to_") ? bytes(value) : String(value));
+      if (name === "state_text") cell.dataset.state = session.state;
       if (name === "user") cell.title = session.user;
     });
     const why = row.querySelector("[data-part=explain]");
@@ -141,10 +142,14 @@
       row.querySelector("[data-field=age]"), age(now - row.session.started_at)));
   };
 
+  /* the server sends the order of the page, and of each session what is new of it */
   const showRows = (page) => {
     const present = new Set();
-    page.rows.forEach((session, index) => {
-      present.add(session.id);
+    const news = new Map(page.rows.map((session) => [session.id, session]));
+    page.order.forEach((id, index) => {
+      const known = rows.get(id);
+      const session = { ...(known ? known.session : {}), ...(news.get(id) || { id }) };
+      present.add(id);
       let row = rows.get(session.id);
       if (!row) { row = makeRow(session); rows.set(session.id, row); }
       fillRow(row, session);
@@ -169,11 +174,17 @@
   };
 
   const take = (frame) => {
+    if (frame.type === "disconnecting_all") {
+      if (frame.problem) tell("failed", frame.problem);
+      return;
+    }
     if (frame.type === "disconnecting") {
       const who = asked.get(frame.id);
       if (!frame.asked && who) {
         tell("failed", `${who.user} was not disconnected: the session had ended, or you may not.`);
         asked.delete(frame.id);
+        const row = rows.get(frame.id);
+        if (row) fillRow(row, { ...row.session, disconnecting: false });
       }
       return;
     }
@@ -191,16 +202,21 @@
     write(part("total"), page.total.toLocaleString("en"));
     write(part("to-front"), bytes(page.to_front));
     write(part("to-back"), bytes(page.to_back));
+    const shown = page.order.length;
     const first = (page.page - 1) * page.page_size + 1;
-    const last = first + page.rows.length - 1;
-    write(part("range"), page.rows.length === page.matching
+    const last = first + shown - 1;
+    write(part("range"), shown === page.matching
       ? plural(page.matching, "session")
       : `${first}–${last} of ${plural(page.matching, "session")}`);
     part("previous").disabled = page.page <= 1;
     part("next").disabled = page.page >= page.pages;
     show(part("paging"), page.pages > 1);
-    show(part("foot"), page.rows.length > 0);
-    show(part("table"), page.rows.length > 0);
+    show(part("foot"), shown > 0);
+    show(part("table"), shown > 0);
+    matching = page.matching;
+    show(part("all"), page.may_disconnect && view.search !== "" && shown > 1);
+    write(part("all"), `Disconnect these ${page.matching.toLocaleString("en")}…`);
+    showProgress(page);
     show(part("waiting"), false);
     show(part("empty"), page.total === 0);
     show(part("no-node"), page.total === 0 && page.nodes === 0);
@@ -211,13 +227,107 @@
       + " What is shown of silent nodes is as they last told; their sessions go on meanwhile.");
   };
 
+  /* --- mass disconnects: what becomes of them ------------------------------------------------- */
+
+  const jobs = new Map();
+  const jobTemplate = part("job");
+
+  const showProgress = (page) => {
+    const present = new Set();
+    page.disconnects.forEach((job) => {
+      present.add(job.id);
+      let item = jobs.get(job.id);
+      if (!item) {
+        item = jobTemplate.content.firstElementChild.cloneNode(true);
+        item.querySelector("button").addEventListener(
+          "click", () => send({ type: "stop", id: job.id }));
+        part("jobs").append(item);
+        jobs.set(job.id, item);
+      }
+      const rest = job.total - job.gone - job.failed - job.left;
+      const more = [
+        job.failed ? `${job.failed.toLocaleString("en")} not reached` : "",
+        job.left ? `${job.left.toLocaleString("en")} left alone` : "",
+        job.over ? "finished" : `${rest.toLocaleString("en")} to go`,
+      ].filter(Boolean).join(", ");
+      write(item.querySelector("[data-job=search]"), job.search);
+      write(item.querySelector("[data-job=text]"),
+        `${job.gone.toLocaleString("en")} of ${plural(job.total, "session")} gone, ${more}; asked by ${job.by}`);
+      const bar = item.querySelector("progress");
+      bar.max = job.total;
+      bar.value = job.total - rest;
+      item.classList.toggle("is-over", job.over);
+      show(item.querySelector("button"), page.may_disconnect && !job.over);
+    });
+    jobs.forEach((item, id) => {
+      if (present.has(id)) return;
+      item.remove();
+      jobs.delete(id);
+    });
+  };
+
   /* --- disconnecting -------------------------------------------------------------------------- */
 
   let chosen = null;
+  let matching = 0;
+
+  const exactly = (name, value) => (value.includes('"') ? "" : `${name}="${value}"`);
+
+  const networkOf = (address) => {
+    const four = address.match(/^(\d+\.\d+\.\d+)\.\d+$/);
+    if (four) return `${four[1]}.0/24`;
+    if (!address.includes(":") || address.startsWith("unix")) return "";
+    return `${address}/64`;
+  };
+
+  /* many are disconnected in two steps: they are looked at first */
+  const offer = (which, text, label) => {
+    const button = part(`offer-${which}`);
+    show(button, text !== "");
+    write(button, label);
+    button.dataset.search = text;
+  };
+
+  const look = (text) => {
+    search.value = view.search = text;
+    view.page = 1;
+    askForView();
+  };
+
+  dialog.querySelectorAll("[data-part^=offer]").forEach((button) => {
+    button.addEventListener("click", () => { dialog.close(""); look(button.dataset.search); });
+  });
+
+  part("all").addEventListener("click", () => {
+    write(part("all-title"), `Disconnect ${plural(matching, "session")}?`);
+    write(part("all-search"), view.search);
+    showDuration();
+    part("all-dialog").showModal();
+  });
+
+  const pace = () => Number(part("all-dialog").querySelector("[name=pace]:checked").value);
+
+  const showDuration = () => write(part("all-time"),
+    `If all of them are of one mail server, this takes about ${age(Math.ceil(matching / pace()))}.`);
+
+  part("all-dialog").addEventListener("change", showDuration);
+
+  part("all-dialog").addEventListener("close", () => {
+    const box = part("all-dialog");
+    if (box.returnValue === "disconnect"
+        && !send({ type: "disconnect_all", search: view.search, per_second: pace() })) {
+      tell("failed", "Not sent: the connection to Postroad is lost. Try again when it is live.");
+    }
+    box.returnValue = "";
+  });
 
   const confirmDisconnect = (session) => {
     chosen = session;
     write(part("dialog-user"), session.user);
+    const network = networkOf(session.client);
+    offer("user", exactly("user", session.user), "this user");
+    offer("network", network && `client:${network}`, network);
+    offer("server", exactly("server", session.backend), session.backend);
     write(part("dialog-facts"),
       `${session.protocol.toUpperCase()} from ${session.client} to ${session.backend}, node ${session.node}`);
     dialog.showModal();

@@ -8,6 +8,7 @@ from django.utils import timezone
 
 from appliance.fleet import live
 from appliance.fleet.models import LiveSession, Node
+from appliance.fleet.search import address_key
 
 pytestmark = pytest.mark.django_db
 
@@ -24,7 +25,8 @@ def add(node: Node, session: str, **known: Any) -> LiveSession:
         "server": "imap",
         "protocol": "imap",
         "user": session,
-        "client": "192.0.2.1",
+        "client": "192.0.2.9",
+        "client_key": address_key("192.0.2.9"),
         "client_port": 4000,
         "listen": "*:143",
         "backend": "198.51.100.1:143",
@@ -56,7 +58,10 @@ def test_it_sorts_both_ways_by(sort: str, node: Node) -> None:
         node,
         "b",
         protocol="smtp",
-        client="192.0.2.2",
+        tls="TLSv1.3",
+        client="192.0.2.10",
+        client_key=address_key("192.0.2.10"),
+        kick_due_at=START,
         backend="198.51.100.2:25",
         bytes_to_front=1,
         bytes_to_back=1,
@@ -96,3 +101,18 @@ def test_a_page_takes_few_queries(node: Node, django_assert_max_num_queries: Any
         add(node, f"u{i}")
     with django_assert_max_num_queries(6):
         live.page(live.View(), timezone.now())
+
+
+def test_news_are_what_is_different(node: Node) -> None:
+    add(node, "a")
+    add(node, "b")
+    now = timezone.now()
+    before = live.page(live.View(sort="user"), now)
+    LiveSession.objects.filter(session="b").update(bytes_to_front=7)
+    add(node, "c")
+    LiveSession.objects.filter(session="a").delete()
+    news = live.news(before, live.page(live.View(sort="user"), now))
+    kept, new = LiveSession.objects.order_by("user")
+    assert news["order"] == [kept.pk, new.pk]
+    assert news["rows"][0] == {"id": kept.pk, "to_front": 7}
+    assert news["rows"][1]["user"] == "c"

@@ -18,6 +18,7 @@ from proxycore.contract.messages import (
     Check,
     Checked,
     CommandResult,
+    Drain,
     Heartbeat,
     Hello,
     HttpAddress,
@@ -79,6 +80,7 @@ MESSAGES: list[Message] = [
     Challenges(
         digest="d", listen=(HttpAddress(address="*", port=80),), answers={"token": "token.thumb"}
     ),
+    Drain(is_wanted=True),
     Kick(command="c", sessions=("b.1", "b.2")),
     Records(boot_id="b", number=3, sessions=({"a": 1},), logins=({}, {"b": None}), dropped=4),
     RecordsTaken(boot_id="b", number=3),
