@@ -20,6 +20,10 @@ from proxycore.contract.reasons import CloseReason
 RECENT: Final = timedelta(days=7)
 """How far is looked back when neither a user nor an address nor a day is named."""
 
+_V4: Final = packed("0.0.0.0")[:12]  # noqa: S104  (not bound)
+_WIDE_V4: Final = 2**16
+_WIDE_V6: Final = 2**80
+
 _OUTCOMES: Final = [
     ("", "every login"),
     (queries.LOGGED_IN, "logged in"),
@@ -96,7 +100,6 @@ class SearchForm(forms.Form):
         """Give what is asked for; of everybody, only what is recent."""
         given = self.cleaned_data
         since, until = given["since"], given["until"]
-        broad = not given["address"] and (not given["user"] or given["user"].endswith("*"))
         return queries.Search(
             user=given["user"],
             network=given["address"],
@@ -104,16 +107,29 @@ class SearchForm(forms.Form):
             backend=given["backend"].strip(),
             protocol=given["protocol"],
             outcome=given["outcome"],
-            since=_midnight(since) if since else (timezone.now() - RECENT if broad else None),
+            since=_midnight(since)
+            if since
+            else (timezone.now() - RECENT if self._is_broad else None),
             until=_midnight(until + timedelta(days=1)) if until else None,
         )
 
     @property
     def is_recent_only(self) -> bool:
         """Tell whether only the last days are looked at, without having been asked for."""
+        return self._is_broad and not self.cleaned_data["since"]
+
+    @property
+    def _is_broad(self) -> bool:
         given = self.cleaned_data
-        is_broad = not given["address"] and (not given["user"] or given["user"].endswith("*"))
-        return is_broad and not given["since"]
+        if given["user"] and not given["user"].endswith("*"):
+            return False
+        return given["address"] is None or _is_wide(*given["address"])
+
+
+def _is_wide(first: bytes, last: bytes) -> bool:
+    """Tell whether a network may have more sessions than can be put in order at once."""
+    size = int.from_bytes(last) - int.from_bytes(first)
+    return size >= (_WIDE_V4 if first.startswith(_V4) else _WIDE_V6)
 
 
 def _midnight(day: Any) -> datetime:

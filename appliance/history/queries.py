@@ -10,7 +10,7 @@ from django.db.models import Q, QuerySet
 from appliance.history.models import Intake, LastLogin, SessionRecord
 from appliance.history.reading import account_of
 from appliance.lib.long_lists import beginning_with
-from proxycore.contract.reasons import CloseReason
+from proxycore.contract.reasons import OF_BACKENDS, CloseReason
 
 PAGE: Final = 50
 EXPORTED_AT_MOST: Final = 100_000
@@ -142,6 +142,14 @@ def session_of(record: SessionRecord) -> SessionRecord | None:
     """Give the session of a failed login; None while it is open, or when it is forgotten."""
     same = SessionRecord.objects.filter(session=record.session, node=record.node, attempt=0)
     return same.first()
+
+
+def failures_at(backends: Iterable[str], since: datetime, most: int) -> list[SessionRecord]:
+    """Give the newest sessions that came to nothing at one of these mail servers."""
+    found = SessionRecord.objects.filter(
+        attempt=0, ended_at__gte=since, backend__in=list(backends), reason__in=OF_BACKENDS
+    )
+    return list(found.order_by("-ended_at", "-pk")[:most])
 
 
 def last_sessions(logins: Iterable[str], most: int) -> list[SessionRecord]:

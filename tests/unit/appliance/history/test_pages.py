@@ -161,6 +161,11 @@ def test_everybody_is_looked_for_in_recent_days_only(desk: Client) -> None:
     services.ingest(7, batch(session(1, ended_at=old)), timezone.now())
     assert desk.get(reverse(LIST)).context["lines"] == []
     assert len(desk.get(reverse(LIST), {"user": "alice@example.org"}).context["lines"]) == 1
+    assert desk.get(reverse(LIST), {"user": "alice*"}).context["lines"] == []
+    assert desk.get(reverse(LIST), {"address": "192.0.0.0/8"}).context["lines"] == []
+    assert len(desk.get(reverse(LIST), {"address": "192.0.2.0/24"}).context["lines"]) == 1
+    both = {"address": "192.0.0.0/8", "user": "alice@example.org"}
+    assert len(desk.get(reverse(LIST), both).context["lines"]) == 1
     assert len(desk.get(reverse(LIST), {"since": f"{old:%Y-%m-%d}"}).context["lines"]) == 1
 
 
@@ -208,7 +213,8 @@ def test_an_export_is_what_was_searched_and_calculates_nothing(client: Client) -
     client.force_login(user("view_sessionrecord", "export_sessionrecord"))
     evil = '=HYPERLINK("http://evil.example","click")'
     told = [session(n, ended_at=timezone.now()) for n in range(1, 4)]
-    services.ingest(7, batch(*told, session(9, login=evil, client="10.0.0.1")), timezone.now())
+    told.append(session(9, login=evil, client="10.0.0.1", ended_at=timezone.now()))
+    services.ingest(7, batch(*told), timezone.now())
     answer = client.get(
         reverse("admin:history_sessionrecord_export"),
         {"address": "10.0.0.0/8", "outcome": "everything"},
