@@ -16,6 +16,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("enrol", enrol_view, name="enrol"),
     path("metrics", metrics_view, name="metrics"),
     path("admin/explain/", admin.site.admin_view(explain_view), name="explain"),
+    path("admin/mail-hosts/", include("appliance.fleet.backend.views")),
     path("admin/", include("appliance.routing.transfer.pages")),
     path("admin/", admin.site.urls),
 ]

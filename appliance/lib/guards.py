@@ -77,6 +77,9 @@ GUARDS: Final[Mapping[str, Guard]] = {
     "import_job": Guard(_IMPORT),
     "import_bad_lines": Guard(_IMPORT),
     "export": Guard("routing.view_account | routing.view_route"),
+    "backend": Guard("routing.view_mailhost"),
+    "backend_drain": Guard("routing.change_mailhost"),
+    "backend_resume": Guard("routing.change_mailhost"),
     "admin:routing_account_app_password": Guard("routing.change_account"),
     # publish
     "admin:publish_on_save": Guard(_PUBLISH),

@@ -8,18 +8,22 @@ from typing import Any
 from django.contrib import admin, messages
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
+from django.urls import reverse
 from django.utils import timezone
+from django.utils.html import format_html
 
 from appliance.lib.admin import PostroadAdmin, display
 from appliance.routing import queries, services
-from appliance.routing.choices import HostState, RouteAction
+from appliance.routing.choices import HealthState, HostState, RouteAction
 from appliance.routing.forms import DomainAliasForm, MailHostForm, RouteForm
+from appliance.routing.health import queries as health
 from appliance.routing.models import DomainAlias, MailHost, Route
 from proxycore.contract.protocol import Protocol
 
 _UNREACHABLE = "never"
 _CLEAR = "in clear"
 _TLS = "TLS, verified"
+_HEALTH: ContextVar[dict[int, dict[str, str]]] = ContextVar("health")
 _TAKERS: ContextVar[dict[int, Route]] = ContextVar("takers")
 
 
@@ -40,13 +44,14 @@ class MailHostAdmin(RoutingAdmin):
     delete_confirmation_template = "routing/mailhost_delete.html"
     delete_selected_confirmation_template = "routing/mailhost_delete_selected.html"
     list_display = (
-        *("name", "address", "show_state", "weight", "imap_port", "pop3_port", "smtp_port"),
-        "show_tls",
+        *("name", "address", "show_state", "show_health", "weight"),
+        *("imap_port", "pop3_port", "smtp_port", "show_tls"),
     )
+    change_form_outer_before_template = "routing/mailhost_health.html"
     list_filter = ("state",)
     search_fields = ("name", "address", "tls_name")
     fieldsets = (
-        (None, {"fields": ("name", "address", ("state", "weight"))}),
+        (None, {"fields": ("name", "address", ("state", "hold", "weight"))}),
         ("Ports", {"fields": (("imap_port", "pop3_port", "smtp_port"),)}),
         (
             "TLS",
@@ -56,6 +61,7 @@ class MailHostAdmin(RoutingAdmin):
                 " itself is sent no password.",
             },
         ),
+        ("Health", {"fields": (("is_probed", "use_health"),)}),
     )
 
     @display(
@@ -65,6 +71,37 @@ class MailHostAdmin(RoutingAdmin):
     def show_state(self, host: MailHost) -> str:
         """Say whether it takes logins."""
         return host.state
+
+    @display(description="Probes")
+    def show_health(self, host: MailHost) -> str:
+        """Say what probes found, and lead to the page that says more."""
+        known = _HEALTH.get().get(host.pk, {})
+        down = [name.upper() for name, state in known.items() if state == HealthState.DOWN]
+        if down:
+            text, tone = f"{', '.join(sorted(down))} down", "danger"
+        elif HealthState.UP in known.values():
+            text, tone = "answers", "success"
+        else:
+            text, tone = "no answer yet" if known else "not probed", "faint"
+        url = reverse("backend", args=(host.pk,))
+        return format_html(
+            '<a class="pr-link pr-{}" href="{}">{}</a>',
+            "faint" if tone == "faint" else f"text-{tone}",
+            url,
+            text,
+        )
+
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """Look once for the whole list at what probes found."""
+        known = _HEALTH.set(health.summary())
+        try:
+            response = super().changelist_view(request, extra_context)
+            # rendered here, while it is known
+            return response.render() if isinstance(response, TemplateResponse) else response
+        finally:
+            _HEALTH.reset(known)
 
     @display(description="TLS", label={_CLEAR: "warning", _TLS: "success"})
     def show_tls(self, host: MailHost) -> str:

@@ -42,11 +42,27 @@ class RoutingConfig(AppConfig):
             "schedule": 15.0,
             "options": {"expires": 15.0},
         },
+        "routing.probe_mail_hosts": {
+            "task": "appliance.routing.tasks.probe_mail_hosts",
+            "schedule": 15.0,
+            "options": {"expires": 15.0},
+        },
+        "routing.watch_logins": {
+            "task": "appliance.routing.tasks.watch_logins",
+            "schedule": 60.0,
+            "options": {"expires": 60.0},
+        },
     }
 
     def ready(self) -> None:
-        """Readable imported passwords are encrypted where no field tells."""
+        """Readable imported passwords are encrypted where no field tells.
+
+        And people can be told of mail hosts that are down.
+        """
+        from appliance.alerts import registry as alerts
         from appliance.lib import rotation
         from appliance.routing import services
+        from appliance.routing.health import alarms
 
+        alerts.register(*alarms.KINDS)
         rotation.register("routing.Account.password_hash", services.renew_encrypted_hashes)

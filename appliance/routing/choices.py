@@ -49,6 +49,28 @@ class HostState(models.TextChoices):
     DOWN = "down", "down"
 
 
+class HealthUse(models.TextChoices):
+    """What follows when probes find a mail host down."""
+
+    OBSERVE = "observe", "observe only: show it and tell people"
+    AVOID = "avoid", "avoid when down: routes that name others use those"
+
+
+class HostHold(models.TextChoices):
+    """What is done with the logins of a mail host that is down or draining."""
+
+    LATER = "later", "ask to try again later"
+    WAIT = "wait", "keep the client waiting"
+
+
+class HealthState(models.TextChoices):
+    """What probes found."""
+
+    UNKNOWN = "unknown", "no answer yet"
+    UP = "up", "up"
+    DOWN = "down", "down"
+
+
 class RouteAction(models.TextChoices):
     """What is done with a login that a route fits."""
 

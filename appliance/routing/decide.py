@@ -179,16 +179,27 @@ def _said(moment: datetime) -> str:
 
 
 def _host_of(route: Route, login: Login, trace: _Trace) -> MailHost:
-    """Choose among the mail hosts of a route that names several; one that is down keeps its own."""
+    """Choose among the mail hosts of a route that names several.
+
+    One that an operator set down keeps its own. One that probes found down gives them to others,
+    if its switch says so and there are any (ADR-0034).
+    """
     host = route.mail_host
     if not route.is_spread:
         return host
     pool = [host, *queries.shares(route.pk)]
     open_ones = [one for one in pool if one.state != HostState.DRAINING]
-    chosen = spread.choose(login.user.encode() or login.raw, open_ones) or host
+    key, protocol = login.user.encode() or login.raw, trace.asked.protocol
+    chosen = spread.choose(key, open_ones) or host
+    if chosen.is_avoided(protocol):
+        well = [one for one in open_ones if one.state == HostState.UP]
+        well = [one for one in well if not one.is_avoided(protocol)]
+        chosen = spread.choose(key, well) or chosen
     for one in pool:
         note = "chosen by hash and weight" if one is chosen else ""
         label = HostState(one.state).value
+        if one.is_avoided(protocol):
+            label = f"{label}, found down"
         trace.note(f"mail host {one}, weight {one.weight}, {label}", one is chosen, note)
     return chosen
 
@@ -198,7 +209,7 @@ def _held(host: MailHost, route: Route | None) -> tuple[Hold | None, str]:
     if route is not None and route.action != RouteAction.SEND:
         return Hold(route.action), f"route {route.position} holds logins"
     if host.state != HostState.UP:
-        return Hold.LATER, f"mail host {host} is {HostState(host.state).value}"
+        return Hold(host.hold), f"mail host {host} is {HostState(host.state).value}"
     return None, ""
 
 

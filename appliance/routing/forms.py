@@ -80,6 +80,7 @@ class MailHostForm(SecretModelForm):
         fields = (
             *("name", "address", "imap_port", "pop3_port", "smtp_port"),
             *("imap_tls", "pop3_tls", "smtp_tls", "tls_name", "state", "weight"),
+            *("hold", "is_probed", "use_health"),
         )
 
     def _post_clean(self) -> None:

@@ -9,6 +9,8 @@ from django.db import models
 from appliance.lib.fields import EncryptedTextField
 from appliance.lib.schemes import MAX_STORED_CHARS
 from appliance.routing.choices import (
+    HealthUse,
+    HostHold,
     HostState,
     HostTls,
     LoginRewrite,
@@ -17,6 +19,7 @@ from appliance.routing.choices import (
     RouteAction,
     VerifierKind,
 )
+from appliance.routing.health.models import HostHealth as HostHealth
 from appliance.routing.transfer.models import ImportChunk as ImportChunk
 from appliance.routing.transfer.models import ImportJob as ImportJob
 from proxycore.contract.protocol import DEFAULT_PORTS, Protocol
@@ -87,6 +90,30 @@ class MailHost(models.Model):
         validators=[MaxValueValidator(1000)],
         help_text="Its share of a route that names several mail hosts; 0: none.",
     )
+    hold = models.CharField(
+        "its logins meanwhile",
+        max_length=5,
+        choices=HostHold,
+        default=HostHold.LATER,
+        help_text="While it is down or draining, and for those no other mail host takes.",
+    )
+    is_probed = models.BooleanField(
+        "probe it",
+        default=True,
+        help_text="Connect every 15 s, for each protocol of a server block, without logging in.",
+    )
+    use_health = models.CharField(
+        "use health",
+        max_length=8,
+        choices=HealthUse,
+        default=HealthUse.OBSERVE,
+        help_text="Probes come from the appliance, which may see another network than the nodes.",
+    )
+    found_down = models.CharField(max_length=40, blank=True, default="", editable=False)
+    """Protocols that probes found down at all its addresses, with blanks between. Kept here so
+    that a login needs no further query."""
+    probe_due_at = models.DateTimeField(null=True, editable=False)
+    """When somebody is to probe it; null: now."""
 
     class Meta:
         """Order by name, as people look for it."""
@@ -104,6 +131,10 @@ class MailHost(models.Model):
             return ipaddress.ip_address(self.address).is_loopback
         except ValueError:
             return self.address == "localhost"
+
+    def is_avoided(self, protocol: Protocol) -> bool:
+        """Tell whether a route that names others should use those, for what probes found."""
+        return self.use_health == HealthUse.AVOID and protocol.value in self.found_down.split()
 
     def port(self, protocol: Protocol) -> int:
         """Give the port for a protocol."""

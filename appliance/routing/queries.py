@@ -30,6 +30,7 @@ KEPT_GENERATIONS: Final = 1_000
 _HOST: Final = (
     *("id", "name", "address", "imap_port", "pop3_port", "smtp_port"),
     *("imap_tls", "pop3_tls", "smtp_tls", "tls_name", "state", "weight"),
+    *("hold", "use_health", "found_down"),
 )
 _SWITCHES: Final = ("enabled", "imap_enabled", "pop3_enabled", "smtp_enabled")
 _ACCOUNT: Final = (

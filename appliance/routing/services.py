@@ -46,7 +46,21 @@ POSITION_STEP = 10
 def save_mail_host(host: MailHost) -> MailHost:
     """Write a mail host. Raises ValidationError."""
     check_mail_host(host)
-    return _save(host)
+    with transaction.atomic():
+        stored = MailHost.objects.select_for_update().filter(pk=host.pk).first()
+        if stored is not None:
+            # what probes found meanwhile is not what the form was made of
+            host.found_down, host.probe_due_at = stored.found_down, stored.probe_due_at
+            if place_of(stored) != place_of(host):
+                host.found_down, host.probe_due_at = "", None
+                host.health.all().delete()
+        return _save(host)
+
+
+def place_of(host: MailHost) -> tuple[object, ...]:
+    """Give what a probe of a mail host depends on."""
+    modes = (host.imap_tls, host.pop3_tls, host.smtp_tls, host.tls_name)
+    return (host.address, host.imap_port, host.pop3_port, host.smtp_port, *modes)
 
 
 def check_mail_host(host: MailHost) -> None:

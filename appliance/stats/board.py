@@ -1,6 +1,6 @@
 """The charts of a page: what was asked for, read and drawn."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
@@ -82,6 +82,13 @@ def home(now: datetime) -> list[Drawn]:
     starts = asked.span.starts(now)
     found = {chart.name: chart for chart in _overall(asked, now)}
     return [_drawn(found[name], starts, asked.span, height=_HOME_HEIGHT) for name in _HOME]
+
+
+def of_backends(backends: Collection[str], span: Span, now: datetime) -> list[Drawn]:
+    """Draw some mail servers together, as those of one mail host."""
+    lens = Lens(BACKEND_FAMILY, lambda labels: "" if labels[0] in backends else None)
+    found = charts.overall(Table(frames.of_all(span, now), lens))
+    return [_drawn(chart, span.starts(now), span, height=_HOME_HEIGHT) for chart in found]
 
 
 def _drawn(chart: Chart, starts: list[datetime], span: Span, *, height: int = 210) -> Drawn:

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from appliance.credentials import verifiers
-from appliance.credentials.verifiers import Answer, Question, line
+from appliance.credentials.verifiers import Answer, Question
+from appliance.lib import line
 from appliance.routing.choices import HostTls, VerifierKind
 from appliance.routing.models import MailHost, Verifier
 from proxycore.contract.authhttp import AuthRequest

@@ -8,7 +8,7 @@ import base64
 from collections.abc import Callable
 from typing import Final
 
-from appliance.credentials.verifiers.line import Line
+from appliance.lib.line import Line
 from appliance.credentials.verifiers.question import Answer, Question
 from appliance.routing import models
 from appliance.routing.models import MailHost

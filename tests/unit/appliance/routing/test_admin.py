@@ -9,7 +9,13 @@ from appliance.routing.models import MailHost, Route
 
 ROUTES = "/admin/routing/route/"
 ACCOUNTS = "/admin/routing/account/"
-TLS = {**dict.fromkeys(("imap_tls", "pop3_tls", "smtp_tls"), "port"), "state": "up", "weight": 1}
+TLS = {
+    **dict.fromkeys(("imap_tls", "pop3_tls", "smtp_tls"), "port"),
+    "state": "up",
+    "weight": 1,
+    "hold": "later",
+    "use_health": "observe",
+}
 AS_EVER = {"action": "send", "percent": 100, "rewrite": ""}
 HOSTS = "/admin/routing/mailhost/"
 CANARY = "canary-account-31"

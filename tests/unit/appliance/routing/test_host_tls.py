@@ -20,6 +20,8 @@ FORM = {
     "name": "one",
     "state": "up",
     "weight": 1,
+    "hold": "later",
+    "use_health": "observe",
     "address": "192.0.2.1",
     "tls_name": "Mail.Example.com.",
     "imap_port": 993,

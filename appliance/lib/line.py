@@ -27,15 +27,17 @@ class Line:
             self._socket = socket.create_connection((host, port), self._left_s())
         self._buffer = b""
 
-    def start_tls(self, name: str) -> None:
+    def start_tls(self, name: str, context: ssl.SSLContext | None = None) -> None:
         """Go on in TLS with somebody who proves to be ``name``.
 
+        context: whom to trust; None: whom the system trusts.
         What was said before it in clear must not pass for said in TLS.
         """
         if self._buffer:
             raise ConnectionError("spoke before TLS")
         self._socket.settimeout(self._left_s())
-        self._socket = trust().wrap_socket(self._socket, server_hostname=name)
+        context = trust() if context is None else context
+        self._socket = context.wrap_socket(self._socket, server_hostname=name)
 
     def __enter__(self) -> Self:
         return self
