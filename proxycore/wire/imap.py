@@ -103,17 +103,18 @@ def parse_simple(line: bytes) -> Command | None:
     found = _SIMPLE.fullmatch(line)
     if found is None:
         return None
-    tag, verb, first, second = found.groups()
-    verb = verb.upper()
+    verb = found[2].upper()
     if verb not in VERBS:
         return None
-    if first is None:
+    # what is in `words` cannot be None, what is matched can: other names, for other types
+    tag, one, two = found[1], found[3], found[4]
+    if one is None:
         return Command(tag, verb, [])
-    if first[0] == 34:
-        first = first[1:-1]
-    if second is None:
-        return Command(tag, verb, [first])
-    return Command(tag, verb, [first, second[1:-1] if second[0] == 34 else second])
+    if one[0] == 34:
+        one = one[1:-1]
+    if two is None:
+        return Command(tag, verb, [one])
+    return Command(tag, verb, [one, two[1:-1] if two[0] == 34 else two])
 
 
 class CommandReader:
