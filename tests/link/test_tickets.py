@@ -11,12 +11,13 @@ import pytest
 
 from proxycore.contract.messages import Ack, Heartbeat, Tickets
 from proxycore.contract.secret import Secret
-from proxycore.contract.snapshot import Snapshot
+from proxycore.contract.snapshot import AuthHttp, Snapshot
 from tests.link.conftest import ManagedNode
 from tests.link.station import Conversation, Station
 from tests.link.test_tls import ONE, secured
 from tests.support.ports import free_port
 from tests.support.require import program
+from tests.unit.proxycore.daemon.tls_client import Client
 
 KEYS = [Secret(base64.b64encode(os.urandom(80)).decode()) for _ in range(5)]
 
@@ -113,3 +114,18 @@ def test_keys_survive_a_restart_without_the_appliance(
     assert shake(port, "-sess_in", out)
     assert shake(fleet.ports[1], "-sess_in", out)
     assert not any(key.reveal() in node.log() for key in KEYS)
+
+
+def test_a_session_that_is_relayed_does_not_notice_a_rotation(fleet: Fleet, auth_port: int) -> None:
+    node, link, port = fleet.nodes[0], fleet.links[0], fleet.ports[0]
+    plain = _named(secured(node, port, ONE, ONE))
+    asked = AuthHttp(host="127.0.0.1", port=auth_port)
+    link.apply(2, replace(plain, servers=(replace(plain.servers[0], auth_http=asked),)))
+    link.wait_for(Ack, lambda ack: ack.revision == 2)
+    workers = node.workers()
+    with Client().connected(port) as session:
+        session.sendall(b"a LOGIN alice secret\r\n")
+        assert session.recv(1000).startswith(b"a OK")
+        for number in (1, 2, 3):
+            fleet.rotate(number)
+        assert node.workers() == workers, node.log()
