@@ -48,8 +48,8 @@ class Appliance(Program):
         """
         self.name = "appliance"
         self.root = root
-        self._interpreter = sys.executable if root == ROOT else str(root / ".venv/bin/python")
-        self._command = list(command) or [self._interpreter, str(root / "manage.py"), "run"]
+        self.interpreter = sys.executable if root == ROOT else str(root / ".venv/bin/python")
+        self._command = list(command) or [self.interpreter, str(root / "manage.py"), "run"]
         super().__init__()
         self.http_port = free_port()
         self.auth_port = free_port()
@@ -233,7 +233,7 @@ class Appliance(Program):
 
     def _run(self, arguments: list[str], variables: Mapping[str, str]) -> str:
         done = subprocess.run(
-            [self._interpreter, *arguments],
+            [self.interpreter, *arguments],
             env={**self.environment, **variables},
             cwd=self.directory,
             capture_output=True,
@@ -252,7 +252,7 @@ class WebOnly(Appliance):
         super().__init__(variables={"POSTROAD_AUTH_LISTEN_PORT": "0", **(variables or {})})
         self.name = "web"
         self._command = [
-            *(self._interpreter, "-m", "daphne", "-v", "0"),
+            *(self.interpreter, "-m", "daphne", "-v", "0"),
             *("-b", "127.0.0.1", "-p", str(self.http_port), "appliance.asgi:application"),
         ]
 

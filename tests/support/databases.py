@@ -40,7 +40,7 @@ class PostgreSQL(Program):
         self.url = f"postgresql://postroad@127.0.0.1:{self.port}/postgres"
 
     def start(self) -> None:
-        """Make a cluster, start it and wait for the port."""
+        """Make a cluster unless there is one, start it and wait for the port."""
         found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
         tools = found[-1].parent if found else Path(require.program("initdb")).parent
         become: list[str] = []
@@ -50,7 +50,8 @@ class PostgreSQL(Program):
             become = [setpriv, "--reuid=postgres", "--regid=postgres", "--init-groups"]
         data = str(self.directory / "data")
         made = [str(tools / "initdb"), "-D", data, "-A", "trust", "-U", "postroad", "-N"]
-        subprocess.run([*become, *made], check=True, cwd=self.directory, capture_output=True)
+        if not Path(data).exists():
+            subprocess.run([*become, *made], check=True, cwd=self.directory, capture_output=True)
         sockets = ("-c", "listen_addresses=127.0.0.1", "-k", str(self.directory))
         self.launch([*become, str(tools / "postgres"), "-D", data, "-p", str(self.port), *sockets])
         self.wait_for_port(self.port)

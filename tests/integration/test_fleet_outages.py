@@ -1,0 +1,149 @@
+"""PostgreSQL, Redis, two web servers, three nodes: any part may die, and comes back by itself.
+
+Each part is killed without a warning while sessions are open on every node. They live; logins that
+are cached go on; and when the part is back, a publish reaches every node with nobody's help, and
+no session was counted twice.
+"""
+
+import contextlib
+import imaplib
+import json
+from collections.abc import Generator
+from typing import Any
+
+import pytest
+
+from tests.support import cast
+from tests.support.dovecot import Dovecot
+from tests.support.fleet import PLACES, Fleet, fleet
+from tests.support.wait import eventually
+
+BACK_WITHIN_S = 30
+
+_PUBLISH = """\
+import json, time
+from appliance.fleet.models import Node
+from appliance.publish import services as publish
+from appliance.publish.models import ConfigRevision
+from appliance.servers import services
+from appliance.servers.models import ServerBlock
+
+def change():
+    block = ServerBlock.objects.get(name="imap")
+    block.max_errors += 1
+    services.save_block(block)
+
+def everywhere():
+    active = ConfigRevision.objects.get(is_active=True)
+    return not Node.objects.exclude(applied_revision=active.number).exists()
+
+took = []
+for _ in range(ROUNDS):
+    change()
+    begun = time.monotonic()
+    publish.publish()
+    while not everywhere() and time.monotonic() < begun + LIMIT_S:
+        time.sleep(0.01)
+    took.append(time.monotonic() - begun)
+print(json.dumps([everywhere(), took]))
+"""
+_LOGINS = """\
+from appliance.stats.models import NodeTotals
+print(sum(value for row in NodeTotals.objects.all() for name, value in row.values.items()
+          if name.startswith("logins{")))
+"""
+
+
+@pytest.fixture(scope="module")
+def installation(mailhost01: Dovecot, mailhost02: Dovecot) -> Generator[Fleet, None, None]:
+    with fleet() as there:
+        there.web.load_example([mailhost01, mailhost02])
+        yield there
+
+
+@pytest.fixture
+def logins() -> Generator[contextlib.ExitStack, None, None]:
+    with contextlib.ExitStack() as stack:
+        yield stack
+
+
+made = 0
+"""Logins this file has made, which is what the fleet's totals come to."""
+
+
+def _log_in(there: Fleet, name: str, stack: contextlib.ExitStack) -> imaplib.IMAP4:
+    global made
+    client = imaplib.IMAP4(PLACES[name], there.web.front.imap, timeout=20)
+    stack.callback(client.shutdown)
+    client.login(cast.ALICE, cast.PASSWORDS[cast.ALICE])
+    made += 1
+    return client
+
+
+def _publish(there: Fleet, rounds: int = 1) -> list[float]:
+    code = _PUBLISH.replace("ROUNDS", str(rounds)).replace("LIMIT_S", str(BACK_WITHIN_S))
+    reached, took = json.loads(there.web.python(code).splitlines()[-1])
+    assert reached, took
+    return [float(one) for one in took]
+
+
+def test_a_publish_reaches_every_node(
+    installation: Fleet, record_property: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    took = sorted(_publish(installation, rounds=20))
+    record_property("publish_to_active_s", took)
+    with capsys.disabled():
+        print(f"\nclick to active on three nodes: median {took[10]:.2f} s, p95 {took[18]:.2f} s")
+
+
+@pytest.mark.parametrize(
+    "part", ["web", "second web", "redis", "database", "auth", "worker", "beat", "balancer"]
+)
+def test_a_part_dies_and_comes_back(
+    installation: Fleet, logins: contextlib.ExitStack, part: str
+) -> None:
+    there = installation
+    open_sessions = [_log_in(there, name, logins) for name in PLACES]
+    there.kill(part)
+    try:
+        for session in open_sessions:
+            assert session.noop()[0] == "OK"
+        for name in PLACES:
+            _log_in(there, name, logins)
+    finally:
+        there.bring_back()
+    _publish(there)
+    for session in open_sessions:
+        assert session.noop()[0] == "OK"
+    eventually(
+        lambda: there.web.python(_LOGINS).strip() == str(made),
+        f"every login of {made} is counted once",
+        within_s=BACK_WITHIN_S,
+    )
+
+
+def test_a_node_dies_and_comes_back(installation: Fleet, logins: contextlib.ExitStack) -> None:
+    there = installation
+    elsewhere = [_log_in(there, name, logins) for name in ("north", "west")]
+    there.kill("south")
+    try:
+        _publish_to_the_others(there)
+        for session in elsewhere:
+            assert session.noop()[0] == "OK"
+    finally:
+        there.bring_back()
+    eventually(
+        lambda: there.web.node_is_up_to_date("south"), "it runs what was published meanwhile"
+    )
+    _log_in(there, "south", logins)
+
+
+def _publish_to_the_others(there: Fleet) -> None:
+    there.web.publish()
+    for name in ("north", "west"):
+        eventually(lambda name=name: there.web.node_is_up_to_date(name), name)  # type: ignore[misc]
+
+
+def test_nothing_was_our_fault(installation: Fleet) -> None:
+    for name, node in installation.nodes.items():
+        assert "internal error" not in node.log(), name
