@@ -11,7 +11,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
 from websockets.sync.server import ServerConnection, serve
 
-from proxycore.contract.messages import Apply, Invalidate, to_frame
+from proxycore.contract.messages import Apply, Invalidate, RecordsTaken, to_frame
 from proxycore.contract.snapshot import from_plain
 from tests.support.ports import free_port, release
 
@@ -28,6 +28,8 @@ class Control:
         """Series as last reported."""
         self.sessions: set[str] = set()
         """Live sessions as reported."""
+        self.records = 0
+        """Of ended sessions and refused logins, as told for the history."""
         self.reports = 0
         self._revision = 1
         self._snapshot = dict(snapshot)
@@ -87,9 +89,9 @@ class Control:
             self._offer(link)
             link.send(json.dumps(to_frame(Invalidate(generation=_GENERATION))))
             for text in link:
-                self._hear(json.loads(text))
+                self._hear(link, json.loads(text))
 
-    def _hear(self, frame: Mapping[str, Any]) -> None:
+    def _hear(self, link: ServerConnection, frame: Mapping[str, Any]) -> None:
         self.reports += 1
         kind = frame["type"]
         if kind == "stats":
@@ -99,6 +101,10 @@ class Control:
                 self.sessions = set()
             self.sessions |= {record["session"] for record in frame["opened"]}
             self.sessions -= set(frame["closed"])
+        elif kind == "records":
+            self.records += len(frame["sessions"]) + len(frame["logins"])
+            taken = RecordsTaken(boot_id=frame["boot_id"], number=frame["number"])
+            link.send(json.dumps(to_frame(taken)))
         elif kind in ("ack", "nack"):
             with self._acked:
                 if kind == "ack":
