@@ -13,8 +13,9 @@ from django.conf import settings
 from django.urls import reverse
 from django.utils import timezone
 
-from appliance.authhttp import services
+from appliance.authhttp import health_lines, limits, services
 from appliance.authhttp.callers import Caller
+from appliance.authhttp.lines import BAD, GOOD, HELD, PLAIN, Line
 from appliance.credentials import queries as credentials
 from appliance.lib import schemes
 from appliance.lib.hashing import is_ours
@@ -33,11 +34,6 @@ from proxycore.contract.authhttp import (
 )
 from proxycore.contract.protocol import Protocol
 
-GOOD: Final = "success"
-BAD: Final = "danger"
-HELD: Final = "warning"
-PLAIN: Final = ""
-
 MASK: Final = "••••••"
 _SECRET_HEADERS: Final = {"Auth-Pass"}
 
@@ -54,16 +50,6 @@ class Asked:
     is_encrypted: bool = True
     obeys_proxy_auth: bool = True
     """A node asks, or a caller that logs in at SMTP servers."""
-
-
-@dataclass(frozen=True, slots=True)
-class Line:
-    """One thing that was found."""
-
-    text: str
-    tone: str = PLAIN
-    why: str = ""
-    link: str = ""
 
 
 @dataclass(slots=True)
@@ -105,6 +91,7 @@ def explain(asked: Asked) -> Explanation:
     verdict = services.foresee(request, decision, Caller(asked.obeys_proxy_auth))
     stages = [
         Stage("Connection", list(_connection(asked))),
+        Stage("Limits", list(limits.lines(asked.listener, asked.client_ip))),
         Stage("Account", list(_account(decision))),
         Stage("Route", list(_routes(decision))),
         Stage("Password", list(_password(decision, asked.protocol, verdict))),
@@ -226,8 +213,9 @@ def _mail_server(decision: Decision, asked: Asked) -> Iterator[Line]:
     link = reverse("admin:routing_mailhost_change", args=[host.pk])
     state = HostState(host.state)
     tone = GOOD if state is HostState.UP else HELD
-    why = "" if state is HostState.UP else "its logins are sent nowhere else"
+    why = "" if state is HostState.UP else host.get_hold_display()
     yield Line(f"{host}, {place_of(host, asked.protocol)}, is {state.value}", tone, why, link)
+    yield from health_lines.lines(host, asked.protocol)
     if decision.hold is not None:
         yield Line("The login is held", HELD, decision.held_because)
     if not asked.obeys_proxy_auth and not is_ip_address(host.address.encode()):

@@ -6,6 +6,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from appliance.authhttp import explain
 from appliance.authhttp.forms import ExplainForm
+from appliance.authhttp.lines import BAD
 from appliance.servers.models import Listener
 from proxycore.contract.protocol import Protocol
 
@@ -44,7 +45,7 @@ class Command(BaseCommand):
             self.stdout.write(f"{stage.title}:")
             for line in stage.lines:
                 self.stdout.write(f"  {line.text}{f' ({line.why})' if line.why else ''}")
-        if found.tone == explain.BAD:
+        if found.tone == BAD:
             raise CommandError(found.verdict)
         self.stdout.write(found.verdict)
 

@@ -14,6 +14,8 @@ from appliance.credentials import services as credentials
 from appliance.credentials.models import AppPassword
 from appliance.routing import services
 from appliance.routing.choices import HostState, MatchKind
+from appliance.routing.health import probe
+from appliance.routing.health import services as health
 from appliance.routing.models import Account, MailHost, Route, Verifier
 from appliance.servers.models import Listener, ServerBlock
 from proxycore.contract.protocol import Protocol
@@ -85,6 +87,46 @@ def test_a_login_that_is_held_says_by_what(first_host: MailHost) -> None:
     said = _said(_asked())
     assert "= Is asked to try again later" in said
     assert "The login is held | mail host mailhost01 is down" in said
+
+
+def test_the_limits_of_the_listener_are_told(
+    first_host: MailHost, blocks: dict[str, ServerBlock]
+) -> None:
+    _route(first_host)
+    block = blocks["imap"]
+    listener = block.listeners.first()
+    assert "Limits" not in _said(_asked())
+    said = _said(_asked(listener=listener))
+    assert "Limits: Any number of logins may be tried | no mail_login limit is set" in said
+    block.mail_login_ip_max, block.mail_login_user_max = 30, 10
+    block.mail_login_user_ttl_ms, block.mail_login_counts = 90_000, "refused"
+    block.mail_whitelist_ip = ["198.51.100.7/24", "unix:"]
+    block.save()
+    listener = block.listeners.first()
+    said = _said(_asked(listener=listener, client_ip="192.0.2.7"))
+    assert "Limits: 30 logins from one address in 1 h | mail_login_ip_max" in said
+    assert "Limits: 10 logins of one user in 90 s | mail_login_user_max" in said
+    assert "Only refused logins count" in said
+    said = _said(_asked(listener=listener, client_ip="198.51.100.9"))
+    assert "Limits: Its logins are not counted" in said
+    assert "30 logins" not in said
+
+
+def test_what_probes_found_is_told(first_host: MailHost) -> None:
+    _route(first_host)
+    target = probe.Target(first_host.pk, Protocol.IMAP, first_host.address, 143, "off")
+    good, bad = probe.Found(target, 3), probe.Found(target, None, "connection refused")
+    assert "probe" not in _said(_asked())
+    health.store(first_host, [bad], timezone.now())
+    assert "Mail server: Has not answered any probe yet | connection refused" in _said(_asked())
+    health.store(first_host, [good], timezone.now())
+    assert "Mail server: Answers probes | " in _said(_asked())
+    for _ in range(3):
+        health.store(first_host, [bad], timezone.now())
+    said = _said(_asked())
+    assert "Mail server: Does not answer probes | connection refused" in said
+    assert "Mail server: Nodes try all the same | use health: observe only" in said
+    assert "Goes to mailhost01" in said
 
 
 @pytest.mark.parametrize(
