@@ -177,11 +177,13 @@ def everything() -> Sum:
     """Give all nodes with what was seen there."""
     current = publish.current()
     published = current.number if current else 0
-    nodes = Node.objects.filter(revoked_at=None).prefetch_related("sightings")
-    rounds = {one.node_id: one for one in Round.objects.all()}
+    nodes = Node.objects.filter(revoked_at=None)
+    seen: dict[int, list[Sighting]] = {}
+    for one in Sighting.objects.all():
+        seen.setdefault(one.node_id, []).append(one)
+    rounds = {it.node_id: it for it in Round.objects.all()}
     places = tuple(
-        Place(node, rounds.get(node.pk), _doors(list(node.sightings.all())), published)
-        for node in nodes
+        Place(node, rounds.get(node.pk), _doors(seen.get(node.pk, [])), published) for node in nodes
     )
     return Sum(places, _known())
 

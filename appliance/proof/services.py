@@ -112,7 +112,8 @@ def write_down(
     if (node.applied_revision, node.applied_digest) != ran:
         last.save(update_fields=["claimed_at"])
         return False
-    before = {(one.listener, one.name, one.kind): one for one in node.sightings.all()}
+    stored = Sighting.objects.filter(node=node)
+    before = {(one.listener, one.name, one.kind): one for one in stored}
     kept = [_keep(node, before, finding, now) for finding in findings]
     gone = {one.pk for one in before.values()} - {one.pk for one in kept}
     Sighting.objects.filter(pk__in=gone).delete()

@@ -11,7 +11,6 @@ from tests.support.ports import free_port
 from tests.support.process import Program
 from tests.support.require import program
 
-
 BLOCKED = "blocked.example.com"
 """A name it gives no certificate for."""
 

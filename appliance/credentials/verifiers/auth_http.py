@@ -3,8 +3,8 @@
 Where the login goes is for our routes to say, so its mail server, login and password are not used.
 """
 
-from appliance.lib.line import Line
 from appliance.credentials.verifiers.question import Answer, Question
+from appliance.lib.line import Line
 from appliance.routing import models
 from appliance.servers.snapshot import parse_auth_http
 from proxycore.contract.authhttp import (

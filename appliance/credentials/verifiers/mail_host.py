@@ -8,8 +8,8 @@ import base64
 from collections.abc import Callable
 from typing import Final
 
-from appliance.lib.line import Line
 from appliance.credentials.verifiers.question import Answer, Question
+from appliance.lib.line import Line
 from appliance.routing import models
 from appliance.routing.models import MailHost
 from proxycore.contract.protocol import Protocol

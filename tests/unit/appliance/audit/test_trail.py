@@ -83,9 +83,16 @@ def test_a_page_s_change_is_its_user_s(operator: Client, host: MailHost) -> None
     answer = operator.post(
         f"/admin/routing/mailhost/{host.pk}/change/",
         {
-            "name": "mx2", "address": "192.0.2.1", "state": "up", "weight": "1",
-            "hold": "later", "use_health": "observe",
-            "imap_port": "143", "pop3_port": "110", "smtp_port": "25", "tls_name": "",
+            "name": "mx2",
+            "address": "192.0.2.1",
+            "state": "up",
+            "weight": "1",
+            "hold": "later",
+            "use_health": "observe",
+            "imap_port": "143",
+            "pop3_port": "110",
+            "smtp_port": "25",
+            "tls_name": "",
             **dict.fromkeys(("imap_tls", "pop3_tls", "smtp_tls"), "port"),
         },
     )
