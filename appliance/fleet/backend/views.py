@@ -37,8 +37,8 @@ def backend_view(request: HttpRequest, pk: int) -> HttpResponse:
     if not request.user.has_perm("routing.view_mailhost"):
         raise PermissionDenied
     now = timezone.now()
-    span = request.GET.get("range", "hour")
-    span = span if span in _SPANS else "hour"
+    span = request.GET.get("range", "")
+    span = span if span in _SPANS else "now"
     context: dict[str, Any] = {
         "page": page.build(host, now),
         "host": host,
@@ -80,7 +80,7 @@ def drain_view(request: HttpRequest, pk: int) -> HttpResponse:
     except ValidationError as fault:
         messages.error(request, " ".join(fault.messages))
         return _back(host)
-    what = f"{moved} of its sessions are moved out" if pace else "its sessions stay"
+    what = f"sessions being moved out: {moved}" if pace else "its sessions stay"
     messages.success(request, f"{host} takes no new logins; {what}.")
     return _back(host)
 

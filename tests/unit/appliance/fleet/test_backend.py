@@ -97,7 +97,7 @@ def test_draining_holds_logins_and_moves_sessions_out(
 ) -> None:
     asked = {"hold": HostHold.WAIT, "pace": "20"}
     answer = as_administrator.post(_page(host, "drain/"), asked, follow=True)
-    assert "4 of its sessions are moved out" in answer.text
+    assert "sessions being moved out: 4" in answer.text
     host.refresh_from_db()
     assert (host.state, host.hold) == (HostState.DRAINING, HostHold.WAIT)
     waiting = LiveSession.objects.filter(kick_due_at__isnull=False)
