@@ -1,29 +1,28 @@
-"""The fleet in the admin: nodes, live sessions, the record of disconnects."""
+"""Nodes in the admin; what else there is of the fleet has modules of its own."""
 
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from django import forms
 from django.contrib import admin, messages
-from django.core.exceptions import PermissionDenied, ValidationError
-from django.db.models import Count, QuerySet
+from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from unfold.decorators import display
-from unfold.widgets import UnfoldAdminIntegerFieldWidget
 
-from appliance.authhttp.admin import EXPLAIN_NEEDS
-from appliance.fleet import counters, live, problems, queries
-from appliance.fleet.choices import TONES, CommandState, NodeState
-from appliance.fleet.models import Disconnect, EnrolmentCode, LiveSession, Node, NodeCommand
-from appliance.fleet.services import disconnects, enrolment, nodes
-from appliance.lib.admin import PostroadAdmin, SecretModelForm
+from appliance.fleet import counters, enrolment_admin, problems, queries
+from appliance.fleet.choices import TONES, NodeState
+from appliance.fleet.models import Node
+from appliance.fleet.services import nodes
+from appliance.fleet.session_admin import ReadOnlyAdmin
+from appliance.lib.admin import PostroadAdmin
 from appliance.publish import queries as publish
 from appliance.stats import queries as stats
 from proxycore.contract.secret import Secret
+
+__all__ = ["NodeAdmin", "ReadOnlyAdmin", "enrolment_admin"]
 
 _TONES = {str(state.label): tone for state, tone in TONES.items()}
 _SERVING = (NodeState.RUNNING, NodeState.BEHIND, NodeState.REFUSED)
@@ -214,184 +213,3 @@ class NodeAdmin(PostroadAdmin):
             "node": node,
             "title": node.name,
         }
-
-
-class EnrolmentForm(SecretModelForm):
-    """What an operator says of a code."""
-
-    minutes = forms.IntegerField(
-        min_value=1,
-        max_value=enrolment.MOST_MINUTES,
-        initial=enrolment.MINUTES,
-        help_text="How many minutes the code is good for, 60 unless you say otherwise.",
-        widget=UnfoldAdminIntegerFieldWidget,
-    )
-
-    class Meta:
-        """The name is what is known beforehand."""
-
-        model = EnrolmentCode
-        fields = ("name",)
-
-    def clean_name(self) -> str:
-        """Refuse the name of a node that is there."""
-        name = str(self.cleaned_data["name"])
-        if Node.objects.filter(name=name).exists():
-            raise ValidationError("There is a node of this name; give that a new token.")
-        return name
-
-
-@admin.register(EnrolmentCode)
-class EnrolmentCodeAdmin(PostroadAdmin):
-    """Codes by which machines become nodes."""
-
-    form = EnrolmentForm
-    empty_text = "A code lets one machine fetch a node's token by itself, once."
-    list_display = ("name", "standing", "created_by", "created_at", "expires_at", "used_from")
-    list_display_links = None
-    list_select_related = ("created_by",)
-
-    @display(  # type: ignore[untyped-decorator]
-        description="State", label={"Open": "info", "Used": "success", "Expired": ""}
-    )
-    def standing(self, code: EnrolmentCode) -> str:
-        """Say whether it can be used."""
-        if code.used_at is not None:
-            return "Used"
-        return "Open" if code.expires_at > timezone.now() else "Expired"
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Nobody may."""
-        return False
-
-    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
-        """Make the code."""
-        row, code = enrolment.create(obj.name, form.cleaned_data["minutes"], request.user)
-        obj.pk, obj.expires_at = row.pk, row.expires_at
-        # kept for the answer to this very request, and nowhere else
-        request.fresh_code = code  # type: ignore[attr-defined]
-
-    def log_addition(self, request: HttpRequest, obj: Any, message: Any) -> None:
-        """The audit trail has it."""
-
-    def response_add(
-        self, request: HttpRequest, obj: Any, post_url_continue: str | None = None
-    ) -> HttpResponse:
-        """Show the code, once."""
-        context = {
-            **self.admin_site.each_context(request),
-            "opts": self.opts,
-            "title": obj.name,
-            "row": obj,
-            "code": request.fresh_code.reveal(),  # type: ignore[attr-defined]
-            "control_url": request.build_absolute_uri("/").rstrip("/"),
-        }
-        return TemplateResponse(request, "fleet/enrolment_code.html", context)
-
-    def remove(self, objects: Iterable[EnrolmentCode]) -> None:
-        """Withdraw codes."""
-        for row in objects:
-            enrolment.withdraw(row)
-
-
-class ReadOnlyAdmin(PostroadAdmin):
-    """Rows that nobody writes by hand."""
-
-    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Nobody may."""
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Nobody may."""
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Nobody may."""
-        return False
-
-
-@admin.register(LiveSession)
-class LiveSessionAdmin(ReadOnlyAdmin):
-    """The live page stands where the list of rows would be."""
-
-    def get_urls(self) -> list[URLPattern]:
-        """There is one page."""
-        view = self.admin_site.admin_view(self.changelist_view)
-        return [path("", view, name="fleet_livesession_changelist")]
-
-    def changelist_view(
-        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
-    ) -> HttpResponse:
-        """Give the page; its sessions come by WebSocket."""
-        if not live.may_view(request.user):
-            raise PermissionDenied
-        context = {
-            **self.admin_site.each_context(request),
-            "title": "Live sessions",
-            "opts": self.opts,
-            "socket_path": "/ws/sessions/",
-            "may_explain": request.user.has_perms(EXPLAIN_NEEDS),
-            "columns": live.COLUMNS,
-            "paces": disconnects.PACES,
-            "usual_pace": disconnects.USUAL_PACE,
-            "listeners": live.listeners(),
-            "several": Node.objects.count() > 1,
-        }
-        return TemplateResponse(request, "fleet/sessions.html", context)
-
-
-@admin.register(NodeCommand)
-class NodeCommandAdmin(ReadOnlyAdmin):
-    """Who disconnected whom, and what became of it."""
-
-    empty_text = (
-        "Here is written down who disconnected whom. Sessions are disconnected under Live sessions."
-    )
-    list_display = ("created_at", "created_by", "description", "node", "result", "message")
-    list_display_links = None
-    list_select_related = ("node", "created_by")
-    search_fields = ("description", "node__name", "created_by__username")
-
-    @display(  # type: ignore[untyped-decorator]
-        description="Result",
-        label={
-            CommandState.PENDING.label: "info",
-            CommandState.SENT.label: "info",
-            CommandState.DONE.label: "success",
-            CommandState.FAILED.label: "danger",
-        },
-    )
-    def result(self, command: NodeCommand) -> str:
-        """Give the state as a label."""
-        return str(command.get_state_display())
-
-
-@admin.register(Disconnect)
-class DisconnectAdmin(ReadOnlyAdmin):
-    """Who had many sessions disconnected, and how far that is."""
-
-    empty_text = "Search under Live sessions, and disconnect what is found there."
-    list_display = (
-        *("created_at", "created_by", "search", "result", "total", "gone", "failed", "left"),
-        "per_second",
-    )
-    list_display_links = None
-    list_select_related = ("created_by",)
-    search_fields = ("search", "created_by__username")
-
-    def get_queryset(self, request: HttpRequest) -> QuerySet[Disconnect]:
-        """Count what is still there."""
-        rows: QuerySet[Disconnect] = super().get_queryset(request)
-        return rows.annotate(remaining=Count("sessions"))
-
-    @display(description="Gone")  # type: ignore[untyped-decorator]
-    def gone(self, job: Any) -> int:
-        """Give how many sessions have ended."""
-        return int(max(0, job.total - job.remaining - job.failed - job.left))
-
-    @display(  # type: ignore[untyped-decorator]
-        description="State", label={"Going on": "info", "Finished": "success"}
-    )
-    def result(self, job: Any) -> str:
-        """Say whether it goes on."""
-        return "Finished" if job.finished_at is not None or not job.remaining else "Going on"

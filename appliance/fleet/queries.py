@@ -58,25 +58,42 @@ class Due:
     """Whether it should take no new clients, when it does otherwise."""
 
 
-def due(node: Node, *, retry_refused: bool) -> Due:
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What should be so on every node: what a heartbeat is compared with."""
+
+    revision: tuple[int, str] | None
+    generation: int
+    candidate: int
+    tickets: int
+
+    @classmethod
+    def now(cls) -> "Wanted":
+        """Look it up."""
+        current, asked = publish.current(), publish.candidate()
+        return cls(
+            revision=(current.number, current.digest) if current is not None else None,
+            generation=routing.generation(),
+            candidate=asked.pk if asked is not None and publish.is_open(asked) else 0,
+            tickets=common.ticket_number(),
+        )
+
+
+def due(node: Node, *, retry_refused: bool, wanted: Wanted | None = None) -> Due:
     """Compare a node with what it should be.
+
+    wanted: as it was a moment ago; looked up when it is not given.
 
     retry_refused: also send a revision the node has refused. So it is when a node connects, as it
     may be a newer program by then; not with each heartbeat, since it would refuse it again.
     """
-    revision = None
-    current = publish.current()
-    if current is not None and (node.applied_revision, node.applied_digest) != (
-        current.number,
-        current.digest,
-    ):
-        refused = node.refused_revision == current.number
+    wanted = wanted or Wanted.now()
+    revision, generation = None, wanted.generation
+    if wanted.revision and (node.applied_revision, node.applied_digest) != wanted.revision:
+        refused = node.refused_revision == wanted.revision[0]
         if retry_refused or not refused:
-            revision = (current.number, current.digest)
-    generation = routing.generation()
-    asked = publish.candidate()
-    is_asked = asked is not None and publish.is_open(asked) and asked.pk != node.checked_candidate
-    number = common.ticket_number()
+            revision = wanted.revision
+    number = wanted.tickets
     challenges = common.challenges(node.acme_http_listen)
     return Due(
         revision=revision,
@@ -84,7 +101,7 @@ def due(node: Node, *, retry_refused: bool) -> Due:
         logins=routing.changed_logins(node.generation, generation),
         commands=NodeCommand.objects.filter(node=node, state=CommandState.PENDING).exists()
         or LiveSession.objects.filter(node=node, kick_due_at__lte=timezone.now()).exists(),
-        candidate=asked.pk if asked is not None and is_asked else 0,
+        candidate=0 if wanted.candidate == node.checked_candidate else wanted.candidate,
         tickets=0 if node.tickets == number else number,
         challenges=None if node.challenges == challenges.digest else challenges,
         drain=None if node.is_draining == node.is_to_drain else node.is_to_drain,
@@ -114,10 +131,10 @@ def status(node: Node, published: int, now: datetime, digest: str = "") -> Statu
         return Status(NodeState.REFUSED, text, tuple(node.problems))
     if node.applied_revision != published or (digest and node.applied_digest != digest):
         return Status(NodeState.BEHIND, f"{runs}, {published or 'nothing'} is published")
-    if not published:
-        return Status(NodeState.RUNNING, "connected, nothing is published yet")
     if node.is_to_drain or node.is_draining:
         return Status(NodeState.DRAINING, _drain_text(node, runs))
+    if not published:
+        return Status(NodeState.RUNNING, "connected, nothing is published yet")
     warnings = [] if node.refused_revision else [problem["message"] for problem in node.problems]
     return Status(NodeState.RUNNING, "; ".join([runs, *warnings]))
 

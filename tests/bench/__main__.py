@@ -5,13 +5,14 @@ import json
 import signal
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
+from tests.bench import fleet, scale
 from tests.bench.machine import REPOSITORY, Unfit, facts
 from tests.bench.measure import FULL, SHORT, Contest, Measure, Scale
 from tests.bench.measures import ALL
@@ -20,9 +21,12 @@ from tests.bench.programs import LoadFailed
 from tests.bench.proxies import NGINX_TWIN
 from tests.bench.report import Result, results_of, table
 from tests.bench.rig import Rig
-from tests.bench.scale import checks
+from tests.bench.scale import Check
 from tests.bench.snapshots import EVERYTHING_ON
 from tests.bench.surroundings import TLS_IS
+
+Others = Callable[[Rig], Iterable[Check]]
+"""Figures of ours alone."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -38,12 +42,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         chosen = _chosen(options.only)
         if options.control:
             chosen = [_against_twin(measure) for measure in chosen]
-        if options.scale:
+        if options.scale or options.fleet:
             chosen = []
-        with_scale = options.scale or (options.full and not options.only and not options.control)
-        return _run(
-            chosen, FULL if options.full else SHORT, options.pairs, options.json, with_scale
-        )
+        form = FULL if options.full else SHORT
+        return _run(chosen, form, options.pairs, options.json, _others(options))
     except Unfit as error:
         print(f"bench: {error}", file=sys.stderr)
         return 2
@@ -74,9 +76,24 @@ def _options(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--scale", action="store_true", help="only thousands of sessions at once; part of --full"
     )
+    parser.add_argument(
+        "--fleet", action="store_true", help="only what 50 nodes cost the control plane"
+    )
     parser.add_argument("--json", type=Path, metavar="FILE", help="where the figures go")
     parser.add_argument("--list", action="store_true", help="name the measures and stop")
     return parser.parse_args(argv)
+
+
+def _others(options: argparse.Namespace) -> dict[str, Others]:
+    """Give what is no contest, and asked for."""
+    alone = options.scale or options.fleet
+    everything = not (alone or options.only or options.control)
+    others: dict[str, Others] = {}
+    if options.scale or (everything and options.full):
+        others["scale"] = scale.checks
+    if options.fleet or everything:
+        others["fleet"] = lambda _rig: fleet.checks()
+    return others
 
 
 def _chosen(only: Sequence[str]) -> list[Measure]:
@@ -95,7 +112,7 @@ def _run(
     scale: Scale,
     pairs: int | None,
     path: Path | None,
-    with_scale: bool,
+    others: Mapping[str, Others],
 ) -> int:
     started = datetime.now(UTC)
     document: dict[str, Any] = {
@@ -115,8 +132,8 @@ def _run(
                     count = pairs or measure.pairs(scale)
                     results += _contest(rig, measure, contest, scale, count)
                     _keep(path, document, results)
-            if with_scale:
-                document["scale"] = _many_sessions(rig)
+            for name, ask in others.items():
+                document[name] = _checked(name, ask(rig))
         document["complete"] = True
     finally:
         # also of a run that is ended early: what there is by then took minutes
@@ -125,7 +142,7 @@ def _run(
             print()
             print(table(results))
         print(f"\n{document['took_s']} s; figures in {path}", flush=True)
-    return 0 if all(check["kept"] for check in document.get("scale", ())) else 1
+    return 0 if all(check["kept"] for name in others for check in document[name]) else 1
 
 
 def _keep(path: Path, document: dict[str, Any], results: Sequence[Result]) -> None:
@@ -139,13 +156,13 @@ def _keep(path: Path, document: dict[str, Any], results: Sequence[Result]) -> No
         path.with_suffix(".txt").write_text(table(results) + "\n", encoding="utf-8")
 
 
-def _many_sessions(rig: Rig) -> list[dict[str, Any]]:
-    print("\nmany sessions on one worker", flush=True)
-    found = []
-    for check in checks(rig):
+def _checked(name: str, found: Iterable[Check]) -> list[dict[str, Any]]:
+    print(f"\n{name}", flush=True)
+    plain = []
+    for check in found:
         print(check, flush=True)
-        found.append(check.to_plain())
-    return found
+        plain.append(check.to_plain())
+    return plain
 
 
 def _contest(

@@ -117,7 +117,7 @@ def _looked_at(appliance: Appliance) -> Iterator[Check]:
             "websocket", lambda ws: ws.on("framereceived", lambda text: frames.append(len(text)))
         )
         began = time.monotonic()
-        page.goto(f"{appliance.url}/admin/fleet/livesession/")
+        page.goto(f"{appliance.url}/admin/fleet/livesession/?o=user")
         page.wait_for_selector("#live-sessions tbody tr")
         yield Check("live page: first sessions", time.monotonic() - began, "s", _MOST_FIRST_PAGE_S)
         page.evaluate(_WATCH_PAGE)

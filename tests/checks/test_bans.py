@@ -12,6 +12,7 @@ WALL_CLOCK = {
     "proxycore/daemon/access_logs.py": "syslog messages carry the time of day",
     "proxycore/daemon/crew.py": "log lines and session starts carry the time of day",
     "proxycore/daemon/logs.py": "log lines carry the time of day",
+    "proxycore/daemon/managed.py": "the appliance is told the node's time, to compare",
     "proxycore/daemon/worker.py": "log lines carry the time of day",
 }
 """Everything else measures with a monotonic clock, or asks Django's ``timezone.now``."""
@@ -45,8 +46,13 @@ REVEALING = {
     "appliance/servers/services.py": "brings secrets and keys back from a published revision",
     "appliance/servers/snapshot.py": "puts header secrets into the snapshot for nodes",
     "appliance/servers/tls.py": "puts private and ticket keys into the snapshot for nodes",
+    "appliance/fleet/enrol.py": "gives a node's token to who has its one-time code",
+    "appliance/fleet/enrolment_admin.py": "shows a one-time code, once",
+    "appliance/fleet/services/enrolment.py": "hashes a new one-time code",
     "proxycore/contract/codec.py": "encodes for a node's link and state file; checks forms",
     "proxycore/daemon/crew.py": "hands the node's token to its workers over their own pipe",
+    "proxycore/daemon/enrol.py": "says a one-time code to the appliance",
+    "proxycore/daemon/state.py": "writes the node's token to its file",
     "proxycore/daemon/ticket_keys.py": "hands session ticket keys to the workers",
     "proxycore/daemon/link.py": "sends the node's token in the handshake",
     "proxycore/net/auth_headers.py": "sends header secrets to the auth service",

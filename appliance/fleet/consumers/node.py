@@ -7,7 +7,8 @@ every ``Heartbeat``. Whatever it lacks then is sent. Doorbells only make that ha
 import asyncio
 import json
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+import time
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import Any, Final
 
@@ -17,6 +18,7 @@ from django.utils import timezone
 
 from appliance.fleet import common, doorbells, queries
 from appliance.fleet.choices import CloseCode
+from appliance.fleet.consumers.handshake import bearer_token, parse, peer, peer_address
 from appliance.fleet.consumers.storing import Storing
 from appliance.fleet.consumers.ticking import Message, TickingConsumer
 from appliance.fleet.models import Node
@@ -42,7 +44,6 @@ from proxycore.contract.messages import (
     Records,
     Sessions,
     Stats,
-    from_frame,
     to_frame,
 )
 
@@ -59,6 +60,10 @@ SILENT_S: Final = 15
 
 APPLY_AGAIN_S: Final = 10
 """What was sent (a revision, a draft to check) is not sent again before: it may be under way."""
+
+
+WANTED_S: Final = 0.25
+"""How old what heartbeats are compared with may be. Far less than what a lost doorbell costs."""
 
 
 class NodeConsumer(TickingConsumer):
@@ -98,10 +103,10 @@ class NodeConsumer(TickingConsumer):
             CommandResult: self._on_result,
             Records: self._on_records,
         }
-        token = _bearer_token(self.scope["headers"])
+        token = bearer_token(self.scope["headers"])
         self._node = await database_sync_to_async(queries.find_by_token)(token) if token else None
         if self._node is None:
-            log.warning("node refused: unknown or revoked token, peer=%s", _peer(self.scope))
+            log.warning("node refused: unknown or revoked token, peer=%s", peer(self.scope))
             await self.close()
             return
         await self.channel_layer.group_add(NODES_GROUP, self.channel_name)
@@ -124,7 +129,7 @@ class NodeConsumer(TickingConsumer):
     async def _take(self, text: str | None) -> None:
         if text is None:
             raise Invalid([Problem("", "binary frames are not spoken")])
-        frame = _parse(text)
+        frame = parse(text)
         handler = self._handlers.get(type(frame))
         if handler is None:
             raise Invalid([Problem("type", "is not for the appliance")])
@@ -140,7 +145,7 @@ class NodeConsumer(TickingConsumer):
             self.channel_name,
             hello,
             timezone.now(),
-            peer=_peer_address(self.scope),
+            peer=peer_address(self.scope),
         )
         log.info(
             "node connected: node=%s version=%r revision=%d",
@@ -152,8 +157,8 @@ class NodeConsumer(TickingConsumer):
         await self._reconcile(node, retry_refused=True)
 
     async def _on_heartbeat(self, heartbeat: Heartbeat) -> None:
-        node = await self._write(nodes.hear, heartbeat, timezone.now())
-        await self._reconcile(node)
+        node, due = await database_sync_to_async(_hear)(self._node_id, self.channel_name, heartbeat)
+        await self._give(node, due)
 
     async def _on_ack(self, ack: Ack) -> None:
         await self._write(nodes.acknowledge, ack)
@@ -183,6 +188,9 @@ class NodeConsumer(TickingConsumer):
 
     async def _reconcile(self, node: Node, *, retry_refused: bool = False) -> None:
         due = await database_sync_to_async(queries.due)(node, retry_refused=retry_refused)
+        await self._give(node, due)
+
+    async def _give(self, node: Node, due: queries.Due) -> None:
         if due.revision is not None and not self._was_just_sent(due.revision):
             await self._apply(due.revision)
         if due.candidate and not self._was_just_asked(due.candidate):
@@ -347,38 +355,21 @@ class NodeConsumer(TickingConsumer):
         return self._node.name if self._node is not None else "?"
 
 
+_wanted: tuple[queries.Wanted, float] | None = None
+
+
+def _hear(node_id: int, connection: str, heartbeat: Heartbeat) -> tuple[Node, queries.Due]:
+    """Take a heartbeat, and say what the node lacks: one way to the database and back.
+
+    What all nodes should have is looked up once for those that are heard about the same time.
+    """
+    global _wanted
+    node = nodes.hear(node_id, connection, heartbeat, timezone.now())
+    looked = time.monotonic()
+    if _wanted is None or looked - _wanted[1] > WANTED_S:
+        _wanted = queries.Wanted.now(), looked
+    return node, queries.due(node, retry_refused=False, wanted=_wanted[0])
+
+
 def _now() -> float:
     return asyncio.get_running_loop().time()
-
-
-def _parse(text: str) -> Any:
-    """Read one frame. Raises Invalid for whatever is none; NaN and Infinity are not JSON."""
-    try:
-        return from_frame(json.loads(text, parse_constant=_refuse_constant))
-    except Invalid:
-        raise
-    except (ValueError, RecursionError):
-        raise Invalid([Problem("", "is not JSON")]) from None
-
-
-def _refuse_constant(name: str) -> None:
-    raise ValueError(name)
-
-
-def _bearer_token(headers: Sequence[tuple[bytes, bytes]]) -> str:
-    """Give the token of ``Authorization: Bearer`` (RFC 6750 §2.1); empty if there is none."""
-    given = [value for name, value in headers if name.lower() == b"authorization"]
-    if len(given) != 1:
-        return ""
-    scheme, _, token = given[0].decode("latin-1").partition(" ")
-    return token.strip() if scheme.lower() == "bearer" else ""
-
-
-def _peer_address(scope: Message) -> str:
-    client = scope.get("client")
-    return str(client[0]) if client else ""
-
-
-def _peer(scope: Message) -> str:
-    client = scope.get("client")
-    return f"{client[0]}:{client[1]}" if client else "unknown"

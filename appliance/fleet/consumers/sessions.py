@@ -7,7 +7,8 @@ many sessions come and go. What an operator may see is looked up again for every
 import asyncio
 import json
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from importlib import import_module
 from typing import Any, Final
@@ -34,6 +35,13 @@ LOOK_AGAIN_S: Final = 5.0
 """Doorbells may be lost, so the page is looked at this often anyway."""
 MAX_FRAME_CHARS: Final = 4096
 
+_hand: Final = ThreadPoolExecutor(1, thread_name_prefix="live pages")
+"""Reads for all live pages, so that none waits behind what nodes report."""
+
+
+async def _beside(read: Callable[[], Any]) -> Any:
+    return await database_sync_to_async(read, thread_sensitive=False, executor=_hand)()
+
 
 class SessionsConsumer(TickingConsumer):
     """One open live page."""
@@ -48,7 +56,7 @@ class SessionsConsumer(TickingConsumer):
         self._pushed_at = float("-inf")
         self._shown: dict[str, Any] | None = None
         self._session_key = self.scope["session"].session_key
-        if not self._session_key or await database_sync_to_async(self._operator)() is None:
+        if not self._session_key or await _beside(self._operator) is None:
             await self.close()
             return
         await self.channel_layer.group_add(doorbells.SESSION_PAGES, self.channel_name)
@@ -92,7 +100,7 @@ class SessionsConsumer(TickingConsumer):
         asked, self._asked, self._changed = self._asked, False, False
         self._pushed_at = asyncio.get_running_loop().time()
         try:
-            page = await database_sync_to_async(self._page)()
+            page = await _beside(self._page)
         except (OperationalError, InterfaceError):
             log.warning("live page: database not available")
             await self.close(code=int(CloseCode.TRY_AGAIN_LATER))

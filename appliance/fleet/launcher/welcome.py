@@ -47,6 +47,9 @@ def look() -> Found:
             f"The local node refused revision {node.refused_revision} and {goes_on}: {why}."
             " Change it in the admin and publish."
         )
+    if node.is_to_drain:
+        text = "The local node is drained, until it is told on its page to take new clients again."
+        return Found([], text, has_routes)
     return Found(
         doors=blocks.doors_of(node.applied_revision) if node.applied_revision else [],
         complaint=complaint,

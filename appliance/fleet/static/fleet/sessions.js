@@ -119,7 +119,8 @@
       const name = cell.dataset.field;
       if (name === "age") return;
       const value = session[name];
-      write(cell, name.startsWith("to_") ? bytes(value) : String(value));
+      write(cell, name.startsWith("to_") ? bytes(value)
+        : name === "tls" ? value.replace("TLSv", "") : String(value));
       if (name === "state_text") cell.dataset.state = session.state;
       if (name === "user") cell.title = session.user;
     });
@@ -132,7 +133,7 @@
     row.classList.toggle("is-leaving", session.disconnecting);
     const button = row.querySelector("button");
     button.disabled = session.disconnecting;
-    write(button, session.disconnecting ? "Disconnecting…" : "Disconnect");
+    button.title = session.disconnecting ? "Disconnecting…" : "Disconnect";
     button.setAttribute("aria-label", `Disconnect ${session.user}`);
   };
 

@@ -24,6 +24,12 @@ def fresh_channel_layer() -> Iterator[None]:
     channel_layers.backends.clear()
 
 
+@pytest.fixture(autouse=True)
+def nothing_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Heartbeats come faster in tests than anything may be remembered for."""
+    monkeypatch.setattr("appliance.fleet.consumers.node.WANTED_S", -1.0)
+
+
 @pytest.fixture
 def enrolled(db: None) -> tuple[Node, str]:
     """A node and its token."""

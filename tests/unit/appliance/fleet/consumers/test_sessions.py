@@ -93,9 +93,10 @@ def test_many_changes_make_one_push_per_second(node: Node, operator: User) -> No
         for count in range(1, 60):
             await in_database(report)(node, *(f"user{i}" for i in range(count)))
             await ring()
-        shown = await page.hear()
-        assert time.monotonic() - began > 0.7
-        assert shown["total"] == 59
+        pushes, total = 0, 0
+        while total != 59:
+            total, pushes = (await page.hear())["total"], pushes + 1
+        assert time.monotonic() - began > pushes - 0.3
         assert await page.socket.receive_nothing(timeout=0.5)
         await page.close()
 
