@@ -144,6 +144,38 @@ def _publish_to_the_others(there: Fleet) -> None:
         eventually(lambda name=name: there.web.node_is_up_to_date(name), name)  # type: ignore[misc]
 
 
+_MAKE_KEYS = """\
+from django.utils import timezone
+from appliance.certs import services as certs
+from appliance.publish import services as publish
+from appliance.servers import services
+from appliance.servers.models import ServerBlock
+certificate = certs.make_self_signed("canary", ["mail.example.com"])
+for block in ServerBlock.objects.all():
+    block.starttls = "on"
+    services.choose_certificates(services.save_block(block), [certificate])
+publish.publish()
+print(certificate.private_key.reveal())
+"""
+
+
+def test_no_private_key_is_kept_or_logged_in_clear(
+    installation: Fleet, logins: contextlib.ExitStack
+) -> None:
+    there = installation
+    key = there.web.python(_MAKE_KEYS)
+    for name in PLACES:
+        eventually(lambda name=name: there.web.node_is_up_to_date(name), name)  # type: ignore[misc]
+        _log_in(there, name, logins)
+    lines = [line.encode() for line in key.splitlines() if line and "-----" not in line]
+    kept = there.everything_kept()
+    assert kept["table certs_certificate"], "the certificate is in the database"
+    assert len(lines) > 2
+    for name, octets in kept.items():
+        assert not [line for line in lines if line in octets], name
+        assert b"PRIVATE KEY-----" not in octets, name
+
+
 def test_nothing_was_our_fault(installation: Fleet) -> None:
     for name, node in installation.nodes.items():
         assert "internal error" not in node.log(), name

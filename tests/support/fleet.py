@@ -6,6 +6,9 @@ from collections.abc import Generator, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
+import psycopg
+from redis import Redis as Client
+
 from tests.support import require
 from tests.support.appliance import WebOnly
 from tests.support.databases import PostgreSQL, Redis
@@ -112,6 +115,19 @@ class Fleet:
         """Start whatever was killed, as an init system would."""
         while self.ended:
             self._all[self.ended.pop()].start()
+
+    def everything_kept(self) -> dict[str, bytes]:
+        """Give what database and Redis hold, and what every program has logged, by name."""
+        kept = {f"log of {name}": part.log().encode() for name, part in self._all.items()}
+        redis = Client.from_url(self.web.variables["POSTROAD_REDIS_URL"])
+        with contextlib.closing(redis):
+            kept["Redis"] = b"".join(key + (redis.dump(key) or b"") for key in redis.scan_iter())
+        with psycopg.connect(self.web.variables["POSTROAD_DATABASE_URL"]) as database:
+            tables = database.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
+            for (table,) in tables.fetchall():
+                with database.cursor().copy(f'COPY "{table}" TO STDOUT') as rows:
+                    kept[f"table {table}"] = b"".join(bytes(row) for row in rows)
+        return kept
 
     @property
     def _all(self) -> dict[str, Program]:
