@@ -93,4 +93,6 @@ UNWATCHED: Final[Mapping[str, str]] = {
     "fleet.enrolmentcode": "is written down by fleet.services, in words",
     "fleet.nodecommand": "is written down by fleet.services, in words",
     "stats.nodetotals": "is reported by nodes",
+    "proof.round": "is what was looked at",
+    "proof.sighting": "is what was seen there",
 }
