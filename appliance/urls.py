@@ -7,6 +7,7 @@ from django.views.generic import RedirectView
 
 from appliance.authhttp.admin import explain_view
 from appliance.fleet.enrol import enrol_view
+from appliance.history.leaders import tops_view
 from appliance.stats.metrics import metrics_view
 
 urlpatterns: list[URLPattern | URLResolver] = [
@@ -16,6 +17,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("enrol", enrol_view, name="enrol"),
     path("metrics", metrics_view, name="metrics"),
     path("admin/explain/", admin.site.admin_view(explain_view), name="explain"),
+    path("admin/top-lists/", admin.site.admin_view(tops_view), name="top_lists"),
     path("admin/mail-hosts/", include("appliance.fleet.backend.views")),
     path("admin/", include("appliance.routing.transfer.pages")),
     path("admin/", admin.site.urls),

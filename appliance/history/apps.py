@@ -20,6 +20,13 @@ class HistoryConfig(AppConfig):
             "admin:history_sessionrecord_changelist",
             "history.view_sessionrecord",
         ),
+        Item(
+            "Reports",
+            "Top lists",
+            "leaderboard",
+            "top_lists",
+            "history.view_sessionrecord",
+        ),
     )
     beat_schedule = {  # noqa: RUF012  (Celery's own form)
         "history.tidy": {

@@ -125,7 +125,7 @@ def title(reason: str) -> str:
     known = _known(reason)
     if known in TITLES:
         return TITLES[known]
-    return reason.replace("_", " ").replace("tls", "TLS").capitalize().replace("tls", "TLS")
+    return reason.replace("_", " ").capitalize().replace("tls", "TLS").replace("Tls", "TLS")
 
 
 def tone(reason: str) -> str:

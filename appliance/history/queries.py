@@ -83,7 +83,7 @@ def every(search: Search) -> Iterator[list[SessionRecord]]:
 
 def find(search: Search) -> QuerySet[SessionRecord]:
     """Give what a search finds, the newest first."""
-    found = SessionRecord.objects.filter(_outcome(search.outcome))
+    found = SessionRecord.objects.filter(matching(search.outcome))
     if search.user.endswith("*"):
         found = found.filter(beginning_with("account", account_of(search.user[:-1])))
     elif search.user:
@@ -103,7 +103,8 @@ def find(search: Search) -> QuerySet[SessionRecord]:
     return found.order_by("-ended_at", "-pk")
 
 
-def _outcome(outcome: str) -> Q:
+def matching(outcome: str) -> Q:
+    """Give the condition of an outcome, as in ``Search``."""
     match outcome:
         case "":
             return ~Q(account="") & ~_gave_up

@@ -111,6 +111,7 @@ GUARDS: Final[Mapping[str, Guard]] = {
     "admin:certs_issued_pem": Guard("certs.view_authority"),
     "admin:certs_signingrequest_download": Guard("certs.view_signingrequest"),
     # reports
+    "top_lists": Guard("history.view_sessionrecord"),
     "admin:history_sessionrecord_export": Guard(
         "history.view_sessionrecord history.export_sessionrecord"
     ),
