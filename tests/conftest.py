@@ -38,6 +38,8 @@ _SHARED = frozenset({"appliance", "managed_front", "standalone_front", "front"})
 _LAST = "integration/test_secrets.py"
 
 
+# before pytest-xdist looks at the groups
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark tests by their folder, and say which of them have to run in one process, in what order.
 

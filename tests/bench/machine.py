@@ -25,7 +25,11 @@ class Unfit(Exception):
 
 def find_program(name: str, package: str) -> str:
     """Give the path of an installed program, or say which package brings it."""
-    found = shutil.which(name, path=f"{os.environ.get('PATH', '')}:{_SYSTEM_PATHS}")
+    # Debian keeps PostgreSQL's own tools apart, by version
+    versions = sorted(map(str, Path("/usr/lib/postgresql").glob("*/bin")), reverse=True)
+    found = shutil.which(
+        name, path=":".join([os.environ.get("PATH", ""), _SYSTEM_PATHS, *versions])
+    )
     if found is None:
         raise Unfit(f"{name} is not installed: apt-get install {package}")
     return found

@@ -84,7 +84,8 @@ def test_a_day_has_its_gap_and_values_under_the_pointer(page: Page) -> None:
 def test_a_line_leads_to_its_server_block_and_back(page: Page) -> None:
     page.goto(f"{PAGE}?range=week&by=server")
     first = page.locator(".chart-card").first
-    expect(first.locator(".chart-legend a")).to_have_text(["imap", "submission"])
+    # others may have logged in meanwhile, elsewhere
+    assert {"imap", "submission"} <= set(first.locator(".chart-legend a").all_text_contents())
     first.get_by_role("link", name="submission").click()
     expect(page.locator(".charts-only")).to_contain_text("Only submission")
     expect(page.locator(".chart-card").first).to_contain_text("Good")

@@ -6,9 +6,12 @@ import signal
 import subprocess
 from pathlib import Path
 
+import psycopg
+
 from tests.support import require
 from tests.support.ports import free_port
 from tests.support.process import STOP_WITHIN_S, Program
+from tests.support.wait import eventually
 
 
 class Redis(Program):
@@ -54,7 +57,14 @@ class PostgreSQL(Program):
             subprocess.run([*become, *made], check=True, cwd=self.directory, capture_output=True)
         sockets = ("-c", "listen_addresses=127.0.0.1", "-k", str(self.directory))
         self.launch([*become, str(tools / "postgres"), "-D", data, "-p", str(self.port), *sockets])
-        self.wait_for_port(self.port)
+        eventually(
+            self._answers, "it has recovered", within_s=30, tolerate=(psycopg.OperationalError,)
+        )
+
+    def _answers(self) -> bool:
+        self.check_alive()
+        with psycopg.connect(self.url, connect_timeout=2) as connection:
+            return connection.execute("SELECT 1").fetchone() is not None
 
     def stop(self, signum: int = signal.SIGINT, *, within_s: float = STOP_WITHIN_S) -> int:
         """Stop without waiting for clients to leave."""
