@@ -54,7 +54,7 @@ run: setup
 JOBS ?= 2
 test: setup-dev
 	@sh tests/support/install_real_parts.sh
-	@$(BIN)/python -m pytest -n $(JOBS) --dist loadgroup $(ARGS)
+	@$(BIN)/python -m pytest -n $(JOBS) $(ARGS)
 
 # as many inputs to each leg of the dialogue as one has patience for; `make test` has a few
 FUZZ_EXAMPLES ?= 100000

@@ -39,7 +39,8 @@ _WORDS: Final = 500
 
 def due(now: datetime) -> list[int]:
     """Claim the nodes that are to be looked at now, and give them; nobody else is given them."""
-    nodes = Node.objects.filter(revoked_at=None, applied_revision__gt=0)
+    # a drained node has no listening sockets, which is what was asked of it
+    nodes = Node.objects.filter(revoked_at=None, applied_revision__gt=0, drain_requested_at=None)
     return [node.pk for node in nodes.select_related("proof_round") if _claim(node, now)]
 
 
@@ -72,7 +73,7 @@ def _is_due(node: Node, last: Round, now: datetime) -> bool:
 
 def look_at(node_id: int) -> None:
     """Look at every listener of a node, and write down what is seen there."""
-    node = Node.objects.filter(pk=node_id).first()
+    node = Node.objects.filter(pk=node_id, drain_requested_at=None).first()
     if node is None:
         return
     ran = node.applied_revision, node.applied_digest

@@ -51,7 +51,7 @@ class MailHostAdmin(RoutingAdmin):
     list_filter = ("state",)
     search_fields = ("name", "address", "tls_name")
     fieldsets = (
-        (None, {"fields": ("name", "address", ("state", "hold", "weight"))}),
+        (None, {"fields": ("name", "address", "state", "hold", "weight")}),
         ("Ports", {"fields": (("imap_port", "pop3_port", "smtp_port"),)}),
         (
             "TLS",
