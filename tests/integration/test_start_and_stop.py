@@ -65,8 +65,7 @@ def test_a_key_file_that_is_not_the_database_s_is_named_with_what_to_do(
     key_file = own_appliance.state / "secret.key"
     key_file.write_bytes(Fernet.generate_key())
     own_appliance.launch_only()
-    assert own_appliance.wait(within_s=30) != 0
-    log = own_appliance.log()
-    assert str(key_file) in log
-    assert "POSTROAD_SECRET_KEY_FILE" in log
-    assert "Traceback" not in log
+    own_appliance.wait_for_port(own_appliance.http_port, within_s=30)
+    assert own_appliance.log_contains(f"other keys than those in {key_file}")
+    assert own_appliance.log_contains("Put the lines of the former key file below", within_s=1)
+    assert "Traceback" not in own_appliance.log()

@@ -39,7 +39,7 @@ def test_figures_of_finished_contests_survive_an_early_end(
     monkeypatch.setattr(bench, "Rig", NoRig)
     path = tmp_path / "figures.json"
     with pytest.raises(SystemExit):
-        bench._run(works, SHORT, 1, path, with_scale=False)
+        bench._run(works, SHORT, 1, path, {})
     kept = json.loads(path.read_text())
     assert kept["complete"] is False
     assert [(one["measure"], one["ratio"]["median"]) for one in kept["results"]] == [("first", 0.5)]
