@@ -19,8 +19,7 @@ def reactor() -> Iterator[Reactor]:
     it = Reactor(tick_s=0.01)
     yield it
     it.shut()
-    # what tests before this one left to the garbage collector may be gone meanwhile
-    assert open_fds() - before == set()
+    assert open_fds() == before
 
 
 @pytest.fixture
