@@ -13,6 +13,7 @@ import os
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
+from proxycore.contract.distrust import HINTS
 from proxycore.contract.reasons import CloseReason
 from proxycore.dialogue.commands import ConnectBack, SecureBack, SendBack
 from proxycore.dialogue.events import BackBytes, BackClosed, BackConnected, BackFailed, BackSecured
@@ -30,15 +31,6 @@ _READING: Final = "reading response from upstream"
 _BACK_CONNECTED: Final = BackConnected()
 _BACK_SECURED: Final = BackSecured()
 _BACK_CLOSED: Final = BackClosed()
-
-_HINTS: Final = {
-    "wrong version number": "it answers in clear: does this port want proxy_ssl starttls?",
-    "unsupported protocol": "it speaks none of proxy_ssl_protocols",
-    "tlsv1 alert protocol version": "it speaks none of proxy_ssl_protocols",
-    "sslv3 alert handshake failure": "it accepts no protocol, cipher or certificate of ours",
-    "tlsv13 alert certificate required": "it wants a certificate: proxy_ssl_certificate",
-}
-"""By OpenSSL's words: what an operator may look at."""
 
 
 class SecuredBackLeg(BackLeg):
@@ -171,7 +163,7 @@ class SecuredBackLeg(BackLeg):
             reason = CloseReason.BACKEND_UNTRUSTED
             message = f"upstream SSL certificate verify error: {failure.reason}"
         else:
-            hint = _HINTS.get(failure.reason, "")
+            hint = HINTS.get(failure.reason, "")
             message = f"{failure.detail}: {hint}" if hint else failure.detail
         self._log("error", message, action)
         self.deliver(BackFailed(reason))

@@ -5,8 +5,10 @@ One class for implicit TLS and STARTTLS, so no policy can be forgotten on one of
 learns anything, our own certificate included.
 """
 
-from typing import Any, Final
+from typing import Any
 
+from proxycore.contract.distrust import NOT_PINNED, Shown
+from proxycore.contract.distrust import explained as distrusted
 from proxycore.contract.server_names import is_address
 from proxycore.net.tls.back_context import BackContext
 from proxycore.net.tls.certificate import facts_of, names_of, pin_of, subject_of, validity_of
@@ -21,32 +23,6 @@ from proxycore.net.tls.libssl import (
     ssl,
 )
 from proxycore.net.tls.refused import Refused
-
-_NOT_PINNED: Final = 50
-_UNTRUSTED: Final = (
-    "{who} is from an authority that is not trusted here, or its chain is incomplete"
-)
-_SELF_SIGNED: Final = "{who} is self-signed and not trusted here"
-_WRONG_NAME: Final = 'the certificate is not for "{name}" but for {names}'
-
-_EXPLAINED: Final[dict[int, str]] = {
-    2: _UNTRUSTED,
-    3: "there is no revocation list that {who} could be looked up in",
-    9: "{who} is valid from {since} only",
-    10: "{who} expired on {until}",
-    12: "the revocation list that {who} is looked up in is out of date",
-    18: _SELF_SIGNED,
-    19: _SELF_SIGNED,
-    20: _UNTRUSTED,
-    21: _UNTRUSTED,
-    22: "the chain from {who} is longer than proxy_ssl_verify_depth",
-    23: "{who} is revoked",
-    27: _UNTRUSTED,
-    _NOT_PINNED: "the key in {who} is not pinned; it is {pin}",
-    62: _WRONG_NAME,
-    64: _WRONG_NAME,
-}
-"""By OpenSSL's number (x509_vfy.h), what an operator can do something about."""
 
 
 class BackTlsEndpoint(Endpoint):
@@ -103,7 +79,7 @@ class BackTlsEndpoint(Endpoint):
             if pin_of(crypto.X509_STORE_CTX_get0_cert(store)) in self.context.pins:
                 crypto.X509_STORE_CTX_set_error(store, 0)
                 return 1
-            crypto.X509_STORE_CTX_set_error(store, _NOT_PINNED)
+            crypto.X509_STORE_CTX_set_error(store, NOT_PINNED)
             good = 0
         if not good:
             code = crypto.X509_STORE_CTX_get_error(store)
@@ -141,14 +117,5 @@ class BackTlsEndpoint(Endpoint):
 def explained(code: int, certificate: Any, name: str) -> str:
     """Say what is wrong with a mail server's certificate, and what the operator may look at."""
     since, until = validity_of(certificate)
-    words = string(crypto.X509_verify_cert_error_string(code))
-    return _EXPLAINED.get(code, "{who} was not accepted ({code}: {words})").format(
-        who=f'the certificate of "{subject_of(certificate)}"',
-        since=since,
-        until=until,
-        name=name,
-        names=names_of(certificate),
-        pin=pin_of(certificate),
-        code=code,
-        words=words,
-    )
+    shown = Shown(subject_of(certificate), since, until, names_of(certificate), pin_of(certificate))
+    return distrusted(code, string(crypto.X509_verify_cert_error_string(code)), shown, name)
