@@ -19,6 +19,8 @@ it runs; the appliance compares and, if the node is behind, sends ``Apply`` agai
      │ ◄──────── Drain(is_wanted) ───────────── │   when it does not do so
      │ ◄──────── Kick(command, sessions) ────── │
      │ ── CommandResult(command, …) ──────────► │
+     │ ◄──────── Survey(number, most) ───────── │   who has not logged in? (ADR-0038)
+     │ ── Waiting(number, sessions, …) ───────► │
      │ ── Records(number, sessions, logins) ──► │   ended sessions (ADR-0031)
      │ ◄──────────────── RecordsTaken(number) ── │   they are stored; the next batch may come
 """
@@ -29,7 +31,7 @@ from typing import Any, Final
 
 from proxycore.contract.codec import Invalid, Problem, decode, encode
 from proxycore.contract.secret import Secret
-from proxycore.contract.session import SessionBytes, SessionRecord
+from proxycore.contract.session import SessionBytes, SessionRecord, WaitingSession
 
 LINK_VERSION: Final = 2
 """Version of this vocabulary. The appliance refuses a node of another one, saying so."""
@@ -40,6 +42,12 @@ HEARTBEAT_S: Final = 1.0
 
 UNTOLD: Final = -1
 """No generation: of a cache whose owner is told of no changes, and that therefore keeps nothing."""
+
+MOST_WAITING: Final = 2_000
+"""Sessions before login that a node tells of at most, however many are asked for."""
+
+MOST_ADDRESSES: Final = 50
+"""Addresses of which a node tells how many sessions before login they have."""
 
 MAX_LOGINS: Final = 200
 """Logins in one ``Invalidate``; when more have changed, everything is forgotten."""
@@ -175,6 +183,24 @@ class Records:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Waiting:
+    """The sessions that have not logged in: how many, and some of them."""
+
+    number: int
+    """Of the ``Survey``."""
+    total: int
+    by_standing: dict[str, int]
+    """By ``session.Standing``; makes ``total``."""
+    by_address: dict[str, int]
+    """Of the addresses that have most, as they are counted: an IPv6 client by its /64."""
+    sessions: tuple[WaitingSession, ...] = ()
+    """The oldest. When there are more than were asked for, only a few of each address, so that one
+    that has thousands does not hide all others."""
+    mute: int = 0
+    """Workers that did not answer in time; theirs are missing."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CommandResult:
     """What became of a command: how many sessions it reached."""
 
@@ -239,6 +265,17 @@ class Kick:
 
     command: str
     sessions: tuple[str, ...]
+    waiting_from: str = ""
+    """Besides, all that have not logged in of this address, as ``Waiting`` counts them."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Survey:
+    """Say who is connected and has not logged in. Nothing is kept for it: it may get lost."""
+
+    number: int
+    most: int
+    """Sessions to describe."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -272,8 +309,12 @@ class Challenges:
     """Key authorization by token."""
 
 
-NodeMessage = Hello | Heartbeat | Ack | Nack | Checked | Sessions | Stats | CommandResult | Records
-ApplianceMessage = Apply | Check | Invalidate | Tickets | Challenges | Drain | Kick | RecordsTaken
+NodeMessage = (
+    Hello | Heartbeat | Ack | Nack | Checked | Sessions | Stats | CommandResult | Records | Waiting
+)
+ApplianceMessage = (
+    Apply | Check | Invalidate | Tickets | Challenges | Drain | Kick | Survey | RecordsTaken
+)
 Message = NodeMessage | ApplianceMessage
 
 _TYPES: Final[dict[str, type]] = {
@@ -286,6 +327,7 @@ _TYPES: Final[dict[str, type]] = {
     "stats": Stats,
     "command_result": CommandResult,
     "records": Records,
+    "waiting": Waiting,
     "apply": Apply,
     "check": Check,
     "invalidate": Invalidate,
@@ -293,6 +335,7 @@ _TYPES: Final[dict[str, type]] = {
     "challenges": Challenges,
     "drain": Drain,
     "kick": Kick,
+    "survey": Survey,
     "records_taken": RecordsTaken,
 }
 _NAMES: Final = {cls: name for name, cls in _TYPES.items()}

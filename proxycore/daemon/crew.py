@@ -15,6 +15,7 @@ from functools import partial
 from typing import Any, Final
 
 from proxycore.contract.secret import Secret
+from proxycore.daemon.frames import Message
 from proxycore.daemon.history import History
 from proxycore.daemon.logs import ErrorLogs, Line
 from proxycore.daemon.privileges import DUMP_SIGNAL, Identity
@@ -31,6 +32,7 @@ BOOT_TICKS: Final = 30
 
 APPLY_TIMEOUT_S: Final = 60.0
 STOP_TIMEOUT_S: Final = 1.2
+SURVEY_TIMEOUT_S: Final = 2.0
 MAX_BOOT_FAILURES: Final = 3
 
 _YOUNG_S = 5.0
@@ -308,12 +310,44 @@ class Crew:
     async def kick(self, sessions: tuple[str, ...]) -> int:
         """Disconnect these sessions; gives how many there were."""
         by_worker = self._registry.workers_of(sessions)
+        known = {session for ids in by_worker.values() for session in ids}
+        for session in sessions:
+            # one that has not logged in is in no registry, but its name begins with its worker's
+            serial = self._serial_of(session)
+            if session not in known and serial in self._workers:
+                by_worker.setdefault(serial, []).append(session)
         replies = await asyncio.gather(
             *(
                 self._workers[serial].ask({"type": "kick", "sessions": ids})
                 for serial, ids in by_worker.items()
             )
         )
+        return sum(reply.affected for reply in replies)
+
+    def _serial_of(self, session: str) -> int:
+        worker, _, _ = session.rpartition(".")
+        boot_id, _, serial = worker.rpartition("-")
+        return int(serial) if boot_id == self._facts.boot_id and serial.isdecimal() else 0
+
+    async def survey(self, most: int) -> list[dict[str, Any] | None]:
+        """Have every worker look at its sessions before login (net.waiting.Surveyed).
+
+        None of one that did not answer in time.
+        """
+        message = {"type": "survey", "most": most}
+        asked = (self._survey(worker, message) for worker in list(self._workers.values()))
+        return list(await asyncio.gather(*asked))
+
+    async def _survey(self, worker: WorkerProcess, message: Message) -> dict[str, Any] | None:
+        try:
+            async with asyncio.timeout(SURVEY_TIMEOUT_S):
+                return (await worker.ask(message)).told
+        except TimeoutError:
+            return None
+
+    async def turn_away(self, address: str) -> int:
+        """Disconnect the sessions before login of an address; gives how many there were."""
+        replies = await self.ask_all({"type": "turn_away", "address": address})
         return sum(reply.affected for reply in replies)
 
     def rest(self) -> None:

@@ -16,13 +16,15 @@ object and a line feed, and count in ``length``.
 The kinds of frame, each an object with a ``type``; one that carries ``n`` is answered by ``done``:
 
     supervisor ──► worker                            worker ──► supervisor
-    start       boot id, identity, token, generation done      n, affected, problem
+    start       boot id, identity, token, generation done      n, affected, problem, told
     sockets     keys (+ the descriptors)             report    totals, session changes
     zones       names, sizes (+ the descriptors)     log       lines: [level, time, message]
     apply       n, snapshot, zones, tickets          access    server, dropped (+ the lines)
     tickets     n, keys                              refusals  dropped (+ the lines)
     invalidate  n, generation, since, logins
     kick        n, sessions
+    survey      n, most                              (``done`` when it is, as of turn_away)
+    turn_away   n, address
     drain       shutdown_timeout_ms
     stop
 """

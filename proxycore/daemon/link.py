@@ -41,7 +41,9 @@ from proxycore.contract.messages import (
     RecordsTaken,
     Sessions,
     Stats,
+    Survey,
     Tickets,
+    Waiting,
     from_frame,
     to_frame,
 )
@@ -117,6 +119,9 @@ class Node(Protocol):
 
     async def kick(self, message: Kick) -> CommandResult:
         """Disconnect sessions."""
+
+    async def survey(self, message: Survey) -> Waiting:
+        """Look at the sessions that have not logged in."""
 
 
 def link_url(control: str) -> str:
@@ -335,6 +340,8 @@ class Link:
                 answer = self._node.heartbeat()
             case Kick():
                 answer = await self._node.kick(order)
+            case Survey():
+                answer = await self._node.survey(order)
         if answer is None:
             return
         # should it be closed by now, the next hello tells

@@ -25,7 +25,9 @@ from proxycore.contract.messages import (
     Sessions,
     SettingProblem,
     Stats,
+    Survey,
     Tickets,
+    Waiting,
 )
 from proxycore.contract.secret import Secret
 from proxycore.contract.snapshot import Snapshot, from_plain
@@ -370,8 +372,12 @@ class Managed:
 
     async def kick(self, message: Kick) -> CommandResult:
         """Disconnect sessions."""
-        affected = await self.supervisor.kick(message.sessions)
+        affected = await self.supervisor.kick(message.sessions, message.waiting_from)
         return CommandResult(command=message.command, affected=affected)
+
+    async def survey(self, message: Survey) -> Waiting:
+        """Look at the sessions that have not logged in."""
+        return await self.supervisor.survey(message.number, message.most)
 
 
 def _read(message: Apply | Check) -> tuple[list[SettingProblem], Snapshot | None]:

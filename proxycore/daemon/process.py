@@ -47,6 +47,8 @@ class Reply:
 
     affected: int = 0
     problem: str = ""
+    told: dict[str, Any] | None = None
+    """What was asked for, if it was more than to do something."""
     lost: bool = False
 
 
@@ -219,7 +221,11 @@ class WorkerProcess:
             reply = self._replies.pop(message["n"])
             if not reply.done():
                 reply.set_result(
-                    Reply(affected=message["affected"], problem=str(message["problem"]))
+                    Reply(
+                        affected=message["affected"],
+                        problem=str(message["problem"]),
+                        told=message.get("told"),
+                    )
                 )
         elif kind == "log":
             lines = [(level, at, text, server) for level, at, text, server in message["lines"]]

@@ -16,7 +16,7 @@ from typing import Final
 
 import proxycore
 from proxycore.contract.binding import bindings
-from proxycore.contract.messages import UNTOLD, SettingProblem
+from proxycore.contract.messages import UNTOLD, SettingProblem, Waiting
 from proxycore.contract.secret import Secret
 from proxycore.contract.snapshot import Process, Snapshot, to_plain
 from proxycore.contract.stats import SESSIONS_OPEN
@@ -35,6 +35,7 @@ from proxycore.daemon.tasks import spawn
 from proxycore.daemon.ticket_keys import SECRET_BYTES, GivenKeys, TicketRing
 from proxycore.daemon.tls_files import secure
 from proxycore.daemon.totals import Totals
+from proxycore.daemon.waiting import add_up
 from proxycore.daemon.zones import Zones
 
 _FILES_PER_SESSION: Final = 2
@@ -358,9 +359,14 @@ class Supervisor:
             await self._crew.renew_tickets(self.tickets.keys())
         return given
 
-    async def kick(self, sessions: tuple[str, ...]) -> int:
-        """Disconnect these sessions; gives how many there were."""
-        return await self._crew.kick(sessions)
+    async def kick(self, sessions: tuple[str, ...], waiting_from: str = "") -> int:
+        """Disconnect these sessions, and those before login of an address; gives how many."""
+        affected = await self._crew.kick(sessions)
+        return affected + (await self._crew.turn_away(waiting_from) if waiting_from else 0)
+
+    async def survey(self, number: int, most: int) -> Waiting:
+        """Look at the sessions that have not logged in."""
+        return add_up(number, most, await self._crew.survey(most))
 
     def reopen_logs(self) -> None:
         """Open the log files again, after a rotation."""

@@ -15,6 +15,7 @@ import socket
 import sys
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any, Final
 
 from proxycore.contract.binding import bindings
@@ -30,6 +31,7 @@ from proxycore.daemon.shared_tls import SharedTls, import_tls
 from proxycore.net.engine import Engine
 from proxycore.net.log import LEVELS
 from proxycore.net.reactor import READ, WRITE, Reactor
+from proxycore.net.waiting import Surveyed
 
 IMPORTED_EARLY: Final = (encodings.idna, ipaddress)
 """What the standard library would otherwise import on first use, after rights were dropped."""
@@ -265,14 +267,25 @@ class Worker:
         if message["type"] == "zones":
             self._tls.take_zones(message["names"], message["sizes"], fds)
             return
+        if message["type"] == "survey":
+            self.engine.survey(message["most"], partial(self._surveyed, message["n"]))
+            return
+        if message["type"] == "turn_away":
+            self.engine.turn_away(message["address"], partial(self._done, message["n"]))
+            return
         try:
             affected, problem = acts[message["type"]](message) or 0, ""
         except Exception as error:  # noqa: BLE001  (a frame's outermost: our bug, told once)
             self._tell_bug(error)
             affected, problem = 0, f"internal error: {type(error).__name__}"
         if "n" in message:
-            done = {"type": "done", "n": message["n"], "affected": affected, "problem": problem}
-            self._send(done)
+            self._done(message["n"], affected, problem)
+
+    def _done(self, n: int, affected: int, problem: str = "") -> None:
+        self._send({"type": "done", "n": n, "affected": affected, "problem": problem})
+
+    def _surveyed(self, n: int, found: Surveyed) -> None:
+        self._send({"type": "done", "n": n, "affected": 0, "problem": "", "told": encode(found)})
 
     def _start(self, message: Message) -> None:
         if message["identity"] is not None:

@@ -11,6 +11,7 @@ from typing import Final
 
 from proxycore.contract.authhttp import ProxyFacts
 from proxycore.contract.reasons import CloseReason
+from proxycore.contract.session import Standing, WaitingSession
 from proxycore.dialogue.shown import without_credentials
 from proxycore.net.access import Course
 from proxycore.net.client_names import Confirmation
@@ -77,6 +78,32 @@ class Arrival:
         context.leave(self.number, self._counted)
         context.reactor.close(self._fd)
         self._door.close(self.number, self._client(), self._course, reason, self._proxy)
+
+    # --- for who looks at sessions before login ---
+
+    @property
+    def address(self) -> str:
+        """Address that it counts under; empty: none yet."""
+        return self._counted
+
+    def standing(self) -> Standing:
+        """Tell what it waits for."""
+        waits = self._door.proxied and self._proxy is None
+        return Standing.PROXY_HEADER if waits else Standing.CLIENT_NAME
+
+    def describe(self) -> WaitingSession:
+        """Describe it for people."""
+        server, client = self._door.block.server, self._client()
+        return WaitingSession(
+            session=self._context.ledger.name_of(self.number),
+            server=server.name,
+            protocol=server.protocol.value,
+            client=client[0],
+            client_port=client[1],
+            listen=self._door.key,
+            standing=self.standing(),
+            age_s=self._context.reactor.now - self._course.began_at,
+        )
 
     def _release(self) -> None:
         if self._timer is not None:

@@ -33,6 +33,7 @@ from proxycore.net.relay import Relay
 from proxycore.net.resolver import Resolver
 from proxycore.net.sockets import shown_address
 from proxycore.net.throttled_desk import ThrottledDesk
+from proxycore.net.waiting import Eviction, Survey, Surveyed
 from proxycore.policy.auth_cache import KEY_BYTES, AuthCache
 from proxycore.policy.login_rates import KEY_BYTES as RATES_KEY_BYTES
 from proxycore.policy.login_rates import LoginRates, Memory
@@ -378,6 +379,20 @@ class Engine:
                 continue
             kicked += 1
         return kicked
+
+    def survey(self, most: int, answer: Callable[[Surveyed], None]) -> None:
+        """Look at the sessions before login beside all else, then ``answer``.
+
+        most: how many to describe.
+        """
+        Survey(self._context, most, answer).begin()
+
+    def turn_away(self, address: str, answer: Callable[[int], None]) -> None:
+        """Disconnect the sessions before login of an address beside all else, then tell how many.
+
+        address: as ``prelogin.key_of`` gives it.
+        """
+        Eviction(self._context, address, answer).begin()
 
     def _relays(self) -> list[Relay]:
         return [live for live in self.ledger.live.values() if isinstance(live, Relay)]

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from proxycore.contract.authhttp import TlsFacts
 from proxycore.contract.reasons import CloseReason
+from proxycore.contract.session import Standing, WaitingSession
 from proxycore.dialogue.commands import SecureFront
 from proxycore.dialogue.events import (
     Accepted,
@@ -21,7 +22,7 @@ from proxycore.dialogue.events import (
 from proxycore.dialogue.session import Session
 from proxycore.dialogue.states import State
 from proxycore.net.front_leg import FRONT_GONE, FrontLeg
-from proxycore.net.log import ACTIONS
+from proxycore.net.log import ACTIONS, shown
 from proxycore.net.reactor import READ
 from proxycore.net.timers import Timer
 
@@ -29,6 +30,18 @@ if TYPE_CHECKING:
     from proxycore.net.tls.endpoint import Handshake
 
 ACCEPTED: Final = Accepted()
+
+_STANDINGS: Final = {
+    State.NEW: Standing.HANDSHAKE,
+    State.DELAYING: Standing.DELAYING,
+    State.IDENTIFYING: Standing.IDENTIFYING,
+    State.SECURING: Standing.HANDSHAKE,
+    State.AUTHORISING: Standing.AUTHORISING,
+    State.REFUSING: Standing.REFUSING,
+    State.RETRYING: Standing.RETRYING,
+    State.CONNECTING: Standing.CONNECTING,
+    State.LOGGING_IN: Standing.LOGGING_IN,
+}
 
 LONGEST_HELLO_BYTES: Final = 16_384
 """Most octets kept of a handshake that waits for its turn; what is longer fails at once."""
@@ -147,6 +160,39 @@ class FrontTlsLeg(FrontLeg):
             self.deliver(ACCEPTED)
         else:
             self.deliver(FrontSecured(profile))
+
+    # --- for who looks at sessions before login ---
+
+    @property
+    def address(self) -> str:
+        """Address that the session counts under."""
+        return self.client_ip
+
+    def standing(self) -> Standing:
+        """Tell how far the session is."""
+        if self._machine is None:
+            return Standing.CLOSING
+        found = _STANDINGS.get(self._machine.state, Standing.CLOSING)
+        if found is Standing.HANDSHAKE and self._turn is not None:
+            return Standing.QUEUED
+        return found
+
+    def describe(self) -> WaitingSession:
+        """Describe the session for people."""
+        server, machine = self.block.server, self._machine
+        return WaitingSession(
+            session=self.session,
+            server=server.name,
+            protocol=server.protocol.value,
+            client=self.client_ip,
+            client_port=self.client_port,
+            listen=self.listen,
+            standing=self.standing(),
+            age_s=self.context.reactor.now - self.course.began_at,
+            user=shown(machine.login) if machine is not None else "",
+            backend=self._upstream,
+            tls=self.tls.protocol if self.tls is not None else "",
+        )
 
     def _fail(self, bug: Exception) -> None:
         raise NotImplementedError

@@ -7,6 +7,8 @@ the counts by address change only together with it (``Context.enter``, ``rename`
 
 import socket
 from functools import lru_cache
+from heapq import nlargest
+from operator import itemgetter
 from typing import Final
 
 from proxycore.contract.process import UNIX, Process
@@ -126,6 +128,10 @@ class Gate:
         else:
             del self._by_address[key]
             self._reached.discard(key)
+
+    def most(self, number: int) -> list[tuple[str, int]]:
+        """Give the addresses that have most sessions, with how many."""
+        return nlargest(number, self._by_address.items(), key=itemgetter(1))
 
     @property
     def counts(self) -> dict[str, int]:

@@ -32,13 +32,15 @@ from proxycore.contract.messages import (
     Sessions,
     SettingProblem,
     Stats,
+    Survey,
     Tickets,
+    Waiting,
     from_frame,
     records_frame,
     to_frame,
 )
 from proxycore.contract.secret import Secret
-from proxycore.contract.session import SessionBytes, SessionRecord
+from proxycore.contract.session import SessionBytes, SessionRecord, Standing, WaitingSession
 
 _RECORD = SessionRecord(
     session="b.1",
@@ -82,6 +84,27 @@ MESSAGES: list[Message] = [
     ),
     Drain(is_wanted=True),
     Kick(command="c", sessions=("b.1", "b.2")),
+    Kick(command="c", sessions=(), waiting_from="192.0.2.7"),
+    Survey(number=1, most=100),
+    Waiting(
+        number=1,
+        total=3,
+        by_standing={"connecting": 3},
+        by_address={"192.0.2.1": 3},
+        sessions=(
+            WaitingSession(
+                session="b.3",
+                server="imap",
+                protocol="imap",
+                client="192.0.2.1",
+                client_port=40_000,
+                listen="*:143",
+                standing=Standing.CONNECTING,
+                age_s=0.25,
+            ),
+        ),
+        mute=1,
+    ),
     Records(boot_id="b", number=3, sessions=({"a": 1},), logins=({}, {"b": None}), dropped=4),
     RecordsTaken(boot_id="b", number=3),
 ]
