@@ -3,11 +3,28 @@
 import socket
 import ssl
 import time
+from collections.abc import Callable
 from functools import lru_cache
 from types import TracebackType
-from typing import Final, Self
+from typing import Final, Protocol, Self
 
 _MAX_LINE_BYTES: Final = 8192
+
+
+class Stream(Protocol):
+    """What lines are read from. Every failure is an OSError."""
+
+    def settimeout(self, value: float, /) -> None:
+        """Have the next call take no longer."""
+
+    def recv(self, bufsize: int, /) -> bytes:
+        """Read what there is; nothing at the end."""
+
+    def sendall(self, data: bytes, /) -> None:
+        """Send everything."""
+
+    def close(self) -> None:
+        """Close."""
 
 
 class Line:
@@ -15,16 +32,19 @@ class Line:
 
     def __init__(self, host: str, port: int, timeout_ms: int) -> None:
         self._deadline = time.monotonic() + timeout_ms / 1000
+        self._socket: Stream
+        self._plain: socket.socket
         if host.startswith("unix:"):
-            self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+            self._plain = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
             try:
-                self._socket.settimeout(self._left_s())
-                self._socket.connect(host.removeprefix("unix:"))
+                self._plain.settimeout(self._left_s())
+                self._plain.connect(host.removeprefix("unix:"))
             except BaseException:
-                self._socket.close()
+                self._plain.close()
                 raise
         else:
-            self._socket = socket.create_connection((host, port), self._left_s())
+            self._plain = socket.create_connection((host, port), self._left_s())
+        self._socket = self._plain
         self._buffer = b""
 
     def start_tls(self, name: str, context: ssl.SSLContext | None = None) -> None:
@@ -33,11 +53,25 @@ class Line:
         context: whom to trust; None: whom the system trusts.
         What was said before it in clear must not pass for said in TLS.
         """
+        chosen = trust() if context is None else context
+
+        def begin(below: socket.socket, left_s: Callable[[], float]) -> Stream:
+            below.settimeout(left_s())
+            return chosen.wrap_socket(below, server_hostname=name)
+
+        self.seal(begin)
+
+    def seal(self, begin: "Callable[[socket.socket, Callable[[], float]], Stream]") -> None:
+        """Go on in what ``begin`` makes of the socket and of the seconds that are left."""
         if self._buffer:
             raise ConnectionError("spoke before TLS")
-        self._socket.settimeout(self._left_s())
-        context = trust() if context is None else context
-        self._socket = context.wrap_socket(self._socket, server_hostname=name)
+        self._socket = begin(self._plain, self._left_s)
+
+    @property
+    def ends(self) -> tuple[tuple[str, int], tuple[str, int]]:
+        """Give our address and port, and those of the other side."""
+        here, there = self._plain.getsockname(), self._plain.getpeername()
+        return (here[0], here[1]), (there[0], there[1])
 
     def __enter__(self) -> Self:
         return self

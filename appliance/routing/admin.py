@@ -14,8 +14,9 @@ from django.utils.html import format_html
 
 from appliance.lib.admin import PostroadAdmin, display
 from appliance.routing import queries, services
-from appliance.routing.choices import HealthState, HostState, RouteAction
+from appliance.routing.choices import HostState, RouteAction
 from appliance.routing.forms import DomainAliasForm, MailHostForm, RouteForm
+from appliance.routing.health import policy
 from appliance.routing.health import queries as health
 from appliance.routing.models import DomainAlias, MailHost, Route
 from proxycore.contract.protocol import Protocol
@@ -23,7 +24,7 @@ from proxycore.contract.protocol import Protocol
 _UNREACHABLE = "never"
 _CLEAR = "in clear"
 _TLS = "TLS, verified"
-_HEALTH: ContextVar[dict[int, dict[str, str]]] = ContextVar("health")
+_HEALTH: ContextVar[dict[int, list[policy.Standing]] | None] = ContextVar("health", default=None)
 _TAKERS: ContextVar[dict[int, Route]] = ContextVar("takers")
 
 
@@ -75,18 +76,12 @@ class MailHostAdmin(RoutingAdmin):
     @display(description="Probes")
     def show_health(self, host: MailHost) -> str:
         """Say what probes found, and lead to the page that says more."""
-        known = _HEALTH.get().get(host.pk, {})
-        down = [name.upper() for name, state in known.items() if state == HealthState.DOWN]
-        if down:
-            text, tone = f"{', '.join(sorted(down))} down", "danger"
-        elif HealthState.UP in known.values():
-            text, tone = "answers", "success"
-        else:
-            text, tone = "no answer yet" if known else "not probed", "faint"
+        known = self._known(host)
+        text, tone = policy.summed_up(known, timezone.now()) if known else ("not probed", "")
         url = reverse("backend", args=(host.pk,))
         return format_html(
             '<a class="pr-link pr-{}" href="{}">{}</a>',
-            "faint" if tone == "faint" else f"text-{tone}",
+            f"text-{tone}" if tone else "faint",
             url,
             text,
         )
@@ -95,13 +90,22 @@ class MailHostAdmin(RoutingAdmin):
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
         """Look once for the whole list at what probes found."""
-        known = _HEALTH.set(health.summary())
+        known = _HEALTH.set(None)
         try:
             response = super().changelist_view(request, extra_context)
             # rendered here, while it is known
             return response.render() if isinstance(response, TemplateResponse) else response
         finally:
             _HEALTH.reset(known)
+
+    def get_changelist_instance(self, request: HttpRequest) -> Any:
+        """Look at those that are shown."""
+        found = super().get_changelist_instance(request)
+        _HEALTH.set(health.summary(found.result_list))
+        return found
+
+    def _known(self, host: MailHost) -> list[policy.Standing]:
+        return (_HEALTH.get() or {}).get(host.pk, [])
 
     @display(description="TLS", label={_CLEAR: "warning", _TLS: "success"})
     def show_tls(self, host: MailHost) -> str:

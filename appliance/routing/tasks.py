@@ -37,6 +37,7 @@ def probe_mail_hosts() -> None:
 @shared_task
 def watch_logins() -> None:
     """Tell people at which mail hosts logins break, and forget what is not probed any more."""
-    health.forget_unprobed()
+    now = timezone.now()
+    health.forget_unprobed(now)
     alarms.forget_deleted()
-    alarms.watch_logins(timezone.now())
+    alarms.watch_logins(now)

@@ -14,14 +14,20 @@ from appliance.routing.decide import DecisionInput, decide
 from appliance.routing.health import policy, probe
 from appliance.routing.health import services as health
 from appliance.routing.health.models import HostHealth
-from appliance.routing.health.probe import Found, Target, Trust
+from appliance.routing.health.probe import Found, Target
 from appliance.routing.models import MailHost, Route
+from appliance.servers.choices import AuthService
 from appliance.servers.models import ServerBlock
 from proxycore.contract.protocol import Protocol
+from proxycore.contract.tls import DATA, BackTls
 from tests.support import cast
 from tests.support.dovecot import Dovecot
 from tests.support.pki import Authority
 from tests.support.postfix import Postfix
+
+
+def _trusting(authorities: str) -> BackTls:
+    return BackTls(proxy_ssl_trusted_certificate=authorities)
 
 
 def _probe(
@@ -108,16 +114,56 @@ def test_tls_has_to_prove_itself(
     port, name = ports[protocol, tls], "mail.example.com"
     file = tmp_path / "authority.pem"
     file.write_text(authority.pem)
-    for known in (authority.pem, str(file)):
-        found = _probe(port, tls, protocol, name=name, trust=Trust(True, (known,)))
+    for known in (DATA + authority.pem, str(file)):
+        found = _probe(port, tls, protocol, name=name, policy=_trusting(known))
         assert found.reason == ""
         assert found.latency_ms is not None
     stranger = _probe(port, tls, protocol, name=name)
-    assert stranger.latency_ms is None
-    assert stranger.reason.startswith("its certificate does not do: ")
-    other = _probe(port, tls, protocol, name="x.test", trust=Trust(True, (authority.pem,)))
-    assert "x.test" in other.reason
-    assert _probe(port, tls, protocol, name="x.test", trust=Trust(False)).reason == ""
+    assert (stranger.latency_ms, stranger.reason) == (
+        None,
+        'the certificate of "CN=mail.example.com" is from an authority that is not trusted here,'
+        " or its chain is incomplete",
+    )
+    other = _probe(port, tls, protocol, name="x.test", policy=_trusting(DATA + authority.pem))
+    assert other.reason == 'the certificate is not for "x.test" but for DNS:mail.example.com'
+    unverified = BackTls(proxy_ssl_verify=False)
+    assert _probe(port, tls, protocol, name="x.test", policy=unverified).reason == ""
+
+
+def test_what_cannot_be_verified_here_is_said(secure: tuple[Dovecot, Authority]) -> None:
+    policy = _trusting("/etc/of-the-nodes/authority.pem")
+    found = _probe(secure[0].imaps_port, "on", name="mail.example.com", policy=policy)
+    assert found.latency_ms is not None
+    assert found.reason == (
+        "not verified: proxy_ssl_trusted_certificate /etc/of-the-nodes/authority.pem is a file"
+        " that the nodes have"
+    )
+
+
+@pytest.mark.django_db
+def test_up_means_that_the_logins_of_every_server_block_get_through(
+    secure: tuple[Dovecot, Authority],
+) -> None:
+    server, authority = secure
+    for name, trusted in (("inside", authority.pem), ("outside", ""), ("elsewhere", "")):
+        block = ServerBlock(name=name, protocol="imap", proxy_ssl_trusted_certificate=trusted)
+        block.auth_service = AuthService.EXTERNAL if name == "elsewhere" else AuthService.BUILTIN
+        block.save()
+    host = MailHost(name="secure", address="127.0.0.1", imap_port=server.imaps_port)
+    host.tls_name, host.imap_tls = "mail.example.com", HostTls.IMPLICIT
+    services.save_mail_host(host)
+    clock = timezone.now()
+    health.probe_due(clock)
+    row = HostHealth.objects.get()
+    assert (row.protocol, row.state) == ("imap", HealthState.UNKNOWN)
+    assert row.reason == (
+        'at server block outside: the certificate of "CN=mail.example.com" is from an authority'
+        " that is not trusted here, or its chain is incomplete"
+    )
+    ServerBlock.objects.filter(name="outside").update(proxy_ssl_trusted_certificate=authority.pem)
+    health.probe_due(clock + health.EVERY)
+    row.refresh_from_db()
+    assert (row.state, row.reason) == (HealthState.UP, "")
 
 
 def test_what_is_wrong_is_said_in_words(mailhost01: Dovecot) -> None:
@@ -135,3 +181,15 @@ def test_what_is_wrong_is_said_in_words(mailhost01: Dovecot) -> None:
 def test_a_mail_server_that_takes_mail_answers(mta: Postfix) -> None:
     found = _probe(mta.port, protocol=Protocol.SMTP)
     assert (found.reason, found.latency_ms is not None) == ("", True)
+
+
+@pytest.mark.parametrize("version", ["on", "v2"])
+def test_a_mail_server_that_wants_to_hear_who_comes_is_told(version: str) -> None:
+    authority = Authority()
+    policy = _trusting(DATA + authority.pem)
+    with Postfix("behind", pair=authority.issue("mail.example.com")) as server:
+        for port, tls in ((server.behind_port, "starttls"), (server.sealed_behind_port, "on")):
+            way = {"name": "mail.example.com", "policy": policy}
+            found = _probe(port, tls, Protocol.SMTP, **way, proxy_protocol=version)
+            assert (found.reason, found.latency_ms is not None) == ("", True)
+            assert _probe(port, tls, Protocol.SMTP, **way).latency_ms is None

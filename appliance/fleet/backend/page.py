@@ -64,9 +64,11 @@ class Door:
 
     @property
     def reason(self) -> str:
-        """Say what was wrong with the latest probe."""
-        if self.health is None or self.health.is_good:
+        """Say what was wrong with the latest probe, or could not be looked at."""
+        if self.health is None:
             return ""
+        if self.health.is_good:
+            return self.health.reason
         if self.health.state == HealthState.UP:
             return (
                 f"{self.health.in_a_row} of {policy.DOWN_AFTER} before down: {self.health.reason}"
@@ -120,7 +122,7 @@ def build(host: MailHost, now: datetime) -> Page:
     """Read the page of a mail host."""
     doors = _doors(host, now)
     state, tone = STATES[host.state]
-    health, health_tone = _health(host, doors)
+    health, health_tone = _health(host, queries.health(host), now)
     totals = Lately(
         sum(door.lately.logins for door in doors),
         sum((door.lately.failures for door in doors), Counter()),
@@ -181,26 +183,17 @@ def _doors(host: MailHost, now: datetime) -> list[Door]:
             for reason, count in counted.failures.most_common()
         ]
         tone = TONES[health.state] if health else ""
+        if health and health.state == HealthState.UP and health.reason:
+            tone = "warning"
         found.append(
             Door(key[0], backend, health, tone, sessions.get(backend, 0), counted, reasons)
         )
     return sorted(found, key=lambda door: (door.protocol, door.backend))
 
 
-def _health(host: MailHost, doors: list[Door]) -> tuple[str, str]:
+def _health(host: MailHost, known: list[HostHealth], now: datetime) -> tuple[str, str]:
     """Sum up what probes found."""
-    states: dict[str, list[str]] = {}
-    for door in doors:
-        if door.health is not None:
-            states.setdefault(door.protocol, []).append(door.health.state)
-    if not states:
+    if not known:
         return ("not probed yet" if host.is_probed else "not probed"), ""
-    together = {protocol: policy.together(each) for protocol, each in states.items()}
-    down = [name.upper() for name, state in together.items() if state is HealthState.DOWN]
-    if down:
-        return f"{', '.join(down)} down", "danger"
-    if HealthState.DOWN in {state for each in states.values() for state in each}:
-        return "some addresses down", "warning"
-    if HealthState.UP not in together.values():
-        return "no answer yet", "warning"
-    return "answers", "success"
+    uses = queries.used([host])[host.pk]
+    return policy.summed_up(queries.standings(known, uses), now)

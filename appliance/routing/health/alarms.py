@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import datetime
+from itertools import chain
 from typing import Final
 
 from django.urls import reverse
@@ -36,31 +37,46 @@ KINDS: Final = (
 )
 
 
-def tell(host: MailHost, by_protocol: Mapping[str, list[HostHealth]]) -> None:
-    """Raise an alert for each protocol that is down, fully or in part; clear the others."""
-    url = reverse("backend", args=(host.pk,))
-    wrong = set()
-    # of what an operator set down he need not be told
-    rows_of = {} if host.state == HostState.DOWN else by_protocol
-    for protocol, rows in rows_of.items():
+def tell(host: MailHost, by_protocol: Mapping[str, list[HostHealth]], now: datetime) -> None:
+    """Raise an alert for each protocol that is down, fully or in part; clear the others.
+
+    Nobody is told of what no login depends on: set down by an operator, or without any route.
+    """
+    uses = queries.used([host])[host.pk]
+    standings = queries.standings(chain.from_iterable(by_protocol.values()), uses)
+    for protocol in ("imap", "pop3", "smtp"):
+        rows = by_protocol.get(protocol, [])
         down = [row for row in rows if row.state == HealthState.DOWN]
-        if not down:
-            continue
         about = _about(host, protocol)
-        wrong.add(about)
-        is_all = policy.together(row.state for row in rows) is HealthState.DOWN
-        where = down[0].address if len(down) == 1 else f"{len(down)} addresses"
-        text = (
-            f"{about} does not answer at {where}: {down[0].reason or 'it is back, for how long?'}."
-        )
-        if not is_all:
-            text += " Its other addresses do."
-        is_critical = is_all and queries.has_logins(host)
-        severity = "critical" if is_critical else "warning"
-        alerts.raise_alert(DOWN, about, text, severity=severity, url=url)
-    mine = {_about(host, protocol) for protocol in ("imap", "pop3", "smtp")}
-    for about in (open_alerts.open_about(DOWN) & mine) - wrong:
-        alerts.clear_alert(DOWN, about, "It answers again, or is not asked any more.")
+        if host.state == HostState.DOWN:
+            alerts.clear_alert(DOWN, about, "An operator has set the mail host down.")
+        elif not rows:
+            alerts.clear_alert(DOWN, about, "It is not asked any more.")
+        elif protocol not in uses:
+            alerts.clear_alert(DOWN, about, "No route leads there any more.")
+        elif not down:
+            alerts.clear_alert(DOWN, about, "It answers again.")
+        else:
+            others = [one for one in standings if one.protocol != protocol]
+            _raise(host, protocol, rows, policy.summed_up(others, now)[0], now)
+
+
+def _raise(
+    host: MailHost, protocol: str, rows: list[HostHealth], others: str, now: datetime
+) -> None:
+    about, url = _about(host, protocol), reverse("backend", args=(host.pk,))
+    down = [row for row in rows if row.state == HealthState.DOWN]
+    is_all = policy.together(row.state for row in rows) is HealthState.DOWN
+    where = down[0].address if len(down) == 1 else f"{len(down)} addresses"
+    since = policy.shown_since(min(row.since for row in down), now)
+    why = down[0].reason or "it is back, for how long?"
+    text = f"{about} does not answer at {where} {since}: {why}."
+    if not is_all:
+        text += " Its other addresses do."
+    if others:
+        text += f" The mail host otherwise: {others}."
+    severity = "critical" if is_all else "warning"
+    alerts.raise_alert(DOWN, about, text, severity=severity, url=url)
 
 
 def forget_deleted() -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Final
 
 from appliance.routing.choices import HealthState
@@ -44,3 +45,51 @@ def together(states: Iterable[str]) -> HealthState:
     if HealthState.UP in found:
         return HealthState.UP
     return HealthState.DOWN if HealthState.DOWN in found else HealthState.UNKNOWN
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How one protocol of a mail host stands, all its addresses together."""
+
+    protocol: str
+    state: HealthState
+    since: datetime
+    """Of the state; of what has never answered: since it is asked."""
+    is_in_part: bool = False
+    """One of its addresses did not answer at last, or not everything was looked at."""
+    is_used: bool = True
+    """Logins of this protocol may go there."""
+
+    @property
+    def tone(self) -> str:
+        """Give its colour: what nobody uses is at most a warning, and none if it never answered."""
+        if self.state is HealthState.UP:
+            return "warning" if self.is_in_part else "success"
+        if self.state is HealthState.DOWN:
+            return "danger" if self.is_used else "warning"
+        return "warning" if self.is_used else ""
+
+    def _text(self, now: datetime) -> str:
+        if self.state is HealthState.UP:
+            return "up in part" if self.is_in_part else "up"
+        if self.state is HealthState.UNKNOWN:
+            return "never answered"
+        return f"down {shown_since(self.since, now)}"
+
+
+def summed_up(standings: Iterable[Standing], now: datetime) -> tuple[str, str]:
+    """Say how a mail host stands, for instance ``IMAP, POP3 up; SMTP never answered``; and its
+    colour, which is that of the worst."""
+    known = list(standings)
+    names: dict[str, list[str]] = {}
+    for one in known:
+        names.setdefault(one._text(now), []).append(one.protocol.upper())  # noqa: SLF001  (its own)
+    tones = {one.tone for one in known}
+    tone = next((each for each in ("danger", "warning", "success") if each in tones), "")
+    return "; ".join(f"{', '.join(each)} {text}" for text, each in names.items()), tone
+
+
+def shown_since(moment: datetime, now: datetime) -> str:
+    """Say since when: the time, with the day where that is not today's (UTC)."""
+    form = "%H:%M" if moment.date() == now.date() else "%Y-%m-%d %H:%M"
+    return f"since {moment.strftime(form)} UTC"

@@ -1,5 +1,6 @@
 """Probe mail hosts and write down what was found. Any number of workers may do so at once."""
 
+import dataclasses
 from collections import defaultdict
 from collections.abc import Iterable
 from datetime import datetime, timedelta
@@ -13,6 +14,7 @@ from appliance.routing.choices import HealthState, HealthUse
 from appliance.routing.health import alarms, policy, probe, queries
 from appliance.routing.health.models import HostHealth
 from appliance.routing.models import MailHost
+from proxycore.contract.protocol import Protocol
 
 EVERY: Final = timedelta(seconds=15)
 MOST_AT_ONCE: Final = 40
@@ -54,7 +56,7 @@ def store(probed: MailHost, found: Iterable[probe.Found], now: datetime) -> None
         return  # changed meanwhile: this is of what it was
     known = {(row.protocol, row.address): row for row in HostHealth.objects.filter(mail_host=host)}
     seen = set()
-    for one in found:
+    for one in _of_all_ways(found):
         protocol = one.target.protocol.value
         rows = [key for key in known if key[0] == protocol] if one.is_nameless else []
         for key in rows or [(protocol, one.target.address)]:
@@ -67,7 +69,32 @@ def store(probed: MailHost, found: Iterable[probe.Found], now: datetime) -> None
     gone = [row.pk for key, row in known.items() if key not in seen]
     HostHealth.objects.filter(pk__in=gone).delete()
     rows_now = [row for key, row in known.items() if key in seen]
-    _follow(host, rows_now)
+    _follow(host, rows_now, now)
+
+
+def _of_all_ways(found: Iterable[probe.Found]) -> list[probe.Found]:
+    """Give one finding for each door: good where the logins of every server block get through."""
+    doors: dict[tuple[Protocol, str], list[probe.Found]] = defaultdict(list)
+    nameless: dict[Protocol, list[probe.Found]] = defaultdict(list)
+    for one in found:
+        where = f"at server block {one.target.blocks}: " if one.target.blocks and one.reason else ""
+        told = dataclasses.replace(one, reason=f"{where}{one.reason}")
+        if one.is_nameless:
+            nameless[one.target.protocol].append(told)
+        else:
+            doors[one.target.protocol, one.target.address].append(told)
+    for (protocol, _), ways in doors.items():
+        # the name is known to some name servers, and to others not
+        ways += nameless.pop(protocol, ())
+    return [_worst(ways) for ways in (*doors.values(), *nameless.values())]
+
+
+def _worst(ways: list[probe.Found]) -> probe.Found:
+    reasons = dict.fromkeys(one.reason for one in ways if one.reason)
+    latencies = [one.latency_ms for one in ways if one.latency_ms is not None]
+    is_good = len(latencies) == len(ways)
+    latency_ms = max(latencies) if is_good else None
+    return dataclasses.replace(ways[0], latency_ms=latency_ms, reason="; ".join(reasons))
 
 
 def _advance(row: HostHealth, found: probe.Found, now: datetime) -> None:
@@ -82,7 +109,7 @@ def _advance(row: HostHealth, found: probe.Found, now: datetime) -> None:
     row.save()
 
 
-def _follow(host: MailHost, rows: list[HostHealth]) -> None:
+def _follow(host: MailHost, rows: list[HostHealth], now: datetime) -> None:
     """Have routes avoid what is down, if they shall, and people told."""
     by_protocol: dict[str, list[HostHealth]] = defaultdict(list)
     for row in rows:
@@ -96,12 +123,12 @@ def _follow(host: MailHost, rows: list[HostHealth]) -> None:
         MailHost.objects.filter(pk=host.pk).update(found_down=down)
         if host.use_health == HealthUse.AVOID:
             routing.bump_generation()
-    alarms.tell(host, by_protocol)
+    alarms.tell(host, by_protocol, now)
 
 
 @transaction.atomic
-def forget_unprobed() -> None:
+def forget_unprobed(now: datetime) -> None:
     """Drop what is known of mail hosts that nobody probes any more."""
     for host in MailHost.objects.filter(is_probed=False, health__isnull=False).distinct():
         HostHealth.objects.filter(mail_host=host).delete()
-        _follow(host, [])
+        _follow(host, [], now)

@@ -7,7 +7,7 @@ from time import monotonic
 
 import pytest
 
-from appliance.routing.health import probe
+from appliance.routing.health import lookup, probe
 from appliance.routing.health.probe import Target
 from proxycore.contract.protocol import Protocol
 
@@ -42,5 +42,5 @@ def test_a_name_is_asked_at_each_of_its_addresses(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: rows)
     (target,) = [Target(1, Protocol.IMAP, "many.example", 1, "off")]
     found = probe.probe_all([target])
-    assert len(found) == probe.MOST_ADDRESSES
+    assert len(found) == lookup.MOST_ADDRESSES
     assert {one.target.name for one in found} == {"many.example"}

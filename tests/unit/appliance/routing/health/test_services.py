@@ -1,6 +1,7 @@
 """What follows from probes: rows, alerts, and where logins go."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
@@ -90,6 +91,7 @@ def test_people_are_told_once_it_is_down_and_once_it_is_up(
 def test_nobody_is_told_of_what_never_answered_or_was_set_down(
     first_host: MailHost, second_host: MailHost, tell: Tell
 ) -> None:
+    services.save_route(Route(mail_host=first_host, match=MatchKind.DEFAULT), [second_host])
     tell(first_host, False, times=9)
     second_host.state = HostState.DOWN
     services.save_mail_host(second_host)
@@ -97,7 +99,9 @@ def test_nobody_is_told_of_what_never_answered_or_was_set_down(
     assert not Alert.objects.exists()
 
 
-def test_one_of_several_addresses_is_a_warning(first_host: MailHost, tell: Tell) -> None:
+def test_one_of_several_addresses_is_a_warning(
+    first_host: MailHost, spread: Route, tell: Tell
+) -> None:
     for good, times in ((True, 1), (False, policy.DOWN_AFTER)):
         for _ in range(times):
             pair = [
@@ -111,6 +115,64 @@ def test_one_of_several_addresses_is_a_warning(first_host: MailHost, tell: Tell)
             health.store(first_host, pair, NOW)
     assert Alert.objects.get().severity == "warning"
     assert MailHost.objects.get(pk=first_host.pk).found_down == ""
+
+
+def test_nobody_is_told_of_what_no_route_uses(first_host: MailHost, tell: Tell) -> None:
+    route = Route(mail_host=first_host, match=MatchKind.DEFAULT, protocol="pop3")
+    services.save_route(route)
+    _down(first_host, tell)
+    assert not Alert.objects.exists()
+    route.protocol = "imap"
+    services.save_route(route)
+    tell(first_host, False)
+    assert Alert.objects.get().severity == "critical"
+    services.delete([route])
+    tell(first_host, False)
+    assert Alert.objects.get().cleared_text == "No route leads there any more."
+
+
+def test_what_an_alert_says_of_the_other_protocols(
+    first_host: MailHost, spread: Route, tell: Tell
+) -> None:
+    def beside(state: str) -> list[probe.Found]:
+        here = [probe.Target(first_host.pk, one, "192.0.2.1", 1, "off") for one in Protocol]
+        return [
+            probe.Found(one, 5 if one.protocol is Protocol.POP3 or state == "+" else None, "silent")
+            for one in here
+            if state == "+" or one.protocol is not Protocol.SMTP
+        ] + [probe.Found(here[-1], None, "silent")] * (state != "+")
+
+    health.store(first_host, [one for one in beside("+") if one.target.protocol != "smtp"], NOW)
+    for _ in range(policy.DOWN_AFTER):
+        health.store(first_host, beside("-"), NOW)
+    text = Alert.objects.get().text
+    assert "mailhost01 IMAP does not answer at 192.0.2.1 since" in text
+    assert "The mail host otherwise: POP3 up in part; SMTP never answered." in text
+
+
+def test_a_door_is_good_when_the_logins_of_every_server_block_get_through(
+    first_host: MailHost,
+) -> None:
+    ways = [
+        probe.Target(first_host.pk, Protocol.IMAP, "192.0.2.1", 1, "on", blocks=name)
+        for name in ("inside", "outside")
+    ]
+    health.store(first_host, [probe.Found(one, number + 3) for number, one in enumerate(ways)], NOW)
+    row = HostHealth.objects.get()
+    assert (row.state, row.is_good, row.latency_ms) == (HealthState.UP, True, 4)
+    health.store(
+        first_host, [probe.Found(ways[0], 3), probe.Found(ways[1], None, "not pinned")], NOW
+    )
+    row.refresh_from_db()
+    assert (row.is_good, row.in_a_row) == (False, 1)
+    assert row.reason == "at server block outside: not pinned"
+    # a name that only one of them can look up
+    lost = replace(ways[1], address="mail.example.com")
+    unknown = probe.Found(lost, None, "no such name", is_nameless=True)
+    health.store(first_host, [probe.Found(ways[0], 3), unknown], NOW)
+    row.refresh_from_db()
+    assert (row.is_good, row.in_a_row) == (False, 2)
+    assert row.reason == "at server block outside: no such name"
 
 
 def test_observing_changes_no_decision(first_host: MailHost, spread: Route, tell: Tell) -> None:
@@ -220,12 +282,14 @@ def test_a_mail_host_is_taken_by_one_prober_and_comes_again(first_host: MailHost
     assert health._claim(later) == [first_host]
 
 
-def test_one_that_is_not_probed_is_forgotten(first_host: MailHost, tell: Tell) -> None:
+def test_one_that_is_not_probed_is_forgotten(
+    first_host: MailHost, spread: Route, tell: Tell
+) -> None:
     _down(first_host, tell)
     host = MailHost.objects.get(pk=first_host.pk)
     host.is_probed = False
     services.save_mail_host(host)
-    health.forget_unprobed()
+    health.forget_unprobed(NOW)
     assert not HostHealth.objects.exists()
     assert MailHost.objects.get(pk=first_host.pk).found_down == ""
     assert Alert.objects.get().cleared_at is not None
