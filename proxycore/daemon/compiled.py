@@ -43,3 +43,13 @@ def home() -> Path:
         return COMPILED if made_of == fingerprint(SOURCES) else SOURCES
     except OSError:
         return SOURCES
+
+
+def search_path() -> str:
+    """Give PYTHONPATH for a worker.
+
+    What is in ours stays, but for the sources: named there, they would be found before the copy.
+    """
+    named = os.environ.get("PYTHONPATH", "").split(os.pathsep)
+    others = [path for path in named if path and Path(path) != SOURCES]
+    return os.pathsep.join([*others, str(home())])

@@ -297,8 +297,6 @@ def _spawn(pipe: socket.socket) -> "tuple[subprocess.Popen[bytes], int]":
 
     Gives the process and its pidfd, which becomes readable at its end. Raises OSError.
     """
-    home = str(compiled.home())
-    paths = [*filter(None, [os.environ.get("PYTHONPATH")]), home]
     # blocked until the worker has chosen what to ignore: no Ctrl-C traceback from its start
     before = signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS_OF_OURS)
     try:
@@ -309,7 +307,7 @@ def _spawn(pipe: socket.socket) -> "tuple[subprocess.Popen[bytes], int]":
             stderr=subprocess.PIPE,
             bufsize=0,
             pass_fds=[pipe.fileno()],
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)},
+            env={**os.environ, "PYTHONPATH": compiled.search_path()},
         )
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)

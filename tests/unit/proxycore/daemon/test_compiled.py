@@ -53,6 +53,13 @@ def test_an_operator_can_have_the_sources_run(
     assert compiled.home() == sources
 
 
+def test_sources_that_are_on_the_search_path_do_not_hide_the_copy(
+    sources: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTHONPATH", f"/first:{sources}::/last")
+    assert compiled.search_path() == f"/first:/last:{sources / '.compiled'}"
+
+
 def test_all_of_the_data_plane_translates(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     shutil.copytree(compiling.SOURCES / "proxycore", tmp_path / "proxycore")
     monkeypatch.chdir(tmp_path)
