@@ -7,9 +7,10 @@ from typing import Any, Final
 from tests.bench.surroundings import NAME, Surroundings
 
 EVERYTHING_ON: Final = (
-    "managed node: control link attached and reporting each second, registry of live sessions, "
-    "counters, error log, access log (a JSON line per session) to a file, limits before login; "
-    "supervisor's CPU and memory counted"
+    "managed node: control link attached (heartbeat and live sessions each second, totals and "
+    "histograms every five, a record of every session that ended for the history), registry of "
+    "live sessions, counters, error log, access log (a JSON line per session) to a file, limits "
+    "before login; supervisor's CPU and memory counted"
 )
 """What the figures of ours include; stands beside them."""
 
