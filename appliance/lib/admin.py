@@ -1,12 +1,13 @@
 """What every admin page of ours shares: unfold's looks, and writing through services only."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 from django import forms
 from django.core.exceptions import ValidationError
 from django.db.models import Model, QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from unfold.admin import ModelAdmin, TabularInline
 from unfold.decorators import display as unfold_display
 from unfold.widgets import (
@@ -15,6 +16,7 @@ from unfold.widgets import (
     UnfoldAdminTextInputWidget,
 )
 
+from appliance.lib import read_only
 from appliance.lib import staff as staff  # registers the pages of users and groups
 from appliance.lib.fields import EncryptedTextField, PairsField, SecretFormField, WordsField
 from appliance.lib.recorded import Recorded
@@ -68,6 +70,8 @@ class PostroadAdmin(Recorded, ModelAdmin):  # type: ignore[misc]
     compressed_fields = True
     warn_unsaved_form = True
     list_fullwidth = True
+    conditional_fields: Mapping[str, str] = MappingProxyType({})
+    """By field, the expression over others on which it is shown."""
 
     def store(self, obj: Any, form: Any) -> None:
         """Write one object by its service."""
@@ -80,6 +84,35 @@ class PostroadAdmin(Recorded, ModelAdmin):  # type: ignore[misc]
     def save_model(self, request: HttpRequest, obj: Model, form: Any, change: bool) -> None:
         """Hand over to the service."""
         self.store(obj, form)
+
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        """Leave out what can only be typed in from the page of who may only look."""
+        fieldsets = super().get_fieldsets(request, obj)
+        if obj is None or self.has_change_permission(request, obj):
+            return fieldsets
+        return read_only.shown(fieldsets, self)
+
+    def get_inline_formsets(
+        self, request: HttpRequest, formsets: Any, inline_instances: Any, obj: Any = None
+    ) -> list[Any]:
+        """Leave out tables without a row from the page of who may add none."""
+        tables = super().get_inline_formsets(request, formsets, inline_instances, obj)
+        return [
+            one
+            for one in tables
+            if one.formset.initial_form_count()
+            or one.has_add_permission
+            or one.has_change_permission
+        ]
+
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *given: Any, **more: Any
+    ) -> HttpResponse:
+        """Tell the page's conditions the values that are in no input of the form."""
+        form = context["adminform"].form
+        context["fixed_values"] = read_only.values_for(self.conditional_fields, form)
+        response: HttpResponse = super().render_change_form(request, context, *given, **more)
+        return response
 
     def delete_model(self, request: HttpRequest, obj: Model) -> None:
         """Hand over to the service."""

@@ -169,6 +169,12 @@ class RouteAdmin(RoutingAdmin):
         """Give the value, or what its absence means."""
         return route.value or None
 
+    @display(description="More mail hosts")
+    def others(self, route: Route) -> str:
+        """Name them, for those who may not choose them."""
+        hosts = queries.shares(route.pk) if route.is_spread else ()
+        return ", ".join(map(str, hosts)) or "none"
+
     @display(description="Only")
     def show_limits(self, route: Route) -> str | None:
         """Say for how many, until when, and whether logins are held."""

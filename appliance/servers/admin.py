@@ -135,6 +135,12 @@ class ServerBlockAdmin(PostroadAdmin):
             return "Postroad"
         return block.auth_http
 
+    @display(description="Certificates")
+    def certificates(self, block: ServerBlock) -> str:
+        """Name the certificates, for those who may not choose them."""
+        chosen = block.chosen.select_related("certificate")
+        return ", ".join(str(one.certificate) for one in chosen) or "none"
+
     def store(self, obj: ServerBlock, form: Any) -> None:
         """Write by the service, with the certificates chosen."""
         services.save_block(obj)
