@@ -6,13 +6,16 @@ An appliance with one of everything is walked.
 import html
 import json
 import re
+from collections.abc import Iterator
+from contextlib import suppress
+from itertools import pairwise
 from typing import Any
 
 import pytest
 from django.contrib import admin
 from django.contrib.auth.models import Group, User
 from django.test import Client
-from django.urls import reverse
+from django.urls import NoReverseMatch, resolve, reverse
 
 from appliance.alerts import services as alerts
 from appliance.alerts.models import Recipient
@@ -27,9 +30,11 @@ from appliance.servers import services as servers
 from appliance.servers.models import ProcessSettings, ServerBlock
 from tests.unit.appliance.alerts.conftest import KIND
 from tests.unit.appliance.history.wire import NOW, batch, session
+from tests.unit.appliance.test_guards import PAGES
 
 pytestmark = pytest.mark.django_db
 
+_CRUMB = re.compile(r'class="pr-crumb [^>]*>\s*(.*?)\s*</', re.DOTALL)
 _DATA = re.compile(r'<div x-data="(\{&quot;[^"]*)"')
 _WORD = re.compile(r"\b([a-z_]+)(?= [!=]=|\.startsWith)")
 """What a condition looks at."""
@@ -66,6 +71,58 @@ def help_desk(furnished: None) -> Client:
 def viewer(furnished: None, as_viewer: Client) -> Client:
     """A browser of somebody who may see everything."""
     return as_viewer
+
+
+_OF_MODELS = ("changelist", "add", "change", "history")
+
+
+def _addresses() -> Iterator[str]:
+    """Give the pages of every model and of an object of it, and all the others."""
+    known = set()
+    for model in admin.site._registry:
+        meta = model._meta
+        first = model._default_manager.first()
+        for page in _OF_MODELS:
+            name = f"admin:{meta.app_label}_{meta.model_name}_{page}"
+            known |= {name, name.replace(page, "delete")}
+            is_of_one = page in ("change", "history")
+            if not is_of_one or first is not None:
+                with suppress(NoReverseMatch):
+                    yield reverse(name, args=[first.pk] if first and is_of_one else ())
+    yield from (one for one in PAGES if resolve(one).view_name not in known)
+
+
+def _pages(client: Client) -> Iterator[tuple[str, str]]:
+    for address in _addresses():
+        answer = client.get(address)
+        kind = answer.headers.get("Content-Type", "")
+        if answer.status_code == 200 and kind.startswith("text/html"):
+            yield address, answer.text
+
+
+def _crumbs(page: str) -> list[str]:
+    return [html.unescape(one) for one in _CRUMB.findall(page)]
+
+
+def test_no_step_of_the_way_to_a_page_is_said_twice(
+    furnished: None, as_administrator: Client
+) -> None:
+    walked = 0
+    for address, page in _pages(as_administrator):
+        steps = _crumbs(page)
+        walked += bool(steps)
+        assert all(one != following for one, following in pairwise(steps)), address
+    assert walked > 60
+
+
+def test_names_are_written_in_the_way_as_they_were_given(
+    furnished: None, as_administrator: Client
+) -> None:
+    block = ServerBlock.objects.get(name="imap")
+    host = MailHost.objects.get()
+    page = as_administrator.get(reverse("admin:servers_serverblock_change", args=[block.pk])).text
+    assert _crumbs(page) == ["Mail", "Server blocks", "imap"]
+    assert _crumbs(as_administrator.get(reverse("backend", args=[host.pk])).text)[-1] == "mx"
 
 
 @pytest.mark.parametrize("model", [ServerBlock, ProcessSettings, Route, Verifier])
