@@ -46,7 +46,7 @@ class MailHostAdmin(RoutingAdmin):
     delete_selected_confirmation_template = "routing/mailhost_delete_selected.html"
     list_display = (
         *("name", "address", "show_state", "show_health", "weight"),
-        *("imap_port", "pop3_port", "smtp_port", "show_tls"),
+        *("show_ports", "show_tls"),
     )
     change_form_outer_before_template = "routing/mailhost_health.html"
     list_filter = ("state",)
@@ -72,6 +72,11 @@ class MailHostAdmin(RoutingAdmin):
     def show_state(self, host: MailHost) -> str:
         """Say whether it takes logins."""
         return host.state
+
+    @display(description="IMAP, POP3, SMTP")
+    def show_ports(self, host: MailHost) -> str:
+        """Give its ports."""
+        return f"{host.imap_port}, {host.pop3_port}, {host.smtp_port}"
 
     @display(description="Probes")
     def show_health(self, host: MailHost) -> str:

@@ -8,6 +8,8 @@ from typing import Any, Final
 
 from django.db.models import Count, Q
 
+from appliance.fleet.backend import seen
+from appliance.fleet.backend.seen import Sight
 from appliance.fleet.models import LiveSession
 from appliance.history import causes, shown
 from appliance.history import names as node_names
@@ -54,7 +56,10 @@ class Door:
     @property
     def state(self) -> str:
         """Give what probes found."""
-        return self.health.get_state_display() if self.health else "not probed"
+        if self.health is None:
+            return "not probed"
+        is_silent = self.health.state == HealthState.UNKNOWN
+        return "never answered" if is_silent else self.health.get_state_display()
 
     @property
     def since(self) -> datetime | None:
@@ -116,13 +121,21 @@ class Page:
     draining: Draining
     routes: list[Route]
     totals: Lately
+    sights: list[Sight]
+    """What nodes saw."""
+    contrasts: list[str]
+    """Where they saw something else than probes."""
 
 
 def build(host: MailHost, now: datetime) -> Page:
     """Read the page of a mail host."""
     doors = _doors(host, now)
     state, tone = STATES[host.state]
-    health, health_tone = _health(host, queries.health(host), now)
+    standings = queries.standings(queries.health(host), queries.used([host])[host.pk])
+    health, health_tone = policy.summed_up(standings, now)
+    if not standings:
+        health = "not probed yet" if host.is_probed else "not probed"
+    sights = seen.by_nodes(queries.backends(host), now)
     totals = Lately(
         sum(door.lately.logins for door in doors),
         sum((door.lately.failures for door in doors), Counter()),
@@ -138,6 +151,8 @@ def build(host: MailHost, now: datetime) -> Page:
         draining(rows),
         queries.routes_to(host),
         totals,
+        sights[: seen.MOST],
+        seen.contrasts(standings, sights),
     )
 
 
@@ -189,11 +204,3 @@ def _doors(host: MailHost, now: datetime) -> list[Door]:
             Door(key[0], backend, health, tone, sessions.get(backend, 0), counted, reasons)
         )
     return sorted(found, key=lambda door: (door.protocol, door.backend))
-
-
-def _health(host: MailHost, known: list[HostHealth], now: datetime) -> tuple[str, str]:
-    """Sum up what probes found."""
-    if not known:
-        return ("not probed yet" if host.is_probed else "not probed"), ""
-    uses = queries.used([host])[host.pk]
-    return policy.summed_up(queries.standings(known, uses), now)

@@ -8,17 +8,22 @@ from django.test import Client
 from django.utils import timezone
 
 from appliance.audit.models import Entry
+from appliance.fleet.backend import seen
 from appliance.fleet.models import Disconnect, LiveSession, Node
 from appliance.fleet.services import nodes, sessions
 from appliance.history.models import SessionRecord
 from appliance.routing import services as routing
 from appliance.routing.choices import HealthState, HostHold, HostState, MatchKind
+from appliance.routing.health import queries
 from appliance.routing.health.models import HostHealth
 from appliance.routing.models import MailHost, Route
+from appliance.stats.charts import SECONDS
+from appliance.stats.drawing import shown
 from appliance.stats.levels import Level, floor
 from appliance.stats.models import RollUp
 from appliance.stats.numbers import Numbers
 from proxycore.contract.messages import Sessions
+from proxycore.contract.stats import HISTOGRAM_SIZE, quantile_s
 from tests.unit.appliance.fleet.wire import hello, record
 
 pytestmark = pytest.mark.django_db
@@ -61,7 +66,7 @@ def _page(host: MailHost, more: str = "") -> str:
     return f"/admin/mail-hosts/{host.pk}/{more}"
 
 
-def _count(host: MailHost, logins: int, reason: str, failures: int) -> None:
+def _count(host: MailHost, logins: int, reason: str, failures: int, node: int = 0) -> None:
     backend = f"{host.address}:143"
     counts = {
         f"backend_logins{{backend={backend}}}": logins,
@@ -69,8 +74,19 @@ def _count(host: MailHost, logins: int, reason: str, failures: int) -> None:
     }
     start = floor(Level.MINUTE, timezone.now() - timedelta(minutes=1))
     RollUp.objects.create(
-        level=Level.MINUTE, node=0, start=start, covered_ms=60_000, data=Numbers(counts).pack()
+        level=Level.MINUTE,
+        node=node,
+        start=start,
+        covered_ms=60_000,
+        data=Numbers(counts, {f"backend_connect_time{{backend={backend}}}": _took(logins)}).pack(),
     )
+
+
+def _took(logins: int) -> list[int]:
+    """All of them the same time."""
+    row = [0] * HISTOGRAM_SIZE
+    row[5] = logins
+    return row
 
 
 def test_the_page_brings_together_what_is_known(
@@ -90,6 +106,28 @@ def test_the_page_brings_together_what_is_known(
     part = as_administrator.get(_page(host, "?part=1")).text
     assert "<html" not in part
     assert "198.51.100.1" not in part
+
+
+def test_what_a_node_does_not_reach_is_told_beside_what_the_appliance_does(
+    host: MailHost, node: Node, as_administrator: Client
+) -> None:
+    other, idle = nodes.enrol("edge-2")[0], nodes.enrol("edge-3")[0]
+    _count(host, 30, "backend_rejected", 50, node=node.pk)
+    _count(host, 0, "backend_timeout", 4, node=other.pk)
+    now = timezone.now()
+    sights = seen.by_nodes(queries.backends(host), now)
+    assert [(one.node, one.verdict, one.why) for one in sights] == [
+        ("edge-2", "logins break", "Backend timeout"),
+        ("edge-1", "logins come through", ""),
+        (idle.name, "nobody tried", ""),
+    ]
+    p50, p95 = (quantile_s(_took(30), share) for share in (0.5, 0.95))
+    assert sights[1].connect == f"{shown(p50, SECONDS)}, {shown(p95, SECONDS)}"
+    text = as_administrator.get(_page(host, "?part=1")).text
+    assert "IMAP: the appliance reaches it, but node edge-2 does not." in text
+    HostHealth.objects.update(state=HealthState.DOWN, is_good=False)
+    text = as_administrator.get(_page(host, "?part=1")).text
+    assert "the appliance does not reach it, but logins come through at node edge-1." in text
 
 
 def test_draining_holds_logins_and_moves_sessions_out(
