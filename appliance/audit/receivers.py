@@ -10,7 +10,6 @@ from axes.signals import user_locked_out
 from django.apps import apps
 from django.conf import settings
 from django.contrib.auth import get_user_model
-from django.contrib.auth.models import Group, User
 from django.contrib.auth.signals import user_logged_in, user_logged_out, user_login_failed
 from django.db.models import Model, QuerySet
 from django.db.models.signals import m2m_changed, post_delete, post_save, pre_save
@@ -37,8 +36,9 @@ def connect() -> None:
         pre_save.connect(note_before, sender=model, dispatch_uid=f"audit.before.{label}")
         post_save.connect(note_saved, sender=model, dispatch_uid=f"audit.saved.{label}")
         post_delete.connect(note_deleted, sender=model, dispatch_uid=f"audit.deleted.{label}")
-    for through in (User.groups.through, User.user_permissions.through, Group.permissions.through):
-        m2m_changed.connect(note_members, sender=through, dispatch_uid=f"audit.{through}")
+        for field in model._meta.local_many_to_many:  # noqa: SLF001  (documented)
+            through = getattr(model, field.name).through
+            m2m_changed.connect(note_members, sender=through, dispatch_uid=f"audit.{through}")
     user_logged_in.connect(note_sign_in, dispatch_uid="audit.in")
     user_logged_out.connect(note_sign_out, dispatch_uid="audit.out")
     user_login_failed.connect(note_failure, dispatch_uid="audit.failed")
@@ -83,7 +83,7 @@ def note_deleted(sender: type[Model], instance: Model, origin: Any, **_: Any) ->
 def note_members(
     instance: Any, action: str, reverse: bool, model: Any, pk_set: set[int] | None, **_: Any
 ) -> None:
-    """Write down which roles and permissions somebody was given, or lost."""
+    """Write down what became a member of what, or no longer is: roles, permissions, groups."""
     if action == "pre_clear":
         return
     if action not in ("post_add", "post_remove") or not pk_set:

@@ -25,6 +25,7 @@ class Watched:
 WATCHED: Final[Mapping[str, Watched]] = {
     "auth.user": Watched(secret=("password",), ignored=("last_login",)),
     "auth.group": Watched(),
+    "servers.nodegroup": Watched(),
     "servers.serverblock": Watched(),
     "servers.listener": Watched(owner="block"),
     "servers.capability": Watched(owner="block"),

@@ -12,20 +12,25 @@ from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from unfold.decorators import display
 
-from appliance.fleet import counters, enrolment_admin, problems, queries
+from appliance.fleet import counters, enrolment_admin, group_admin, problems, queries
 from appliance.fleet.choices import TONES, NodeState
 from appliance.fleet.models import Node
 from appliance.fleet.services import nodes
 from appliance.fleet.session_admin import ReadOnlyAdmin
 from appliance.lib.admin import PostroadAdmin
 from appliance.publish import queries as publish
+from appliance.servers import queries as servers
 from appliance.stats import queries as stats
 from proxycore.contract.secret import Secret
 
-__all__ = ["NodeAdmin", "ReadOnlyAdmin", "enrolment_admin"]
+__all__ = ["NodeAdmin", "ReadOnlyAdmin", "enrolment_admin", "group_admin"]
 
 _TONES = {str(state.label): tone for state, tone in TONES.items()}
 _SERVING = (NodeState.RUNNING, NodeState.BEHIND, NodeState.REFUSED)
+
+
+def _without_group(fields: Any) -> Any:
+    return tuple(name for name in fields if name != "group")
 
 
 @admin.register(Node)
@@ -38,12 +43,26 @@ class NodeAdmin(PostroadAdmin):
         *("load_average", "clock", "version", "last_heard"),
     )
     search_fields = ("name", "hostname")
-    fields = ("name", "probe_address", "acme_http_listen")
+    list_select_related = ("group",)
+    fields = ("name", "group", "probe_address", "acme_http_listen")
     list_before_template = "fleet/node_list_help.html"
     change_form_outer_before_template = "fleet/node_status.html"
     change_form_outer_after_template = "fleet/node_totals.html"
     delete_confirmation_template = "fleet/node_delete.html"
     delete_selected_confirmation_template = "fleet/node_delete_selected.html"
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        """Leave the group out where there are none: who has none need not know of them."""
+        return self.fields if servers.has_groups() else _without_group(self.fields)
+
+    def get_list_display(self, request: HttpRequest) -> Any:
+        """Name the groups where there are any."""
+        shown = self.list_display
+        return (shown[0], "group", *shown[1:]) if servers.has_groups() else shown
+
+    def get_list_filter(self, request: HttpRequest) -> Any:
+        """Let one group be looked at."""
+        return ("group",) if servers.has_groups() else ()
 
     @display(description="State", label=_TONES)  # type: ignore[untyped-decorator]
     def state(self, node: Node) -> str:
@@ -71,9 +90,7 @@ class NodeAdmin(PostroadAdmin):
         return queries.ago(node.last_seen_at, timezone.now())
 
     def _status(self, node: Node) -> queries.Status:
-        current = publish.current()
-        number, digest = (current.number, current.digest) if current else (0, "")
-        return queries.status(node, number, timezone.now(), digest)
+        return queries.status_to(node, publish.current(), timezone.now())
 
     # --- writing ---------------------------------------------------------------------------------
 
@@ -82,7 +99,7 @@ class NodeAdmin(PostroadAdmin):
         if change:
             nodes.configure(obj)
             return
-        node, token = nodes.enrol(obj.name)
+        node, token = nodes.enrol(obj.name, obj.group)
         node.probe_address, node.acme_http_listen = obj.probe_address, obj.acme_http_listen
         nodes.configure(node)
         obj.pk = node.pk
@@ -143,7 +160,7 @@ class NodeAdmin(PostroadAdmin):
                 "tone": _TONES[status.state.label],
                 "clock": queries.clock_text(node.clock_skew_ms),
                 "is_clock_off": abs(node.clock_skew_ms or 0) > queries.CLOCK_OFF_MS,
-                "located": problems.locate(node.refused_revision, status.problems),
+                "located": problems.locate(node.refused_revision, status.problems, node.group_name),
                 "totals": totals,
                 "table": counters.tabulate(totals.values) if totals else None,
                 "live_url": reverse("admin:fleet_livesession_changelist"),

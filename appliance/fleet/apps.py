@@ -26,6 +26,13 @@ class FleetConfig(AppConfig):
         Item("Fleet", "Nodes", "hub", "admin:fleet_node_changelist", "fleet.view_node"),
         Item(
             "Fleet",
+            "Node groups",
+            "lan",
+            "admin:servers_nodegroup_changelist",
+            "servers.view_nodegroup",
+        ),
+        Item(
+            "Fleet",
             "Enrolment codes",
             "qr_code_2_add",
             "admin:fleet_enrolmentcode_changelist",

@@ -15,6 +15,7 @@ from unfold.widgets import UnfoldAdminIntegerFieldWidget
 from appliance.fleet.models import EnrolmentCode, Node
 from appliance.fleet.services import enrolment
 from appliance.lib.admin import PostroadAdmin, SecretModelForm
+from appliance.servers import queries as servers
 
 
 class EnrolmentForm(SecretModelForm):
@@ -32,7 +33,7 @@ class EnrolmentForm(SecretModelForm):
         """The name is what is known beforehand."""
 
         model = EnrolmentCode
-        fields = ("name",)
+        fields = ("name", "group")
 
     def clean_name(self) -> str:
         """Refuse the name of a node that is there."""
@@ -50,7 +51,16 @@ class EnrolmentCodeAdmin(PostroadAdmin):
     empty_text = "A code lets one machine fetch a node's token by itself, once."
     list_display = ("name", "standing", "created_by", "created_at", "expires_at", "used_from")
     list_display_links = None
-    list_select_related = ("created_by",)
+    list_select_related = ("created_by", "group")
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        """Ask for the group where there are any."""
+        return ("name", "group", "minutes") if servers.has_groups() else ("name", "minutes")
+
+    def get_list_display(self, request: HttpRequest) -> Any:
+        """Name the groups where there are any."""
+        shown = self.list_display
+        return (shown[0], "group", *shown[1:]) if servers.has_groups() else shown
 
     @display(  # type: ignore[untyped-decorator]
         description="State", label={"Open": "info", "Used": "success", "Expired": ""}
@@ -67,7 +77,9 @@ class EnrolmentCodeAdmin(PostroadAdmin):
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         """Make the code."""
-        row, code = enrolment.create(obj.name, form.cleaned_data["minutes"], request.user)
+        row, code = enrolment.create(
+            obj.name, form.cleaned_data["minutes"], request.user, obj.group
+        )
         obj.pk, obj.expires_at = row.pk, row.expires_at
         # kept for the answer to this very request, and nowhere else
         request.fresh_code = code  # type: ignore[attr-defined]

@@ -11,6 +11,8 @@ from django.db import models
 from appliance.fleet.addresses import check_listen, check_probe
 from appliance.fleet.choices import CommandKind, CommandState
 from appliance.lib.fields import EncryptedTextField, WordsField
+from appliance.publish.parts import NO_GROUP
+from appliance.servers.models import NodeGroup
 
 
 class Node(models.Model):
@@ -18,6 +20,15 @@ class Node(models.Model):
 
     name = models.CharField(
         max_length=100, unique=True, help_text="How this node is called in the admin."
+    )
+    group = models.ForeignKey(
+        NodeGroup,
+        null=True,
+        blank=True,
+        on_delete=models.PROTECT,
+        related_name="nodes",
+        help_text="The node runs the server blocks of this group, beside those for every node. "
+        "Blank: the latter alone.",
     )
     token_hash = models.CharField(max_length=64, unique=True, editable=False)
     """SHA-256 of the token in hex. A token has 256 random bits, so a plain hash is enough."""
@@ -86,13 +97,21 @@ class Node(models.Model):
         return self.name
 
     @property
+    def group_name(self) -> str:
+        """Name of its group; empty: it is in none."""
+        return self.group.name if self.group is not None else NO_GROUP
+
+    @property
     def is_to_drain(self) -> bool:
         """It is to take no new clients."""
         return self.drain_requested_at is not None
 
 
 class TicketKey(models.Model):
-    """One session ticket key of the fleet. The newest is the next one, and does not encrypt yet."""
+    """What session ticket keys of nodes are made from, for each group its own (``common``).
+
+    The newest is the next one, and does not encrypt yet.
+    """
 
     key = EncryptedTextField(editable=False)
     """80 octets in base64."""
@@ -115,6 +134,15 @@ class EnrolmentCode(models.Model):
         "node",
         max_length=100,
         help_text="How the node will be called in the admin.",
+    )
+    group = models.ForeignKey(
+        NodeGroup,
+        null=True,
+        blank=True,
+        # without it the node would be in no group, and be sent what is for others
+        on_delete=models.CASCADE,
+        related_name="+",
+        help_text="Group the node will be in. Blank: none.",
     )
     code_hash = models.CharField(max_length=64, unique=True, editable=False)
     """SHA-256 in hex. A code has 100 random bits, so a plain hash is enough."""

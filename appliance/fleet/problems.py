@@ -3,22 +3,27 @@
 import re
 from collections.abc import Iterable, Mapping
 
-from appliance.publish import draft, registry
+from appliance.publish import draft, parts, registry
 from appliance.publish import queries as publish
 from appliance.publish.draft import DraftProblem
 from appliance.publish.models import ConfigRevision
+from appliance.publish.parts import NO_GROUP
 from proxycore.contract.codec import Problem
 
 _SERVER = re.compile(r"servers\[(\d+)\]")
 
 
-def locate(number: int, problems: Iterable[Mapping[str, str]]) -> list[DraftProblem]:
+def locate(
+    number: int, problems: Iterable[Mapping[str, str]], group: str = NO_GROUP
+) -> list[DraftProblem]:
     """Find for each problem with revision ``number`` the stored object it comes from.
 
+    group: that of the node, which knows its part only.
     The draft may have changed since: its server blocks are found by name, not by position.
     """
     revision = ConfigRevision.objects.filter(number=number).first()
-    names = _server_names(publish.document(revision)) if revision else []
+    document = parts.document_for(publish.document(revision), group) if revision else {}
+    names = _server_names(document)
     sections = registry.sections()
     origins = {
         path: origin

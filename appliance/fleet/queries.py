@@ -11,6 +11,8 @@ from appliance.fleet.choices import CommandState, NodeState
 from appliance.fleet.models import LiveSession, Node, NodeCommand
 from appliance.fleet.services.nodes import hash_token
 from appliance.publish import queries as publish
+from appliance.publish.models import ConfigRevision
+from appliance.publish.parts import NO_GROUP
 from appliance.routing import queries as routing
 from proxycore.contract.messages import HEARTBEAT_S, Challenges
 
@@ -42,7 +44,9 @@ class Due:
     """What a node has to be sent so that it is as it should be."""
 
     revision: tuple[int, str] | None = None
-    """Number and digest of the revision it should run, when it runs another."""
+    """Number and digest of its part of the revision it should run, when it runs another."""
+    group: str = NO_GROUP
+    """Name of the group whose part that is; of drafts as well."""
     generation: int | None = None
     """Routing generation, when its cached verdicts are of another."""
     logins: tuple[str, ...] | None = None
@@ -52,6 +56,8 @@ class Due:
     """Number of the draft it is to check; 0 when there is none, or it has."""
     tickets: int = 0
     """Number of the session ticket keys it should have, when it has others."""
+    ring: int = 0
+    """Whose keys those are, as ``common.tickets`` takes it."""
     challenges: Challenges | None = None
     """What it should answer certificate authorities by, when it answers by something else."""
     drain: bool | None = None
@@ -62,17 +68,18 @@ class Due:
 class Wanted:
     """What should be so on every node: what a heartbeat is compared with."""
 
-    revision: tuple[int, str] | None
+    revision: ConfigRevision | None
     generation: int
     candidate: int
     tickets: int
+    """As ``common.ticket_number`` gives it."""
 
     @classmethod
     def now(cls) -> "Wanted":
         """Look it up."""
         current, asked = publish.current(), publish.candidate()
         return cls(
-            revision=(current.number, current.digest) if current is not None else None,
+            revision=current,
             generation=routing.generation(),
             candidate=asked.pk if asked is not None and publish.is_open(asked) else 0,
             tickets=common.ticket_number(),
@@ -88,15 +95,15 @@ def due(node: Node, *, retry_refused: bool, wanted: Wanted | None = None) -> Due
     may be a newer program by then; not with each heartbeat, since it would refuse it again.
     """
     wanted = wanted or Wanted.now()
-    revision, generation = None, wanted.generation
-    if wanted.revision and (node.applied_revision, node.applied_digest) != wanted.revision:
-        refused = node.refused_revision == wanted.revision[0]
-        if retry_refused or not refused:
-            revision = wanted.revision
-    number = wanted.tickets
+    group, generation = node.group_name, wanted.generation
+    revision = _revision_due(node, wanted.revision, retry_refused=retry_refused)
+    ring = node.group_id or 0
+    number = wanted.tickets + ring if wanted.tickets else 0
     challenges = common.challenges(node.acme_http_listen)
     return Due(
         revision=revision,
+        group=group,
+        ring=ring,
         generation=None if node.generation == generation else generation,
         logins=routing.changed_logins(node.generation, generation),
         commands=NodeCommand.objects.filter(node=node, state=CommandState.PENDING).exists()
@@ -106,6 +113,18 @@ def due(node: Node, *, retry_refused: bool, wanted: Wanted | None = None) -> Due
         challenges=None if node.challenges == challenges.digest else challenges,
         drain=None if node.is_draining == node.is_to_drain else node.is_to_drain,
     )
+
+
+def _revision_due(
+    node: Node, wanted: ConfigRevision | None, *, retry_refused: bool
+) -> tuple[int, str] | None:
+    if wanted is None:
+        return None
+    part = wanted.number, wanted.digest_for(node.group_name)
+    if (node.applied_revision, node.applied_digest) == part:
+        return None
+    refused = node.refused_revision == wanted.number
+    return part if retry_refused or not refused else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +137,10 @@ class Status:
 
 
 def status(node: Node, published: int, now: datetime, digest: str = "") -> Status:
-    """Say how a node stands to the published revision; 0 when nothing is published yet."""
+    """Say how a node stands to the published revision; 0 when nothing is published yet.
+
+    digest: of its part of that.
+    """
     if node.revoked_at is not None:
         return Status(NodeState.REVOKED, f"revoked {node.revoked_at:%Y-%m-%d %H:%M} UTC")
     if node.last_seen_at is None:
@@ -130,7 +152,8 @@ def status(node: Node, published: int, now: datetime, digest: str = "") -> Statu
         text = f"refused revision {published}, {runs}"
         return Status(NodeState.REFUSED, text, tuple(node.problems))
     if node.applied_revision != published or (digest and node.applied_digest != digest):
-        return Status(NodeState.BEHIND, f"{runs}, {published or 'nothing'} is published")
+        same = " with other content for it" if node.applied_revision == published else ""
+        return Status(NodeState.BEHIND, f"{runs}, {published or 'nothing'} is published{same}")
     if node.is_to_drain or node.is_draining:
         return Status(NodeState.DRAINING, _drain_text(node, runs))
     if not published:
@@ -176,8 +199,15 @@ def ago(at: datetime | None, now: datetime) -> str:
 def statuses(now: datetime) -> list[tuple[Node, Status]]:
     """Give every node with its status, by name."""
     current = publish.current()
-    number, digest = (current.number, current.digest) if current else (0, "")
-    return [(node, status(node, number, now, digest)) for node in Node.objects.all()]
+    nodes = Node.objects.select_related("group")
+    return [(node, status_to(node, current, now)) for node in nodes]
+
+
+def status_to(node: Node, current: ConfigRevision | None, now: datetime) -> Status:
+    """Say how a node stands to a revision, of which it has its part to run."""
+    if current is None:
+        return status(node, 0, now)
+    return status(node, current.number, now, current.digest_for(node.group_name))
 
 
 def long_silent(now: datetime) -> list[int]:

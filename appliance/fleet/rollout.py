@@ -36,7 +36,9 @@ def status_lines(number: int) -> list[StatusLine]:
             subject=node.name,
             tone=_TONES[status.state],
             text=status.text,
-            details=[str(each) for each in problems.locate(number, status.problems)],
+            details=[
+                str(each) for each in problems.locate(number, status.problems, node.group_name)
+            ],
             url=reverse("admin:fleet_node_change", args=(node.pk,)),
             state=_STATES[status.state],
         )
@@ -55,6 +57,7 @@ def destinations() -> list[Destination]:
             is_connected=_STATES[status.state] != "away",
             revision=node.applied_revision,
             digest=node.applied_digest,
+            group=node.group_name,
             answer=Answer(
                 node.checked_candidate,
                 [Problem(**each) for each in node.check_problems],

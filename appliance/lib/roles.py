@@ -46,7 +46,7 @@ class Row:
 
 
 TABLE: Final[Mapping[str, Row]] = {
-    "servers": Row("Server blocks and node processes", SEE, ALL),
+    "servers": Row("Server blocks, node processes and node groups", SEE, ALL),
     "routing": Row("Mail hosts, accounts, routes, imports", SEE, ALL),
     "routing.verifier": Row("Password verifiers", NONE, ALL),
     "credentials": Row("App passwords", SEE, ALL),

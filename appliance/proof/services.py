@@ -77,15 +77,15 @@ def look_at(node_id: int) -> None:
     if node is None:
         return
     ran = node.applied_revision, node.applied_digest
-    servers = publish.servers_of(*ran)
-    wanted = plan(servers)
+    running = publish.running(*ran)
+    wanted = plan(running.servers if running is not None else ())
     tasks = [
         Task(one, reach(one.listen, node.probe_address, node.peer_address))
         for one in wanted.targets
     ]
     findings = looking.look_at(tasks, node.workers)
     words = ""
-    if not servers:
+    if running is None:
         words = "The configuration that this node runs cannot be read here."
     elif wanted.left_out:
         words = f"{wanted.left_out} more names of certificates are not asked for."

@@ -44,6 +44,9 @@ _NAMES: Final[dict[type, tuple[str, Callable[[Any], str]]]] = {
 }
 """What members of lists are called, and by what two of them are known to be the same."""
 
+_EMPTY: Final = {"groups": "every node"}
+"""What stands for an empty list, where that is not nothing."""
+
 _PREFIXES: Final = {Resolver: "resolver "}
 """What goes before the settings of a group whose own names say too little."""
 
@@ -104,9 +107,9 @@ def _objects(subject: str, before: Any, after: Any) -> Iterator[Change]:
         else:
             unit = declared[field.name].unit if field.name in declared else ""
             unit = unit if unit in ("ms", "bytes") else ""
-            yield Change(
-                "changed", subject, prefix + field.name, _words(old, unit), _words(new, unit)
-            )
+            nothing = _EMPTY.get(field.name, "nothing")
+            words = [nothing if one == () else _words(one, unit) for one in (old, new)]
+            yield Change("changed", subject, prefix + field.name, *words)
 
 
 def _members(subject: str, before: tuple[Any, ...], after: tuple[Any, ...]) -> Iterator[Change]:

@@ -5,17 +5,40 @@ from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 
 from appliance.lib.fields import EncryptedTextField
+from appliance.publish.parts import NO_GROUP
 
 
-class Candidate(models.Model):
+class Parted(models.Model):
+    """A whole configuration, of which each node is sent its part (ADR-0037)."""
+
+    digest = models.CharField(max_length=64)
+    """SHA-256 of the content (contract.snapshot.Snapshot.digest)."""
+    document = EncryptedTextField()
+    """The snapshot as JSON. Encrypted: it holds the secrets of auth services in clear."""
+    parts = models.JSONField(default=dict, blank=True)
+    """Digests of the parts by group, "" for nodes of other groups; empty: the whole is for all."""
+
+    class Meta:
+        """Revisions and candidates."""
+
+        abstract = True
+
+    def digest_for(self, group: str) -> str:
+        """Give the digest of what nodes of a group run of it."""
+        return str(self.parts.get(group) or self.parts.get(NO_GROUP) or self.digest)
+
+    def group_of(self, digest: str) -> str | None:
+        """Give a group whose part has a digest; None when there is no such part."""
+        parts = self.parts or {NO_GROUP: self.digest}
+        return next((group for group, one in parts.items() if one == digest), None)
+
+
+class Candidate(Parted):
     """A draft that the nodes are asked about before it is published (ADR-0024). One at most.
 
     The number of a row is never used again, so an answer cannot be taken for one to another.
     """
 
-    digest = models.CharField(max_length=64)
-    document = EncryptedTextField()
-    """The snapshot as JSON, with its secrets."""
     asked_at = models.DateTimeField()
 
     class Meta:
@@ -27,14 +50,10 @@ class Candidate(models.Model):
         return f"Candidate {self.pk}"
 
 
-class ConfigRevision(models.Model):
+class ConfigRevision(Parted):
     """One published configuration. Rows are never changed, only which of them is active."""
 
     number = models.PositiveBigIntegerField(unique=True)
-    digest = models.CharField(max_length=64)
-    """SHA-256 of the content (contract.snapshot.Snapshot.digest)."""
-    document = EncryptedTextField()
-    """The snapshot as JSON. Encrypted: it holds the secrets of auth services in clear."""
     note = models.CharField(max_length=200, blank=True, default="")
     author = models.ForeignKey(
         settings.AUTH_USER_MODEL,

@@ -6,7 +6,7 @@ from typing import Final
 
 from appliance.publish import conf, queries
 from appliance.publish.effects import Effects, effects
-from appliance.publish.models import ConfigRevision
+from appliance.publish.parts import part_of
 from appliance.publish.registry import Destination
 from proxycore.contract.snapshot import Snapshot
 
@@ -46,6 +46,8 @@ class Outlook:
     groups: Sequence[Group]
     away: Group
     """Nodes that are not connected: they take it when they are."""
+    idle: Group
+    """Nodes that no server block is for: they would listen nowhere."""
 
 
 def outlook(pending: queries.Pending, destinations: Sequence[Destination]) -> Outlook:
@@ -53,20 +55,29 @@ def outlook(pending: queries.Pending, destinations: Sequence[Destination]) -> Ou
     draft = pending.draft.snapshot
     assert draft is not None
     away = [one for one in destinations if not one.is_connected]
-    by_revision: dict[tuple[int, str], list[Destination]] = {}
+    parts = {one.group: part_of(draft, one.group) for one in destinations}
+    idle = [one for one in destinations if not parts[one.group].servers]
+    by_step: dict[tuple[int, str, str], list[Destination]] = {}
     for one in destinations:
         if one.is_connected:
-            by_revision.setdefault((one.revision, one.digest), []).append(one)
-    ranked = sorted(by_revision.items(), key=lambda item: -len(item[1]))
+            step = (one.revision, one.digest, parts[one.group].digest())
+            by_step.setdefault(step, []).append(one)
+    ranked = sorted(by_step.items(), key=lambda item: -len(item[1]))
     groups = [
-        Group(nodes, number, _effects(number, digest, draft) if rank < MAX_GROUPS else None)
-        for rank, ((number, digest), nodes) in enumerate(ranked)
+        Group(
+            nodes,
+            number,
+            _effects(number, digest, parts[nodes[0].group]) if rank < MAX_GROUPS else None,
+        )
+        for rank, ((number, digest, _), nodes) in enumerate(ranked)
     ]
-    return Outlook(conf.difference(pending.before, draft), groups, Group(away, 0, None))
+    return Outlook(
+        conf.difference(pending.before, draft), groups, Group(away, 0, None), Group(idle, 0, None)
+    )
 
 
-def _effects(number: int, digest: str, draft: Snapshot) -> Effects | None:
+def _effects(number: int, digest: str, part: Snapshot) -> Effects | None:
     if not number:
-        return effects(Snapshot(), draft)
-    revision = ConfigRevision.objects.filter(number=number, digest=digest).first()
-    return effects(queries.readable(revision), draft) if revision else None
+        return effects(Snapshot(), part)
+    before = queries.running(number, digest)
+    return effects(before, part) if before is not None else None

@@ -12,6 +12,7 @@ from appliance.publish import conf, draft, registry
 from appliance.publish.diff import Change, compare
 from appliance.publish.draft import Draft, DraftProblem
 from appliance.publish.models import Candidate, ConfigRevision
+from appliance.publish.parts import part_of
 from proxycore.contract.codec import Invalid
 from proxycore.contract.snapshot import Server, Snapshot, from_plain
 
@@ -103,10 +104,31 @@ def snapshot(revision: ConfigRevision) -> Snapshot:
     return from_plain(document(revision))
 
 
+def running(number: int, digest: str) -> Snapshot | None:
+    """Give what a node says it runs: its part of a revision.
+
+    None when that is none of ours, or cannot be read.
+    """
+    revision = ConfigRevision.objects.filter(number=number).first()
+    group = revision.group_of(digest) if revision is not None else None
+    if revision is None or group is None:
+        return None
+    try:
+        return part_of(snapshot(revision), group)
+    except (Invalid, Undecryptable):
+        return None
+
+
 def servers_of(number: int, digest: str) -> tuple[Server, ...]:
-    """Give the server blocks of a revision; none when it is not one of ours, or unreadable."""
-    revision = ConfigRevision.objects.filter(number=number, digest=digest).first()
-    return readable(revision).servers
+    """Give the server blocks that a node runs; none when that cannot be said."""
+    found = running(number, digest)
+    return found.servers if found is not None else ()
+
+
+def server_groups(number: int) -> list[tuple[str, tuple[str, ...]]]:
+    """Give the names of a revision's server blocks, with the groups of nodes they are for."""
+    revision = ConfigRevision.objects.filter(number=number).first()
+    return [(server.name, server.groups) for server in readable(revision).servers]
 
 
 def previous(revision: ConfigRevision) -> ConfigRevision | None:

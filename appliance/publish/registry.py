@@ -72,6 +72,9 @@ class Destination:
     revision: int = 0
     """Number of the revision it runs; 0: nothing."""
     digest: str = ""
+    """Of its part of that revision."""
+    group: str = ""
+    """Group of nodes it belongs to, whose part it is to run; empty: none."""
     answer: Answer | None = None
     """The last it said of a candidate, whichever."""
 

@@ -11,9 +11,10 @@ from django.utils import timezone
 from appliance.audit import services as audit
 from appliance.audit.choices import Action
 from appliance.lib import doorbell
-from appliance.publish import draft, queries, registry
+from appliance.publish import draft, parts, queries, registry
 from appliance.publish.draft import DraftProblem
 from appliance.publish.models import Candidate, ConfigRevision
+from appliance.publish.parts import NO_GROUP
 from proxycore.contract.snapshot import Snapshot, to_plain
 
 
@@ -27,7 +28,7 @@ class NotPublishable(Exception):
 
 @dataclass(frozen=True, slots=True)
 class NodeRevision:
-    """The active revision as a node needs it. ``document`` holds secrets in clear."""
+    """A node's part of a revision or candidate. ``document`` holds secrets in clear."""
 
     number: int
     digest: str
@@ -102,26 +103,34 @@ def ask_nodes(*, again: bool = False) -> Candidate:
         return present
     Candidate.objects.all().delete()
     candidate = Candidate.objects.create(
-        digest=digest, document=_text(now.snapshot), asked_at=asked_at
+        digest=digest,
+        document=_text(now.snapshot),
+        parts=parts.digests(now.snapshot),
+        asked_at=asked_at,
     )
     doorbell.ring_on_commit({"type": "candidate.asked", "number": candidate.pk})
     return candidate
 
 
-def candidate_for_nodes(number: int) -> NodeRevision | None:
-    """Give a candidate with its secrets, for the control link only; None when it is gone."""
+def candidate_for_nodes(number: int, group: str = NO_GROUP) -> NodeRevision | None:
+    """Give what nodes of a group would run of a candidate; None when it is gone.
+
+    With its secrets, for the control link only.
+    """
     found = Candidate.objects.filter(pk=number).first()
-    if found is None:
-        return None
-    return NodeRevision(found.pk, found.digest, queries.document(found))
+    return _part(found, found.pk, group) if found is not None else None
 
 
-def for_nodes() -> NodeRevision | None:
-    """Give the active revision with its secrets, for the control link only."""
+def for_nodes(group: str = NO_GROUP) -> NodeRevision | None:
+    """Give what nodes of a group run of the active revision: for the control link only."""
     active = ConfigRevision.objects.filter(is_active=True).first()
-    if active is None:
-        return None
-    return NodeRevision(active.number, active.digest, queries.document(active))
+    return _part(active, active.number, group) if active is not None else None
+
+
+def _part(whole: Candidate | ConfigRevision, number: int, group: str) -> NodeRevision:
+    """Take a group's part out, with its secrets and nobody else's."""
+    document = parts.document_for(queries.document(whole), group)
+    return NodeRevision(number, whole.digest_for(group), document)
 
 
 def _activate(snapshot: Snapshot, user: User | None, note: str) -> tuple[ConfigRevision, bool]:
@@ -135,6 +144,7 @@ def _activate(snapshot: Snapshot, user: User | None, note: str) -> tuple[ConfigR
         number=newest.number + 1 if newest else 1,
         digest=digest,
         document=_text(snapshot),
+        parts=parts.digests(snapshot),
         note=note[:200],
         author=user,
         is_active=True,

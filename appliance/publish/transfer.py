@@ -21,7 +21,7 @@ from appliance.publish import conf, draft, enclosed, registry
 from appliance.publish.diff import Change, compare
 from appliance.publish.draft import DraftProblem
 from proxycore.contract.secret import Secret
-from proxycore.contract.snapshot import ErrorLog, Snapshot
+from proxycore.contract.snapshot import ErrorLog, Snapshot, groups_of
 from proxycore.nginxconf import ConfProblem, Loaded, files_of, load_text
 
 DIRECTORY: Final = "/etc/nginx"
@@ -79,6 +79,12 @@ def _readme(snapshot: Snapshot, title: str) -> str:
         "Put the files beside nginx.conf.",
         "",
     ]
+    if groups_of(snapshot):
+        lines += [
+            "Some blocks are only for nodes of the groups named above them, so that two may have",
+            "one socket, which no single program can. Export one group for a file that works.",
+            "",
+        ]
     lines += ["Secrets are not exported. To be supplied:", *(f"- {one}" for one in said)]
     return "\n".join(lines if said else lines[:-1]) + "\n"
 
@@ -171,6 +177,10 @@ def take(text: str, mode: Mode, files: enclosed.Files | None = None) -> Preview:
 
 def merged(present: Snapshot, given: Snapshot, mode: Mode) -> Snapshot:
     """Give what the draft is to be."""
+    groups = {server.name: server.groups for server in present.servers}
+    # which nodes run a block stands in no file: one of a name that is there stays where it is
+    kept = tuple(replace(one, groups=groups.get(one.name, ())) for one in given.servers)
+    given = replace(given, servers=kept)
     if mode == "all":
         # none is stderr, and the admin says so
         logs = given.process.error_logs or (ErrorLog(),)

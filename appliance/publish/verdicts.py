@@ -9,6 +9,7 @@ from django.utils import timezone
 
 from appliance.publish import draft, queries, registry
 from appliance.publish.draft import Draft, DraftProblem
+from appliance.publish.parts import path_in_whole
 from appliance.publish.registry import Destination
 from proxycore.contract.codec import Problem
 
@@ -103,11 +104,17 @@ def _verdict(now: Draft, number: int, node: Destination) -> Verdict:
     if node.answer is None or node.answer.candidate != number or not number:
         return Verdict(node, "waiting")
     problems, warnings = (
-        _located(now, found) for found in (node.answer.problems, node.answer.warnings)
+        _located(now, node.group, found) for found in (node.answer.problems, node.answer.warnings)
     )
     state: State = "refused" if problems else "warned" if warnings else "fine"
     return Verdict(node, state, problems, warnings)
 
 
-def _located(now: Draft, problems: Iterable[Problem]) -> list[DraftProblem]:
-    return [draft.locate(problem, now.origins) for problem in problems]
+def _located(now: Draft, group: str, problems: Iterable[Problem]) -> list[DraftProblem]:
+    """Find what a node means, which was asked about its part only."""
+    assert now.snapshot is not None
+    groups = [server.groups for server in now.snapshot.servers]
+    return [
+        draft.locate(Problem(path_in_whole(one.path, groups, group), one.message), now.origins)
+        for one in problems
+    ]

@@ -121,7 +121,21 @@ class ServerBlockAdmin(PostroadAdmin):
     def get_queryset(self, request: HttpRequest) -> "QuerySet[ServerBlock]":
         """Bring the listeners along for the list."""
         blocks: QuerySet[ServerBlock] = super().get_queryset(request)
-        return blocks.prefetch_related("listeners")
+        return blocks.prefetch_related("listeners", "groups")
+
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        """Leave groups of nodes out where there are none: who has none need not know of them."""
+        return self.fieldsets if queries.has_groups() else layout.without("groups")
+
+    def get_list_display(self, request: HttpRequest) -> tuple[str, ...]:
+        """Say which nodes run a block, where not all do."""
+        shown = self.list_display
+        return (*shown[:-1], "show_groups", *shown[-1:]) if queries.has_groups() else shown
+
+    @display(description="Runs on")
+    def show_groups(self, block: ServerBlock) -> str:
+        """Name the groups of nodes."""
+        return ", ".join(one.name for one in block.groups.all()) or "every node"
 
     @display(description="Listens on")
     def show_listeners(self, block: ServerBlock) -> str:
@@ -145,6 +159,8 @@ class ServerBlockAdmin(PostroadAdmin):
         """Write by the service, with the certificates chosen."""
         services.save_block(obj)
         services.choose_certificates(obj, list(form.cleaned_data["certificates"]))
+        if "groups" in form.cleaned_data:
+            services.choose_groups(obj, list(form.cleaned_data["groups"]))
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         """Warn of what lets others read along."""

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Final
 from django.conf import settings
 
 if TYPE_CHECKING:
-    from appliance.servers.models import Listener
+    from appliance.servers.models import Listener, ServerBlock
 
 WILDCARDS: Final = {"", "*", "0.0.0.0", "::"}  # noqa: S104  (compared with)
 
@@ -16,11 +16,27 @@ def problems_of_listener(listener: "Listener") -> dict[str, list[str]]:
     unix = listener.address.startswith("unix:")
     field = "address" if unix else "port"
     alike = type(listener).objects.filter(port=listener.port).exclude(pk=listener.pk)
+    groups = groups_of(listener.block)
     for other in alike.select_related("block"):
-        if str(other) == key and not _may_share(listener, other):
+        if str(other) != key or not _meet(groups, groups_of(other.block)):
+            continue
+        if not _may_share(listener, other):
             return {field: [f"Server block “{other.block}” listens on {key} already."]}
     taken = "" if unix else _web_door(listener.address, listener.port)
     return {field: [f"{key} is {taken}: choose another port."]} if taken else {}
+
+
+def groups_of(block: "ServerBlock") -> set[int]:
+    """Give the groups of nodes that run a block, as a form is about to say; none: every node."""
+    chosen: set[int] | None = getattr(block, "chosen_groups", None)
+    if chosen is not None:
+        return chosen
+    return {one.pk for one in block.groups.all()} if block.pk else set()
+
+
+def _meet(one: set[int], other: set[int]) -> bool:
+    """Tell whether any node runs both of two blocks, by their groups."""
+    return not one or not other or bool(one & other)
 
 
 def _may_share(one: "Listener", other: "Listener") -> bool:

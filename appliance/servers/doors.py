@@ -31,7 +31,7 @@ def _listens() -> list[Listen]:
     ]
     active = publish.current()
     if active is not None:
-        servers = publish.servers_of(active.number, active.digest)
+        servers = publish.readable(active).servers
         found += [listen for server in servers for listen in server.listens]
     return found
 

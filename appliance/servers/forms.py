@@ -9,7 +9,7 @@ from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
 
 from appliance.certs.models import Certificate
 from appliance.lib.admin import SecretModelForm
-from appliance.servers.models import ServerBlock
+from appliance.servers.models import NodeGroup, ServerBlock
 
 _NEEDED = "Choose a certificate: without one nobody can be spoken to in TLS."
 
@@ -24,8 +24,24 @@ class CertificatesField(forms.ModelMultipleChoiceField):  # type: ignore[type-ar
         return f"{obj.name} ({names}{obj.key_kind}, valid until {until})"
 
 
+class GroupsField(forms.ModelMultipleChoiceField):  # type: ignore[type-arg]
+    """Groups of nodes to tick, each with what it is for."""
+
+    def label_from_instance(self, obj: NodeGroup) -> str:
+        """Say what it is for."""
+        return f"{obj.name} ({obj.note})" if obj.note else obj.name
+
+
 class ServerBlockForm(SecretModelForm):
-    """A server block with the certificates it shows."""
+    """A server block with the certificates it shows, and the groups of nodes that run it."""
+
+    groups = GroupsField(
+        label="Only on nodes of",
+        queryset=NodeGroup.objects.all(),
+        required=False,
+        widget=UnfoldAdminCheckboxSelectMultipleWidget(),
+        help_text="Groups of nodes that run this block. None ticked: every node.",
+    )
 
     certificates = CertificatesField(
         queryset=Certificate.objects.defer("pem", "private_key"),
@@ -65,6 +81,9 @@ class ServerBlockForm(SecretModelForm):
         # OpenSSL can be told of one in its own way
         has_one = bool(given.get("certificates")) or "certificate" in map(str.lower, conf[::2])
         self.instance.has_certificate = has_one
+        if "groups" in given:
+            # listeners are looked at with what will be so
+            self.instance.chosen_groups = {one.pk for one in given["groups"]}
         if given.get("starttls", "off") != "off" and not has_one:
             self.add_error("certificates", _NEEDED)
         return given

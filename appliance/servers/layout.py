@@ -5,7 +5,7 @@ from typing import Any, Final
 _MORE: Final = ("collapse",)
 
 FIELDSETS: Final[Any] = (
-    (None, {"fields": ("name", "enabled", "protocol", "server_names")}),
+    (None, {"fields": ("name", "enabled", "protocol", "server_names", "groups")}),
     (
         "TLS towards clients",
         {
@@ -111,6 +111,13 @@ FIELDSETS: Final[Any] = (
     ),
 )
 """Groups of settings, most asked for first."""
+
+
+def without(name: str) -> Any:
+    """Give the same without a field of the first group."""
+    title, first = FIELDSETS[0]
+    shown = tuple(field for field in first["fields"] if field != name)
+    return ((title, {**first, "fields": shown}), *FIELDSETS[1:])
 
 
 LISTENER_FIELDSETS: Final[Any] = (

@@ -5,6 +5,7 @@ What is stored here is a draft until it is published.
 """
 
 from django.core.exceptions import ValidationError
+from django.core.validators import RegexValidator
 from django.db import models
 
 from appliance.certs.models import Certificate
@@ -16,7 +17,9 @@ from appliance.servers.limit_fields import LoginLimitFields
 from appliance.servers.log_fields import ProcessLogFields, SyslogFields
 from appliance.servers.tls_fields import BackTlsFields, FrontTlsFields
 from proxycore.contract import snapshot as contract
+from proxycore.contract.fields import settings_of
 from proxycore.contract.process import AccessLog
+from proxycore.contract.server import GROUP_NAME
 
 
 def _complain_once(of: models.Model, found: problems.Problems) -> None:
@@ -29,6 +32,33 @@ def _complain_once(of: models.Model, found: problems.Problems) -> None:
         raise ValidationError(found)
 
 
+class NodeGroup(models.Model):
+    """Nodes that have server blocks of their own (ADR-0037). Which nodes is said at the node."""
+
+    name = models.CharField(
+        max_length=settings_of(contract.Server)["groups"].max_length or 0,
+        unique=True,
+        validators=[
+            RegexValidator(
+                rf"\A{GROUP_NAME}\Z", "Letters, digits, dots, hyphens and underscores only."
+            )
+        ],
+        help_text="For instance dmz. It stays: revisions name the group by it.",
+    )
+    note = models.CharField(
+        max_length=200, blank=True, default="", help_text="What the group is for, in your words."
+    )
+
+    class Meta:
+        """By name, as people look for it."""
+
+        ordering = ("name",)
+        verbose_name = "node group"
+
+    def __str__(self) -> str:
+        return self.name
+
+
 class ServerBlock(LoginLimitFields, FrontTlsFields, BackTlsFields, models.Model):
     """One server block."""
 
@@ -38,6 +68,13 @@ class ServerBlock(LoginLimitFields, FrontTlsFields, BackTlsFields, models.Model)
         max_length=4, choices=MailProtocol, help_text="Mail protocol spoken. nginx: protocol."
     )
     server_names = declared.words(contract.Server, "server_names", "Blanks between names.")
+    groups = models.ManyToManyField(
+        NodeGroup,
+        verbose_name="node groups",
+        blank=True,
+        related_name="blocks",
+        help_text="Groups of nodes that run this block; none: every node.",
+    )
 
     auth_service = models.CharField(
         max_length=8,

@@ -4,7 +4,7 @@ from django.urls import reverse
 
 from appliance.certs.models import Certificate
 from appliance.certs.queries import Use
-from appliance.servers.models import ProcessSettings, ServerBlock, ServerCertificate
+from appliance.servers.models import NodeGroup, ProcessSettings, ServerBlock, ServerCertificate
 
 PROCESS_ROW = 1
 
@@ -12,6 +12,11 @@ PROCESS_ROW = 1
 def process_settings() -> ProcessSettings:
     """Give the settings of the nodes' processes; the defaults before anybody has saved some."""
     return ProcessSettings.objects.filter(pk=PROCESS_ROW).first() or ProcessSettings(pk=PROCESS_ROW)
+
+
+def has_groups() -> bool:
+    """Tell whether there are groups of nodes at all."""
+    return NodeGroup.objects.exists()
 
 
 def certificate_uses() -> dict[int, list[Use]]:

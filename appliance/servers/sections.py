@@ -16,13 +16,13 @@ from appliance.servers.snapshot import block_plain, process_plain
 from proxycore.contract.codec import Problem
 
 _ROWS: Final = (
-    *("listeners", "capabilities", "auth_headers", "logs", "ticket_keys"),
+    *("groups", "listeners", "capabilities", "auth_headers", "logs", "ticket_keys"),
     "chosen__certificate",
 )
 
 
 def servers() -> Section:
-    """Build the section from every enabled block, in seven queries, or eight with certificates."""
+    """Build the section from every enabled block, in eight queries, or nine with certificates."""
     blocks = ServerBlock.objects.filter(enabled=True).select_related("proxy_ssl_certificate")
     blocks = blocks.prefetch_related(*_ROWS)
     found: list[dict[str, Any]] = []

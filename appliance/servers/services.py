@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 from django.conf import settings
+from django.core.exceptions import ValidationError
 from django.db import transaction
 
 from appliance.certs import queries as certificates
@@ -15,6 +16,7 @@ from appliance.servers.models import (
     BlockLog,
     Capability,
     Listener,
+    NodeGroup,
     ProcessSettings,
     ServerBlock,
     ServerCertificate,
@@ -95,6 +97,7 @@ def _load_server(block: ServerBlock, server: Server) -> None:
     for name, value in block_fields(server).items():
         setattr(block, name, value)
     save_block(block)
+    block.groups.set([NodeGroup.objects.get_or_create(name=name)[0] for name in server.groups])
     for listen in server.listens:
         save_listener(Listener(block=block, **listener_fields(listen)))
     block.capabilities.all().delete()
@@ -139,6 +142,28 @@ def choose_certificates(block: ServerBlock, certificates: Sequence[Certificate])
     block.chosen.all().delete()
     for certificate in certificates:
         ServerCertificate.objects.create(block=block, certificate=certificate)
+
+
+@transaction.atomic
+def choose_groups(block: ServerBlock, groups: Sequence[NodeGroup]) -> None:
+    """Say which groups of nodes run a block; none: every node."""
+    block.groups.set(groups)
+
+
+def save_group(group: NodeGroup) -> NodeGroup:
+    """Write a group of nodes, whose name is for good. Raises ValidationError."""
+    group.full_clean()
+    former = NodeGroup.objects.filter(pk=group.pk).first()
+    if former is not None and former.name != group.name:
+        raise ValidationError({"name": "Revisions name the group by it: make another group."})
+    group.save()
+    return group
+
+
+@transaction.atomic
+def delete_group(group: NodeGroup) -> None:
+    """Delete a group that no block names. Whether nodes are in it, is for the fleet to say."""
+    group.delete()
 
 
 def load_process(snapshot: Snapshot) -> None:

@@ -108,6 +108,7 @@ _PROCESS: Final = (
 def block_plain(block: "ServerBlock") -> dict[str, Any]:
     """Give a stored block with its rows as plain data of ``contract.Server``, secrets in clear."""
     plain = settings_plain(block)
+    plain["groups"] = [one.name for one in block.groups.all()]
     plain["listens"] = [listener_plain(listener) for listener in block.listeners.all()]
     if block.auth_service == AuthService.EXTERNAL:
         plain["auth_http"]["headers"] = [header_plain(one) for one in block.auth_headers.all()]

@@ -19,6 +19,8 @@ _DAY_MS = 86_400_000
 _LINE_SAFE = r"[^\x00-\x1f\x7f]*"
 _AUTH_HOST = r"[0-9A-Za-z._:-]+|unix:/[^\x00-\x1f\x7f:]+"
 _GREETING = r"[!-~](?:[ -~]*[!-~])?"
+GROUP_NAME = r"[0-9A-Za-z][0-9A-Za-z._-]*"
+"""What a group of nodes may be called."""
 _TOKEN = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"  # noqa: S105  (RFC 9110 §5.6.2)
 
 
@@ -372,6 +374,14 @@ class Server:
         directive="proxy_smtp_auth",
     )
     login_limits: LoginLimits = setting("How often may be tried to log in.", default=LoginLimits())
+    groups: tuple[str, ...] = setting(
+        "Groups of nodes that run this block; empty: every node. A node is sent its own blocks "
+        "alone, without this.",
+        default=(),
+        pattern=GROUP_NAME,
+        allowed="letters, digits, dots, hyphens and underscores",
+        max_length=50,
+    )
     front_tls: FrontTls = setting("TLS towards clients.", default=FrontTls())
     back_tls: BackTls = setting(
         "TLS towards mail servers, where the answer about a login does not say otherwise.",

@@ -9,6 +9,7 @@ A server block has a module of its own (``contract.server``); its names are give
 
 import hashlib
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -33,6 +34,7 @@ __all__ = [
     "Snapshot",
     "find_conflicts",
     "from_plain",
+    "groups_of",
     "to_plain",
 ]
 
@@ -53,7 +55,7 @@ class Snapshot:
 
     def digest(self) -> str:
         """Give a SHA-256 over the whole content, secrets included: equal digest, equal effect."""
-        plain = encode(self, reveal=True)
+        plain = _encoded(self, reveal=True)
         # of the node, not of the configuration: a drained node runs the same revision
         del plain["accepting"]
         text = json.dumps(plain, sort_keys=True, separators=(",", ":"))
@@ -62,10 +64,19 @@ class Snapshot:
 
 def to_plain(snapshot: Snapshot, *, reveal: bool = False) -> dict[str, Any]:
     """Give the snapshot as JSON data; secrets masked unless ``reveal``."""
-    plain: dict[str, Any] = encode(snapshot, reveal=reveal)
+    plain = _encoded(snapshot, reveal=reveal)
     if snapshot.accepting:
         # said of a drained node only: it is no part of any revision
         del plain["accepting"]
+    return plain
+
+
+def _encoded(snapshot: Snapshot, *, reveal: bool) -> dict[str, Any]:
+    plain: dict[str, Any] = encode(snapshot, reveal=reveal)
+    for server in plain["servers"]:
+        if not server["groups"]:
+            # nodes are sent it without, and digests of before there were groups stay right
+            del server["groups"]
     return plain
 
 
@@ -83,12 +94,14 @@ def find_conflicts(snapshot: Snapshot) -> list[Problem]:
 
     Blocks may share a socket and be told apart by the name a client asks for (SNI): then all of
     them speak TLS and the same protocol, describe the socket alike, and no two have a name in
-    common. The first is for clients that ask for no name, or for one nobody has.
+    common. The first is for clients that ask for no name, or for one nobody has. Blocks that no
+    node runs both of, by their groups, share nothing.
     """
     problems = find_network_problems(snapshot.process.prelogin_exempt, "process.prelogin_exempt")
-    sockets: dict[str, _Holders] = {}
+    sockets: dict[tuple[str, str], _Holders] = {}
     names: set[str] = set()
-    zones: dict[str, int] = {}
+    zones: dict[tuple[str, str], int] = {}
+    everywhere = ("", *groups_of(snapshot))
     for i, server in enumerate(snapshot.servers):
         here = f"servers[{i}]"
         if server.name in names:
@@ -96,31 +109,51 @@ def find_conflicts(snapshot: Snapshot) -> list[Problem]:
         names.add(server.name)
         if not server.listens:
             problems.append(Problem(f"{here}.listens", "needs at least one socket"))
+        where = server.groups or everywhere
         for j, listen in enumerate(server.listens):
-            path = f"{here}.listens[{j}]"
-            holders = sockets.get(listen.key)
-            if holders is None:
-                sockets[listen.key] = _Holders(server, listen)
-            elif (why := holders.add(server, listen)) is not None:
-                message = f'duplicate "{listen.key}" address and port pair{why}'
-                problems.append(Problem(path, message))
+            if (message := _take(sockets, server, listen, where)) is not None:
+                problems.append(Problem(f"{here}.listens[{j}]", message))
         whitelist = server.login_limits.mail_whitelist_ip
         problems += find_network_problems(whitelist, f"{here}.login_limits.mail_whitelist_ip")
         if server.speaks_tls:
             problems += find_front_problems(server.front_tls, f"{here}.front_tls")
-        problems += _zone_problems(server.front_tls, f"{here}.front_tls", zones)
+        problems += _zone_problems(server.front_tls, f"{here}.front_tls", zones, where)
         problems += find_back_problems(server.back_tls, f"{here}.back_tls")
     return problems
 
 
-def _zone_problems(front: FrontTls, path: str, zones: dict[str, int]) -> list[Problem]:
+def groups_of(snapshot: Snapshot) -> tuple[str, ...]:
+    """Give the groups of nodes that are named, in order."""
+    return tuple(sorted({name for server in snapshot.servers for name in server.groups}))
+
+
+def _take(
+    sockets: dict[tuple[str, str], "_Holders"], server: Server, listen: Listen, where: Iterable[str]
+) -> str | None:
+    """Let a block have a socket on nodes of these groups; give what keeps it from that."""
+    found = None
+    for group in where:
+        holders = sockets.get((group, listen.key))
+        if holders is None:
+            sockets[group, listen.key] = _Holders(server, listen)
+        elif (why := holders.add(server, listen)) is not None and found is None:
+            place = f", on nodes of group {group}" if group else ""
+            found = f'duplicate "{listen.key}" address and port pair{why}{place}'
+    return found
+
+
+def _zone_problems(
+    front: FrontTls, path: str, zones: dict[tuple[str, str], int], where: Iterable[str]
+) -> list[Problem]:
     """Find a shared cache that has another size elsewhere. ``zones``: sizes known so far."""
     name, size = front.ssl_session_cache_shared_name, front.ssl_session_cache_shared_bytes
-    if not name or zones.setdefault(name, size) == size:
+    known = [zones.setdefault((group, name), size) for group in where] if name else []
+    other = next((one for one in known if one != size), None)
+    if other is None:
         return []
     message = (
         f'the size {size} of shared memory zone "{name}" '
-        f"conflicts with already declared size {zones[name]}"
+        f"conflicts with already declared size {other}"
     )
     return [Problem(f"{path}.ssl_session_cache_shared_bytes", message)]
 

@@ -389,4 +389,7 @@ def _read(message: Apply | Check) -> tuple[list[SettingProblem], Snapshot | None
     if snapshot.digest() != message.digest:
         text = "the digest does not match: node and appliance understand the revision apart"
         return [SettingProblem(path="", message=text)], None
+    if any(server.groups for server in snapshot.servers):
+        # a node is sent its own part; what is for others may clash with that
+        return [SettingProblem(path="", message="it is not this node's part of the revision")], None
     return [], snapshot

@@ -22,6 +22,7 @@ from proxycore.nginxconf.table import ROWS
 _BARE: Final = re.compile(r"[0-9A-Za-z_./:*+@%=,~!?&\[\]-]+")
 _COMMENT: Final = "# postroad: "
 _SHARED: Final = "for postroad alone: nginx cannot share a socket among blocks (SNI)"
+_GROUPS: Final = "only for nodes of these groups:"
 _LIMITS: Final = "login_limits."
 _WRITTEN_APART: Final = frozenset({"listens", "auth_http", "protocol", "name", "server_names"})
 
@@ -41,6 +42,8 @@ def dump(snapshot: Snapshot, *, reveal: bool = True) -> str:
             lines.append("")
         keys = {listen.key for listen in server.listens}
         block = ["server {", *(f"    {line}" for line in _server(server, reveal=reveal)), "}"]
+        if server.groups:
+            lines.append(f"    # {_GROUPS} {', '.join(server.groups)}")
         if keys & taken:
             lines.append(f"    # {_SHARED}")
             block = [f"{_COMMENT}{line.strip().removeprefix(_COMMENT)}" for line in block]

@@ -90,7 +90,7 @@ class NodeConsumer(TickingConsumer):
         self._greeted = False
         self._quiet_s = 0
         self._sent: tuple[tuple[int, str], float] | None = None
-        self._asked: tuple[int, float] | None = None
+        self._asked: tuple[tuple[int, str], float] | None = None
         self._given: dict[str, tuple[int | str, float]] = {}
         self._handlers: dict[type, Callable[[Any], Awaitable[None]]] = {
             Hello: self._on_hello,
@@ -192,16 +192,16 @@ class NodeConsumer(TickingConsumer):
 
     async def _give(self, node: Node, due: queries.Due) -> None:
         if due.revision is not None and not self._was_just_sent(due.revision):
-            await self._apply(due.revision)
-        if due.candidate and not self._was_just_asked(due.candidate):
-            await self._ask(due.candidate)
+            await self._apply(due.revision, due.group)
+        if due.candidate and not self._was_just_asked(due.candidate, due.group):
+            await self._ask(due.candidate, due.group)
         if due.generation is not None:
             told = Invalidate(generation=due.generation)
             if due.logins is not None:
                 told = replace(told, since=node.generation, logins=due.logins)
             await self._tell(told)
         if due.tickets and not self._was_just_given("tickets", due.tickets):
-            tickets = await database_sync_to_async(common.tickets)()
+            tickets = await database_sync_to_async(common.tickets)(due.ring)
             if tickets is not None:
                 await self._tell(tickets)
         if due.challenges is not None and not self._was_just_given(
@@ -219,9 +219,9 @@ class NodeConsumer(TickingConsumer):
             ):
                 await self._tell(Kick(command=str(command.pk), sessions=tuple(command.targets)))
 
-    async def _apply(self, wanted: tuple[int, str]) -> None:
+    async def _apply(self, wanted: tuple[int, str], group: str) -> None:
         try:
-            revision = await database_sync_to_async(publish.for_nodes)()
+            revision = await database_sync_to_async(publish.for_nodes)(group)
         except Undecryptable as fault:
             # it goes on with what it has; nothing else can be done before the key is back
             self._sent = (wanted, _now())
@@ -234,18 +234,20 @@ class NodeConsumer(TickingConsumer):
             Apply(revision=revision.number, digest=revision.digest, snapshot=revision.document)
         )
 
-    async def _ask(self, number: int) -> None:
-        candidate = await database_sync_to_async(publish.candidate_for_nodes)(number)
+    async def _ask(self, number: int, group: str) -> None:
+        candidate = await database_sync_to_async(publish.candidate_for_nodes)(number, group)
         if candidate is None:
             return
-        self._asked = (number, _now())
+        self._asked = ((number, group), _now())
         await self._tell(
             Check(candidate=number, digest=candidate.digest, snapshot=candidate.document)
         )
 
-    def _was_just_asked(self, number: int) -> bool:
+    def _was_just_asked(self, number: int, group: str) -> bool:
         asked = self._asked
-        return asked is not None and asked[0] == number and _now() - asked[1] < APPLY_AGAIN_S
+        return (
+            asked is not None and asked[0] == (number, group) and _now() - asked[1] < APPLY_AGAIN_S
+        )
 
     def _was_just_given(self, what: str, which: int | str) -> bool:
         """Tell whether this was sent a moment ago; otherwise it counts as sent from now on."""

@@ -13,6 +13,7 @@ from appliance.audit.choices import Action
 from appliance.fleet.models import EnrolmentCode, Node
 from appliance.fleet.services import nodes
 from appliance.lib.text import storable
+from appliance.servers.models import NodeGroup
 from proxycore.contract.secret import Secret
 
 MINUTES: Final = 60
@@ -32,7 +33,9 @@ class Refused(Exception):
 
 
 @transaction.atomic
-def create(name: str, minutes: int, by: Any) -> tuple[EnrolmentCode, Secret]:
+def create(
+    name: str, minutes: int, by: Any, group: NodeGroup | None = None
+) -> tuple[EnrolmentCode, Secret]:
     """Make a code for a node that is to be called ``name``. It cannot be had again.
 
     Raises ValidationError.
@@ -43,13 +46,15 @@ def create(name: str, minutes: int, by: Any) -> tuple[EnrolmentCode, Secret]:
     code = Secret("-".join(letters[i : i + _GROUP] for i in range(0, _LETTERS, _GROUP)))
     row = EnrolmentCode(
         name=name,
+        group=group,
         code_hash=_hash(code.reveal()),
         created_by=by,
         expires_at=timezone.now() + timedelta(minutes=minutes),
     )
     row.full_clean()
     row.save()
-    audit.record(Action.ADDED, row, text=f"good for {minutes} minutes")
+    where = f", for group {group}" if group is not None else ""
+    audit.record(Action.ADDED, row, text=f"good for {minutes} minutes{where}")
     return row, code
 
 
@@ -74,7 +79,7 @@ def redeem(code: str, address: str, now: datetime) -> tuple[Node, Secret]:
                 used_at=now, used_from=storable(address, 64)
             ):
                 raise Refused("This code is unknown, used up or too old.")
-            node, token = nodes.enrol(row.name)
+            node, token = nodes.enrol(row.name, row.group)
             audit.record(Action.CHANGED, row, text=f"used from {address or 'this host'}")
             return node, token
     except IntegrityError:

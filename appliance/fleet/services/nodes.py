@@ -4,6 +4,7 @@ import hashlib
 import secrets
 from dataclasses import asdict
 from datetime import datetime
+from typing import Any, Final
 
 from django.db import transaction
 from django.db.models import QuerySet
@@ -16,6 +17,7 @@ from appliance.fleet.choices import CloseCode, CommandState
 from appliance.fleet.models import LiveSession, Node, NodeCommand
 from appliance.history import services as history
 from appliance.lib.text import storable
+from appliance.servers.models import NodeGroup
 from appliance.stats import services as stats
 from proxycore.contract.codec import Invalid, Problem
 from proxycore.contract.messages import (
@@ -37,7 +39,10 @@ MAX_NUMBER = 2**63 - 1
 """What an integer column and a big one hold."""
 
 _TOKEN_BYTES = 32
-_SETTINGS = ("name", "probe_address", "acme_http_listen")
+_SETTINGS = ("name", "group", "probe_address", "acme_http_listen")
+_MOVED: Final[dict[str, Any]] = {"refused_revision": 0, "problems": [], "checked_candidate": 0}
+"""What a node has said of another group's part says nothing of its new one's."""
+
 _HEARD = (
     "boot_id",
     "last_seen_at",
@@ -70,10 +75,10 @@ def hash_token(token: str) -> str:
     return hashlib.sha256(token.encode("utf-8", "surrogateescape")).hexdigest()
 
 
-def enrol(name: str) -> tuple[Node, Secret]:
+def enrol(name: str, group: NodeGroup | None = None) -> tuple[Node, Secret]:
     """Create a node and its token. The token cannot be had again: only its hash is kept."""
     token = _new_token()
-    node = Node.objects.create(name=name, token_hash=hash_token(token.reveal()))
+    node = Node.objects.create(name=name, token_hash=hash_token(token.reveal()), group=group)
     return node, token
 
 
@@ -84,7 +89,7 @@ def configure(node: Node) -> None:
     Raises ValidationError.
     """
     node.full_clean()
-    before = Node.objects.get(pk=node.pk)
+    before = Node.objects.select_related("group").get(pk=node.pk)
     now = {name: getattr(node, name) for name in _SETTINGS}
     changes = [
         (name, _shown(getattr(before, name)), _shown(value))
@@ -92,12 +97,15 @@ def configure(node: Node) -> None:
         if getattr(before, name) != value
     ]
     if changes:
-        Node.objects.filter(pk=node.pk).update(**now)
+        moved = _MOVED if before.group_id != node.group_id else {}
+        Node.objects.filter(pk=node.pk).update(**now, **moved)
+        if moved:
+            doorbells.ring_for_command(node.pk)
         audit.record(Action.CHANGED, node, changes=changes, name=node.name)
 
 
-def _shown(value: str | list[str]) -> str:
-    return value if isinstance(value, str) else " ".join(value)
+def _shown(value: str | list[str] | NodeGroup | None) -> str:
+    return " ".join(value) if isinstance(value, list) else str(value or "")
 
 
 @transaction.atomic
@@ -207,7 +215,7 @@ def check_admitted(admitted: Node) -> Node:
 
 def check(node_id: int, connection: str) -> Node:
     """Give the node if this connection speaks for it, else raise Dismissed."""
-    node = Node.objects.filter(pk=node_id).first()
+    node = Node.objects.select_related("group").filter(pk=node_id).first()
     if node is None or node.revoked_at is not None:
         raise Dismissed(CloseCode.NOT_ALLOWED, "the node is revoked")
     if node.connection != connection:

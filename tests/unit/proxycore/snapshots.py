@@ -46,6 +46,20 @@ def snapshots() -> st.SearchStrategy[Snapshot]:
     return st.builds(Snapshot, servers=servers.map(_without_twins), process=_processes())
 
 
+def grouped() -> st.SearchStrategy[Snapshot]:
+    """Give snapshots whose blocks are for some groups of nodes each."""
+    names = st.lists(st.sets(st.sampled_from(["a", "b", "c"])), min_size=3, max_size=3)
+    return st.tuples(snapshots(), names).map(_with_groups)
+
+
+def _with_groups(drawn: tuple[Snapshot, list[set[str]]]) -> Snapshot:
+    snapshot, names = drawn
+    servers = zip(snapshot.servers, names, strict=False)
+    return replace(
+        snapshot, servers=tuple(replace(one, groups=tuple(sorted(of))) for one, of in servers)
+    )
+
+
 def _without_twins(servers: list[Server]) -> tuple[Server, ...]:
     """Leave out servers that name a socket again."""
     taken: set[str] = set()
@@ -116,6 +130,8 @@ def _servers() -> st.SearchStrategy[Server]:
         "resolver": st.just(Resolver()) | _resolvers(),
         "proxy_protocol": st.sampled_from(settings_of(Server)["proxy_protocol"].choices),
         "set_real_ip_from": st.lists(_TRUSTED, max_size=2).map(tuple),
+        # of an installation with many nodes: no file has them
+        "groups": st.just(()),
     }
     return st.builds(Server, **known) | _secured(known)
 

@@ -17,6 +17,7 @@ from appliance.servers.models import (
     BlockLog,
     Capability,
     Listener,
+    NodeGroup,
     ServerBlock,
 )
 from proxycore.contract import snapshot as contract
@@ -146,6 +147,8 @@ def test_every_setting_of_the_contract_has_a_field_that_arrives(db: None) -> Non
     for position, text in enumerate(("SIZE 1000", "8BITMIME")):
         Capability.objects.create(block=block, position=10 - position, text=text)
     AuthHttpHeader.objects.create(block=block, name="X-Key", value="secret")
+    for name in ("inside", "dmz"):
+        block.groups.add(services.save_group(NodeGroup(name=name)))
     expected = decode(
         contract.Server,
         {
@@ -161,6 +164,7 @@ def test_every_setting_of_the_contract_has_a_field_that_arrives(db: None) -> Non
                 "ipv6": True,
             },
             "smtp_capabilities": ["8BITMIME", "SIZE 1000"],
+            "groups": ["dmz", "inside"],
             "auth_http": {
                 "host": "auth.example",
                 "port": 8080,
@@ -180,7 +184,7 @@ def test_every_setting_of_the_contract_has_a_field_that_arrives(db: None) -> Non
         },
     )
     assert _published("all") == expected
-    set_here = {*snapshot.settings_plain(block), "smtp_capabilities"}
+    set_here = {*snapshot.settings_plain(block), "smtp_capabilities", "groups"}
     # capabilities are rows, told apart by the block's protocol
     declared = {field.name for field in dataclasses.fields(contract.Server)}
     assert declared - set_here == {"imap_capabilities", "pop3_capabilities"} | NOT_IN_THE_ADMIN
@@ -204,13 +208,13 @@ def test_a_block_that_is_off_is_left_out(blocks: dict[str, ServerBlock]) -> None
     assert [server.name for server in built.servers] == ["imap", "submission"]
 
 
-def test_it_takes_eight_queries_however_many_there_are(blocks: dict[str, ServerBlock]) -> None:
+def test_it_takes_nine_queries_however_many_there_are(blocks: dict[str, ServerBlock]) -> None:
     certificate = certs.make_self_signed("mail", ["mail.example.com"])
     for block in blocks.values():
         services.choose_certificates(block, [certificate])
     with CaptureQueriesContext(connection) as queries:
         sections.servers()
-    assert len(queries) == 8
+    assert len(queries) == 9
 
 
 @pytest.mark.parametrize(
