@@ -10,14 +10,22 @@ from django.utils import timezone
 
 from appliance.fleet import live, queries
 from appliance.fleet.choices import TONES, NodeState
-from appliance.fleet.models import LiveSession
+from appliance.fleet.models import LiveSession, Node
 from appliance.publish import queries as publish
 from appliance.publish.models import ConfigRevision
 from appliance.routing.models import MailHost, Route
 from appliance.servers.models import ServerBlock
 from appliance.stats import board
 from appliance.stats import queries as stats
-from proxycore.contract.stats import BYTES_TO_BACK, BYTES_TO_FRONT, LOGIN_FAILURES, LOGINS
+from proxycore.contract.reasons import CloseReason
+from proxycore.contract.stats import (
+    BYTES_TO_BACK,
+    BYTES_TO_FRONT,
+    LOGIN_FAILURES,
+    LOGINS,
+    SESSIONS_CLOSED,
+    split_series,
+)
 
 _REVISIONS_SHOWN: Final = 5
 _CHANGES_SHOWN: Final = 6
@@ -55,19 +63,35 @@ def fill(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
 def _nodes() -> dict[str, Any]:
     statuses = queries.statuses(timezone.now())
     totals: Counter[str] = Counter()
+    refused_there = 0
     for name, value in stats.totals().items():
-        totals[name.partition("{")[0]] += value
+        stat, labels = split_series(name)
+        totals[stat.name] += value
+        if stat is SESSIONS_CLOSED and labels[1] == CloseReason.BACKEND_REJECTED:
+            refused_there += value
     return {
         "nodes": [
-            {"node": node, "status": status, "tone": TONES[status.state]}
+            {
+                "node": node,
+                "status": status,
+                "tone": TONES[status.state],
+                "sessions": 0 if _are_in_text(node, status) else node.sessions,
+            }
             for node, status in statuses
         ],
         "connected": sum(status.state in _CONNECTED for _, status in statuses),
         "logins_good": totals[LOGINS.name],
-        "logins_bad": totals[LOGIN_FAILURES.name],
+        "logins_bad": totals[LOGIN_FAILURES.name] + refused_there,
+        "refused_here": totals[LOGIN_FAILURES.name],
+        "refused_there": refused_there,
         "to_front": totals[BYTES_TO_FRONT.name],
         "to_back": totals[BYTES_TO_BACK.name],
     }
+
+
+def _are_in_text(node: Node, status: queries.Status) -> bool:
+    """Tell whether the words for a node's state, one that drains, count its sessions already."""
+    return status.state is NodeState.DRAINING and node.is_draining and node.is_to_drain
 
 
 def _publishing() -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from typing import Final
 
 from proxycore.contract.reasons import EXPLANATIONS, CloseReason
+from proxycore.contract.reasons import title as title
 
 _SCAN: Final = "Common on the open internet. Nothing to do, unless it is one of your own programs."
 _NETWORK: Final = "Nothing to do for one; for many, look at the network between client and proxy."
@@ -100,17 +101,6 @@ ADVICE: Final[dict[CloseReason, str]] = {
     CloseReason.INTERNAL: "Please report it, with the lines of the node's error log.",
 }
 
-TITLES: Final[dict[CloseReason, str]] = {
-    CloseReason.DONE: "Ended as usual",
-    CloseReason.IDLE_TIMEOUT: "Ended: nothing passed any more",
-    CloseReason.LOGIN_FAILED: "Login refused",
-    CloseReason.BACKEND_REJECTED: "Refused by the mail server",
-    CloseReason.KICKED: "Disconnected by an operator",
-    CloseReason.SHUTDOWN: "Ended by a stop of the proxy",
-    CloseReason.SHUTDOWN_TIMEOUT: "Ended by a restart of the proxy",
-}
-"""Where the name of the reason itself does not do as a title."""
-
 _GOOD: Final = frozenset({CloseReason.DONE, CloseReason.IDLE_TIMEOUT})
 _NEUTRAL: Final = frozenset(
     {
@@ -118,14 +108,6 @@ _NEUTRAL: Final = frozenset(
         *(CloseReason.CLIENT_CLOSED, CloseReason.CLIENT_QUIT, CloseReason.CLIENT_TIMEOUT),
     }
 )
-
-
-def title(reason: str) -> str:
-    """Give a reason in few words."""
-    known = _known(reason)
-    if known in TITLES:
-        return TITLES[known]
-    return reason.replace("_", " ").capitalize().replace("tls", "TLS").replace("Tls", "TLS")
 
 
 def tone(reason: str) -> str:

@@ -8,7 +8,8 @@ from typing import Final
 from appliance.stats.frames import Frames
 from appliance.stats.numbers import Numbers
 from proxycore.contract import stats as catalogue
-from proxycore.contract.reasons import FAILED_LOGINS, OF_BACKENDS
+from proxycore.contract.reasons import FAILED_LOGINS, OF_BACKENDS, CloseReason
+from proxycore.contract.reasons import title as title_of
 from proxycore.contract.stats import Stat, added, quantile_s, split_series
 
 MOST_LINES: Final = 8
@@ -74,6 +75,7 @@ _TIMES: Final = {
 }
 _AUTH_CAUSES: Final = frozenset(reason.value for reason in FAILED_LOGINS - OF_BACKENDS)
 _BACK_CAUSES: Final = frozenset(reason.value for reason in OF_BACKENDS)
+_REFUSED_THERE: Final = frozenset({CloseReason.BACKEND_REJECTED.value})
 
 
 class Cells:
@@ -172,8 +174,11 @@ def overall(table: Table, open_sessions: Values | None = None) -> list[Chart]:
     if not is_backend:
         refused = (catalogue.LOGIN_FAILURES.name, "")
         logins.append(Line("Refused", rates(lambda cells: cells.counts[refused])))
+    logins.append(Line("Refused by mail server", rates(lambda c: _ended(c, _REFUSED_THERE))))
+    if not is_backend:
         logins.append(Line("Auth service away", rates(lambda c: _ended(c, _AUTH_CAUSES))))
-    logins.append(Line("Mail server failed", rates(lambda c: _ended(c, _BACK_CAUSES))))
+    broken = _BACK_CAUSES - _REFUSED_THERE
+    logins.append(Line("Mail server failed", rates(lambda c: _ended(c, broken))))
     sessions = [Line("Logged in", table.levels(_gauge(table.family["sessions"])))]
     if open_sessions is not None:
         sessions.append(Line("Connected", open_sessions))
@@ -219,9 +224,9 @@ def _ends(table: Table) -> Chart:
     def of(reason: str) -> Values:
         return table.rates(lambda cells: cells.reasons["", reason])
 
-    lines = [Line(reason.replace("_", " "), of(reason)) for reason in shown]
+    lines = [Line(title_of(reason), of(reason)) for reason in shown]
     if rest:
-        lines.append(Line("all others", table.rates(lambda cells: _ended(cells, rest))))
+        lines.append(Line("All others", table.rates(lambda cells: _ended(cells, rest))))
     title = "Failures" if "auth" not in table.family else "Ends of sessions"
     return Chart("ends", title, PER_SECOND, lines)
 

@@ -119,3 +119,29 @@ EXPLANATIONS: Final[dict[CloseReason, str]] = {
     CloseReason.INTERNAL: "A fault of ours ended the session; the log has the traceback.",
 }
 """One sentence for the operator, per reason."""
+
+TITLES: Final[dict[CloseReason, str]] = {
+    CloseReason.LOGIN_FAILED: "Login refused",
+    CloseReason.BACKEND_REFUSED: "Mail server not reached",
+    CloseReason.BACKEND_TIMEOUT: "Mail server too slow",
+    CloseReason.BACKEND_CLOSED: "Mail server hung up",
+    CloseReason.BACKEND_INVALID: "Mail server not understood",
+    CloseReason.BACKEND_REJECTED: "Mail server refused the password",
+    CloseReason.BACKEND_NO_STARTTLS: "Mail server without STARTTLS",
+    CloseReason.BACKEND_TLS_FAILED: "No TLS with the mail server",
+    CloseReason.BACKEND_UNTRUSTED: "Mail server not trusted",
+    CloseReason.DONE: "Ended as usual",
+    CloseReason.IDLE_TIMEOUT: "Ended: nothing passed any more",
+    CloseReason.KICKED: "Disconnected by an operator",
+    CloseReason.SHUTDOWN: "Ended by a stop of the proxy",
+    CloseReason.SHUTDOWN_TIMEOUT: "Ended by a restart of the proxy",
+}
+"""What people are told where the name of the reason does not do."""
+
+
+def title(reason: str) -> str:
+    """Give a reason in few words; one of a later version by its name."""
+    known = TITLES.get(reason)  # type: ignore[call-overload]
+    if known is not None:
+        return str(known)
+    return reason.replace("_", " ").capitalize().replace("tls", "TLS").replace("Tls", "TLS")

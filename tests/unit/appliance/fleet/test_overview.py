@@ -7,6 +7,7 @@ from django.utils import timezone
 
 from appliance.fleet.models import Node
 from appliance.fleet.services import nodes
+from appliance.publish.models import ConfigRevision
 from appliance.routing import services as routing
 from appliance.routing.choices import MatchKind
 from appliance.routing.models import MailHost, Route
@@ -43,6 +44,41 @@ def test_the_steps_go_when_they_are_done(
     assert 'id="next-steps"' not in text
     assert ">41<" in text
     assert ">17<" in text
+
+
+def test_logins_that_mail_servers_refused_are_refused_logins(
+    administrator: User, enrolled: tuple[Node, str]
+) -> None:
+    values = {
+        "login_failures{server=imap}": 17,
+        "sessions_closed{server=imap,reason=backend_rejected}": 6,
+        "sessions_closed{server=imap,reason=backend_refused}": 100,
+        "sessions_closed{server=imap,reason=done}": 1000,
+    }
+    stats.ingest(enrolled[0].pk, Stats(boot_id="b", seq=1, values=values), timezone.now())
+    text = signed_in(administrator).get(HOME).text
+    assert ">23<" in text
+    assert "17 here, 6 by mail servers" in text
+
+
+def test_a_node_that_drains_counts_its_sessions_once(
+    administrator: User, enrolled: tuple[Node, str], publish_port: Publish
+) -> None:
+    node = enrolled[0]
+    publish_port(2143)
+    nodes.greet(node, "c", hello(), timezone.now())
+    for is_draining, said in ((False, ", 3 sessions"), (True, "3 sessions remain")):
+        active = ConfigRevision.objects.get(is_active=True)
+        Node.objects.filter(pk=node.pk).update(
+            applied_revision=active.number,
+            applied_digest=active.digest,
+            sessions=3,
+            drain_requested_at=timezone.now() if is_draining else None,
+            is_draining=is_draining,
+        )
+        text = signed_in(administrator).get(HOME).text
+        assert said in text
+        assert text.count("3 sessions") == 1
 
 
 def test_nodes_and_revisions_are_shown(

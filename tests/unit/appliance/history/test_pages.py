@@ -13,7 +13,7 @@ from django.utils import timezone
 from appliance.history import causes, queries, services, shown
 from appliance.history.models import SessionRecord
 from appliance.history.reading import packed
-from proxycore.contract.reasons import CloseReason
+from proxycore.contract.reasons import OF_BACKENDS, CloseReason
 from tests.unit.appliance.history.wire import NOW, batch, failed, phases, session
 
 pytestmark = pytest.mark.django_db
@@ -244,6 +244,14 @@ def test_every_reason_is_said_in_plain_words(reason: CloseReason) -> None:
     assert "`" not in causes.meaning(reason)
     assert causes.title(reason)[0].isupper()
     assert "_" not in causes.title(reason)
+
+
+def test_what_mail_servers_did_is_said_so_that_a_help_desk_tells_it_apart() -> None:
+    titles = {reason: causes.title(reason) for reason in OF_BACKENDS}
+    assert titles[CloseReason.BACKEND_REJECTED] == "Mail server refused the password"
+    assert titles[CloseReason.BACKEND_REFUSED] == "Mail server not reached"
+    assert len(set(titles.values())) == len(titles)
+    assert not [one for one in titles.values() if "ackend" in one]
 
 
 def test_a_reason_of_a_later_version_is_shown_as_it_is() -> None:

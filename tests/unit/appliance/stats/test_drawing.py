@@ -92,12 +92,16 @@ def test_failed_logins_are_told_apart_by_cause() -> None:
             "sessions_closed{server=a,reason=login_failed}": 20,
             "sessions_closed{server=a,reason=auth_timeout}": 10,
             "sessions_closed{server=a,reason=backend_refused}": 30,
+            "sessions_closed{server=a,reason=backend_rejected}": 40,
         }
     )
     found = charts.overall(Table([Frame(numbers, 10.0)], Lens(charts.SERVER_FAMILY, lambda _: "")))
     assert [(line.name, line.values) for line in found[0].lines] == [
         ("Good", [10.0]),
         ("Refused", [2.0]),
+        ("Refused by mail server", [4.0]),
         ("Auth service away", [1.0]),
         ("Mail server failed", [3.0]),
     ]
+    ends = [line.name for line in found[-1].lines]
+    assert ends[:2] == ["Ended as usual", "Mail server refused the password"]
