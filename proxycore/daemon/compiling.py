@@ -30,6 +30,8 @@ _LEFT: Final = frozenset(
     }
 )
 
+OPENSSL: Final = "proxycore.net.tls._openssl"
+
 
 def modules() -> list[str]:
     """Give what is compiled, relative to the sources: all that a login or a relay passes."""
@@ -41,6 +43,7 @@ def modules() -> list[str]:
 
 def build(target: Path) -> None:
     """Compile into ``target``, which has a copy of the sources."""
+    build_openssl(target)
     from mypyc.build import mypycify
     from setuptools import setup  # type: ignore[import-untyped]
 
@@ -58,6 +61,30 @@ def build(target: Path) -> None:
         shutil.rmtree(".mypy_cache", ignore_errors=True)
     finally:
         os.chdir(before)
+
+
+def build_openssl(target: Path) -> None:
+    """Make ``net/tls/_openssl``: calls of OpenSSL's functions in C instead of by libffi.
+
+    Needs the libraries and none of their headers; without them workers have no TLS anyway.
+    """
+    from cffi import FFI  # type: ignore[import-untyped]
+
+    from proxycore.net.tls.declarations import ALL
+
+    libraries = ("libssl.so.3", "libcrypto.so.3")
+    ffi = FFI()
+    try:
+        for library in libraries:
+            ffi.dlopen(library)
+    except OSError:
+        return
+    ffi.cdef(ALL)
+    links = [f"-l:{library}" for library in libraries]
+    ffi.set_source(OPENSSL, f"#include <stdint.h>\n{ALL}", extra_link_args=links)
+    with tempfile.TemporaryDirectory(dir=target, prefix=".openssl-") as directory:
+        made = Path(ffi.compile(tmpdir=directory))
+        made.rename(target.joinpath(*OPENSSL.split(".")[:-1]) / made.name)
 
 
 def main() -> int:

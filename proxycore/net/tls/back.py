@@ -12,7 +12,15 @@ from proxycore.contract.distrust import explained as distrusted
 from proxycore.contract.server_names import is_address
 from proxycore.net.tls.back_context import BackContext
 from proxycore.net.tls.certificate import facts_of, names_of, pin_of, subject_of, validity_of
-from proxycore.net.tls.endpoint import Endpoint, Handshake, agreed_alpn, new_ssl, string
+from proxycore.net.tls.endpoint import (
+    Endpoint,
+    Handshake,
+    agreed_alpn,
+    agreed_cipher,
+    agreed_protocol,
+    new_ssl,
+    string,
+)
 from proxycore.net.tls.libssl import (
     CTRL_SERVER_NAME,
     NO_PARTIAL_WILDCARDS,
@@ -103,8 +111,8 @@ class BackTlsEndpoint(Endpoint):
         certificate = ssl.SSL_get1_peer_certificate(pointer)
         verified = self.context.policy.proxy_ssl_verify
         return Handshake(
-            protocol=string(ssl.SSL_get_version(pointer)),
-            cipher=string(ssl.SSL_CIPHER_get_name(ssl.SSL_get_current_cipher(pointer))),
+            protocol=agreed_protocol(pointer),
+            cipher=agreed_cipher(pointer),
             server_name=self.name if self.context.policy.proxy_ssl_server_name else "",
             alpn=agreed_alpn(pointer),
             resumed=bool(ssl.SSL_session_reused(pointer)),

@@ -59,7 +59,8 @@ def choose_alpn(
     _ssl: Any, chosen: Any, chosen_size: Any, offered: Any, size: int, _argument: Any
 ) -> int:
     """Take the first of our names that the client offers; refuse if there is none (ALPACA)."""
-    ours = exchange.current.context.alpn
+    endpoint = exchange.current
+    ours = endpoint.context.alpn
     if not ours:
         return TLSEXT_NOACK
     octets, at = bytes(ffi.buffer(offered, size)), 0
@@ -72,6 +73,7 @@ def choose_alpn(
         if name in places:
             chosen[0] = offered + places[name]
             chosen_size[0] = len(name)
+            endpoint.alpn = name.decode("ascii")
             return TLSEXT_OK
     return TLSEXT_FATAL
 

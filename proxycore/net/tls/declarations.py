@@ -18,6 +18,7 @@ typedef struct asn1_string_st ASN1_INTEGER; typedef struct asn1_string_st ASN1_T
 typedef struct evp_pkey_st EVP_PKEY; typedef struct evp_md_st EVP_MD;
 typedef struct evp_cipher_st EVP_CIPHER; typedef struct evp_cipher_ctx_st EVP_CIPHER_CTX;
 typedef struct evp_mac_ctx_st EVP_MAC_CTX; typedef struct engine_st ENGINE;
+typedef struct ossl_lib_ctx_st OSSL_LIB_CTX;
 typedef struct { const char *key; unsigned int data_type; void *data; size_t data_size;
                  size_t return_size; } OSSL_PARAM;
 typedef int pem_password_cb(char *, int, int, void *);
@@ -82,8 +83,7 @@ X509 *X509_STORE_CTX_get0_cert(const X509_STORE_CTX *);
 int X509_VERIFY_PARAM_set1_ip_asc(X509_VERIFY_PARAM *, const char *);
 
 const EVP_MD *EVP_sha1(void);
-const EVP_CIPHER *EVP_aes_128_cbc(void);
-const EVP_CIPHER *EVP_aes_256_cbc(void);
+EVP_CIPHER *EVP_CIPHER_fetch(OSSL_LIB_CTX *, const char *, const char *);
 int EVP_EncryptInit_ex(EVP_CIPHER_CTX *, const EVP_CIPHER *, ENGINE *, const unsigned char *,
                        const unsigned char *);
 int EVP_DecryptInit_ex(EVP_CIPHER_CTX *, const EVP_CIPHER *, ENGINE *, const unsigned char *,
@@ -157,3 +157,5 @@ const unsigned char *SSL_SESSION_get_id(const SSL_SESSION *, unsigned int *);
 int i2d_SSL_SESSION(const SSL_SESSION *, unsigned char **);
 SSL_SESSION *d2i_SSL_SESSION(SSL_SESSION **, const unsigned char **, long);
 """
+
+ALL: Final = TYPES + LIBCRYPTO + LIBSSL

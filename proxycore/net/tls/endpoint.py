@@ -31,6 +31,10 @@ _name: Final[Any] = ffi.new("const unsigned char **")
 _size: Final[Any] = ffi.new("unsigned int *")
 """Places for OpenSSL's answers, made once: making one costs as much as asking."""
 
+_protocols: Final[dict[int, str]] = {}
+_ciphers: Final[dict[Any, str]] = {}
+"""Names of what was agreed on before; ciphers are constants of OpenSSL's."""
+
 
 class Failure(NamedTuple):
     """Why a connection failed."""
@@ -107,8 +111,9 @@ class Endpoint:
         """
         if self.phase >= Phase.ENDED or self._ssl is None:
             return b""
-        exchange.begin(self, data)
+        exchange.begin(self)
         try:
+            exchange.receive(data)
             if self.phase is Phase.HANDSHAKE and not self._shake():
                 return b""
             return self._read()
@@ -121,15 +126,19 @@ class Endpoint:
         if self.phase is Phase.FAILED or self._closing:
             return self.take()
         assert self.facts is not None, "plaintext before the handshake"
-        exchange.begin(self, b"")
+        exchange.begin(self)
         try:
-            source, at, size = ffi.from_buffer(data), 0, len(data)
+            source: Any = data
+            at, size = 0, len(data)
             while at < size:
-                sent = ssl.SSL_write(self._ssl, source + at, size - at)
+                sent = ssl.SSL_write(self._ssl, source, size - at)
                 if sent <= 0:
-                    self._fail("SSL_write()", sent)
+                    self._fail("SSL_write()")
                     break
                 at += sent
+                if at < size:
+                    # one record at a time
+                    source = ffi.from_buffer(data) + at
         finally:
             out = exchange.finish()
         return self.take() + out
@@ -138,7 +147,7 @@ class Endpoint:
         """Say that nothing more will be sent; give that, and ``out``. What comes is still read."""
         if self._ssl is not None and self.phase in (Phase.OPEN, Phase.ENDED) and not self._closing:
             self._closing = True
-            exchange.begin(self, b"")
+            exchange.begin(self)
             try:
                 ssl.SSL_shutdown(self._ssl)
             finally:
@@ -148,38 +157,52 @@ class Endpoint:
     # --- inside an operation ---
 
     def _shake(self) -> bool:
+        """Go on with the handshake; tell whether there is something to be read after it."""
         result = ssl.SSL_do_handshake(self._ssl)
         if result == 1:
             self.facts = self._agreed()
             self.phase = Phase.OPEN
             self._on_open()
+            if self.phase is not Phase.OPEN or not exchange.holds_input():
+                return False
             # what was forgiven must not be taken for a fault of the next call
             crypto.ERR_clear_error()
-            return self.phase is Phase.OPEN
-        if ssl.SSL_get_error(self._ssl, result) != WANT_READ:
-            self._fail("SSL_do_handshake()", result)
+            return True
+        if ssl.SSL_get_error(self._ssl, result) == WANT_READ:
+            exchange.all_read()
+        else:
+            self._fail("SSL_do_handshake()")
         return False
 
     def _read(self) -> bytes:
+        """Read records while there are any; OpenSSL gives one at a time, as a whole."""
         parts: list[bytes] = []
         got = 0
         while True:
             size = ssl.SSL_read(self._ssl, exchange.room + got, exchange.ROOM_BYTES - got)
             if size <= 0:
+                self._look(size)
                 break
             got += size
+            if not exchange.holds_input():
+                break
             if got > exchange.ROOM_BYTES - _WHOLE_RECORD:
                 parts.append(exchange.taken(got))
                 got = 0
         plain = exchange.taken(got) if got else b""
-        code = ssl.SSL_get_error(self._ssl, size)
-        if code == ZERO_RETURN:
-            self.phase = Phase.ENDED
-        elif code != WANT_READ:
-            self._fail("SSL_read()", size)
         return b"".join((*parts, plain)) if parts else plain
 
-    def _fail(self, call: str, _result: int) -> None:
+    def _look(self, result: int) -> None:
+        """Find out why nothing was read."""
+        code = ssl.SSL_get_error(self._ssl, result)
+        if code == WANT_READ:
+            exchange.all_read()
+        elif code == ZERO_RETURN:
+            self.phase = Phase.ENDED
+        else:
+            self._fail("SSL_read()")
+
+    def _fail(self, call: str) -> None:
         reason = self._why() or last_reason() or "the connection broke off"
         self.failure = Failure(reason, f"{call} failed {errors()}")
         self.phase = Phase.FAILED
@@ -200,6 +223,22 @@ def string(pointer: Any) -> str:
     """Give a C string."""
     text: bytes = ffi.string(pointer)
     return text.decode("ascii", "replace")
+
+
+def agreed_protocol(pointer: Any) -> str:
+    """Give the agreed version of TLS, such as ``TLSv1.3``."""
+    number = ssl.SSL_version(pointer)
+    if number not in _protocols:
+        _protocols[number] = string(ssl.SSL_get_version(pointer))
+    return _protocols[number]
+
+
+def agreed_cipher(pointer: Any) -> str:
+    """Give the agreed cipher, such as ``TLS_AES_256_GCM_SHA384``."""
+    cipher = ssl.SSL_get_current_cipher(pointer)
+    if cipher not in _ciphers:
+        _ciphers[cipher] = string(ssl.SSL_CIPHER_get_name(cipher))
+    return _ciphers[cipher]
 
 
 def agreed_alpn(pointer: Any) -> str:

@@ -2,7 +2,8 @@
 
 An operation of an endpoint is ``begin``, OpenSSL's calls, and ``finish`` in a ``finally``. After
 ``finish`` both BIOs are empty, whatever happened, so nothing of one connection can come out of
-another (ADR-0013).
+another (ADR-0013). Each call across to OpenSSL is half a microsecond, so none is made whose
+answer is known.
 """
 
 from typing import Any, Final
@@ -20,6 +21,9 @@ _view: Final[Any] = ffi.buffer(room)
 current: Any = None
 """The endpoint that is running; callbacks ask it. None between operations."""
 
+_holds_input = False
+"""Something may be left of what the running endpoint has received."""
+
 _bug: BaseException | None = None
 """Raised by a callback of ours: OpenSSL cannot carry it, so ``finish`` raises it."""
 
@@ -30,23 +34,45 @@ def note_bug(_kind: Any, bug: BaseException, _trace: Any) -> None:
     _bug = bug
 
 
-def begin(endpoint: Any, data: bytes) -> None:
-    """Let ``endpoint`` use the BIOs; ``data`` is what it has received."""
+def begin(endpoint: Any) -> None:
+    """Let ``endpoint`` use the BIOs."""
     global current
     assert current is None, "an endpoint ran inside another"
     current = endpoint
+
+
+def receive(data: bytes) -> None:
+    """Give OpenSSL what has been received."""
+    global _holds_input
+    # SSL_get_error asks the queue, too
     crypto.ERR_clear_error()
     if data:
+        _holds_input = True
         crypto.BIO_write(inward, data, len(data))
+
+
+def all_read() -> None:
+    """Note that OpenSSL has found the end of what was received: it wants to read more."""
+    global _holds_input
+    _holds_input = False
+
+
+def holds_input() -> bool:
+    """Look whether something is left of what was received."""
+    global _holds_input
+    if _holds_input:
+        _holds_input = bool(crypto.BIO_ctrl_pending(inward))
+    return _holds_input
 
 
 def finish() -> bytes:
     """Give what is to be sent, and leave both BIOs empty. Raises what a callback raised."""
     global current, _bug
     current = None
-    if crypto.BIO_ctrl_pending(inward):
+    if _holds_input and holds_input():
         # of a connection that failed
         crypto.BIO_ctrl(inward, CTRL_BIO_RESET, 0, NULL)
+        all_read()
     size = crypto.BIO_read(outward, room, ROOM_BYTES)
     out = taken(size) if size > 0 else b""
     while size == ROOM_BYTES:

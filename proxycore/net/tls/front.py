@@ -1,7 +1,6 @@
 """A client's connection: we are the TLS server."""
 
 from collections.abc import Callable
-from sys import intern
 from typing import Final
 
 from proxycore.net.tls.certificate import facts_of
@@ -10,7 +9,8 @@ from proxycore.net.tls.endpoint import (
     Failure,
     Handshake,
     Phase,
-    agreed_alpn,
+    agreed_cipher,
+    agreed_protocol,
     new_ssl,
     string,
 )
@@ -34,7 +34,7 @@ Choose = Callable[[str], FrontContext]
 class FrontTlsEndpoint(Endpoint):
     """One client. Until its ClientHello is complete there is no OpenSSL object at all."""
 
-    __slots__ = ("_choose", "_hello", "_reader", "server_name")
+    __slots__ = ("_choose", "_hello", "_reader", "alpn", "server_name")
 
     def __init__(self, choose: Choose) -> None:
         super().__init__(None)
@@ -43,6 +43,8 @@ class FrontTlsEndpoint(Endpoint):
         self._reader: HelloReader | None = None
         self.server_name = ""
         """Name the client asked for; known with ``context``, before the handshake is over."""
+        self.alpn = ""
+        """Application protocol that ``choose_alpn`` took; OpenSSL need not be asked for it."""
 
     def feed(self, data: bytes) -> bytes:
         """Take ciphertext; give the plaintext it completes (see ``Endpoint.feed``)."""
@@ -105,11 +107,10 @@ class FrontTlsEndpoint(Endpoint):
                 why = string(crypto.X509_verify_cert_error_string(code))
                 verify = f"FAILED:{why}" if code else "SUCCESS"
         return Handshake(
-            # thousands of sessions have the same two
-            protocol=intern(string(ssl.SSL_get_version(pointer))),
-            cipher=intern(string(ssl.SSL_CIPHER_get_name(ssl.SSL_get_current_cipher(pointer)))),
+            protocol=agreed_protocol(pointer),
+            cipher=agreed_cipher(pointer),
             server_name=self.server_name,
-            alpn=agreed_alpn(pointer),
+            alpn=self.alpn,
             resumed=bool(ssl.SSL_session_reused(pointer)),
             verify=verify,
             verify_code=code,

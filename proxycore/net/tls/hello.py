@@ -4,7 +4,6 @@ Total over any octets. What is no ClientHello gives an empty ``Hello``: OpenSSL 
 octets and says what is wrong with them. Source: RFC 8446 §4.1.2 and §5.1, RFC 6066 §3.
 """
 
-import struct
 from typing import Final, NamedTuple
 
 from proxycore.contract.server_names import LONGEST_NAME
@@ -13,7 +12,6 @@ LONGEST_HELLO_BYTES: Final = 16_384
 """Most octets collected while a ClientHello is incomplete; real ones have 200 to 4,000."""
 
 _CLIENT_HELLO = 1
-_EXTENSION = struct.Struct(">HH")
 _SERVER_NAME = 0
 _RECORD_HEAD = 5
 _MESSAGE_HEAD = 4
@@ -52,7 +50,7 @@ class HelloReader:
                 return _NOTHING
             if len(head) < _RECORD_HEAD:
                 return None
-            size = int.from_bytes(head[3:5])
+            size = head[3] << 8 | head[4]
             if not 0 < size <= LONGEST_HELLO_BYTES:
                 return _NOTHING
             end = self._at + _RECORD_HEAD + size
@@ -60,7 +58,7 @@ class HelloReader:
             if message[0:1] and message[0] != _CLIENT_HELLO:
                 return _NOTHING
             if len(message) >= _MESSAGE_HEAD:
-                wanted = _MESSAGE_HEAD + int.from_bytes(message[1:4])
+                wanted = _MESSAGE_HEAD + (message[1] << 16 | message[2] << 8 | message[3])
                 if wanted > LONGEST_HELLO_BYTES:
                     return _NOTHING
                 if len(message) >= wanted:
@@ -78,7 +76,7 @@ def _read_message(body: bytes) -> Hello:
     end = min(_after(body, at, 2), len(body))
     at += 2
     while at + 4 <= end:
-        kind, size = _EXTENSION.unpack_from(body, at)
+        kind, size = body[at] << 8 | body[at + 1], body[at + 2] << 8 | body[at + 3]
         if kind == _SERVER_NAME:
             return Hello(_read_name(body[at + 4 : at + 4 + size]))
         at += 4 + size

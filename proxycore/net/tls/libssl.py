@@ -1,7 +1,9 @@
 """The system's OpenSSL 3, opened once, and how its errors read.
 
-Importing raises ``Unavailable`` where there is none. cffi in ABI mode: the declarations are ours
-(``declarations``), nothing is compiled. One thread only, as all of ``net``.
+Importing raises ``Unavailable`` where there is none. The declarations are ours (``declarations``).
+cffi reads them here (ABI mode) and calls by libffi; in the compiled copy of the data plane
+(ADR-0036) the same declarations are a C module, whose calls cost a third. One thread only, as all
+of ``net``.
 """
 
 from collections.abc import Iterator
@@ -22,7 +24,7 @@ class Unavailable(ImportError):
 
 def _open() -> tuple[Any, Any, Any]:
     ffi = FFI()
-    ffi.cdef(declarations.TYPES + declarations.LIBCRYPTO + declarations.LIBSSL)
+    ffi.cdef(declarations.ALL)
     try:
         crypto, ssl = ffi.dlopen("libcrypto.so.3"), ffi.dlopen("libssl.so.3")
         version = crypto.OpenSSL_version_num()
@@ -33,7 +35,13 @@ def _open() -> tuple[Any, Any, Any]:
     return ffi, crypto, ssl
 
 
-ffi, crypto, ssl = _open()
+try:
+    from proxycore.net.tls import _openssl  # type: ignore[attr-defined]
+
+    ffi, crypto, ssl = _openssl.ffi, _openssl.lib, _openssl.lib
+except ImportError:
+    # the sources: there is none
+    ffi, crypto, ssl = _open()
 
 NULL: Final = ffi.NULL
 VERSION: Final[str] = ffi.string(crypto.OpenSSL_version(0)).decode()

@@ -11,21 +11,19 @@ The end of a stream is close_notify, and a bare end is taken for one: mail clien
 Ours goes out before a connection is shut for writing or closed, if there is room for it.
 """
 
-import os
 from contextlib import suppress
 from typing import Final
 
 from proxycore.contract.reasons import CloseReason
 from proxycore.net.log import USING_STARTTLS
 from proxycore.net.relay import Flow, Relay
+from proxycore.net.sockets import read, write
 from proxycore.net.tls.endpoint import Endpoint, Phase
 
 SEALED_READ_BYTES: Final = 65_536
 """Most octets of one read: four records, for the price of one system call."""
 
 _MOST_ANSWERS_BYTES: Final = 262_144
-
-_write = os.write
 
 
 class TlsRelay(Relay):
@@ -79,7 +77,7 @@ class TlsRelay(Relay):
 
     def _carry(self, flow: Flow) -> None:
         try:
-            data = os.read(flow.source, SEALED_READ_BYTES)
+            data = read(flow.source, SEALED_READ_BYTES)
         except BlockingIOError:
             return
         except OSError:
@@ -117,7 +115,7 @@ class TlsRelay(Relay):
             flow.held += data
             return False
         try:
-            sent = _write(flow.sink, data)
+            sent = write(flow.sink, data)
         except BlockingIOError:
             sent = 0
         except OSError:
@@ -167,6 +165,6 @@ class TlsRelay(Relay):
             sealer = self._sealer(flow)
             if sealer is not None and flow.held is None and (farewell := sealer.close()):
                 with suppress(OSError):
-                    _write(flow.sink, farewell)
+                    write(flow.sink, farewell)
         super().end(reason)
         self._front_tls = self._back_tls = None

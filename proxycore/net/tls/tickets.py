@@ -16,6 +16,10 @@ _OCTETS: Final = 5
 _UTF8: Final = 4
 _DERIVED_BYTES: Final = 80
 
+_AES_128: Final[Any] = crypto.EVP_CIPHER_fetch(NULL, b"AES-128-CBC", NULL)
+_AES_256: Final[Any] = crypto.EVP_CIPHER_fetch(NULL, b"AES-256-CBC", NULL)
+"""Looked up once: ``EVP_aes_256_cbc`` stands for a search each time it is used."""
+
 
 class TicketKey:
     """One key, prepared as OpenSSL wants it."""
@@ -27,10 +31,10 @@ class TicketKey:
         self.name = octets[:_NAME_BYTES]
         if len(octets) == _DERIVED_BYTES:
             mac, cipher = octets[16:48], octets[48:80]
-            self.cipher: Any = crypto.EVP_aes_256_cbc()
+            self.cipher: Any = _AES_256
         else:
             cipher, mac = octets[16:32], octets[32:48]
-            self.cipher = crypto.EVP_aes_128_cbc()
+            self.cipher = _AES_128
         self.cipher_key: Any = ffi.new("unsigned char[]", cipher)
         mac_key, digest = ffi.new("unsigned char[]", mac), ffi.new("char[]", b"sha256")
         words = (ffi.new("char[]", b"digest"), ffi.new("char[]", b"key"))

@@ -277,7 +277,7 @@ def test_a_context_that_goes_while_another_connection_runs_disturbs_nobody() -> 
     peer = Client(context=client_context(version=ssl.TLSVersion.TLSv1_2))
     peer.join(front_end(context))
     running = back_end(back_context())
-    exchange.begin(running, b"")
+    exchange.begin(running)
     # OpenSSL tells of each session it had
     del context
     gc.collect()
