@@ -1,7 +1,10 @@
 """Kinds of alerts. The app that raises one declares it, from its ``AppConfig.ready``."""
 
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
 from typing import Final
+
+Subjects = Callable[[], Iterable[str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,6 +17,10 @@ class Kind:
     """For people, for instance ``A certificate expires soon``."""
     help: str = ""
     """What it means and what to do, in a sentence."""
+    subjects: Subjects | None = field(default=None, compare=False)
+    """Gives everything that alerts of this kind can be about now. An alert about anything else is
+    cleared: what it was about was deleted, or is called something else. None: whoever raises it
+    clears it in any case."""
 
 
 _kinds: Final[dict[str, Kind]] = {}
@@ -28,6 +35,11 @@ def register(*kinds: Kind) -> None:
 def kinds() -> list[Kind]:
     """Give every kind, by title."""
     return sorted(_kinds.values(), key=lambda kind: kind.title)
+
+
+def is_known(name: str) -> bool:
+    """Tell whether anybody declares this kind."""
+    return name in _kinds
 
 
 def kind(name: str) -> Kind:

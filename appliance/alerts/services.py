@@ -25,6 +25,7 @@ KEPT: Final = timedelta(days=180)
 TESTS_KEPT: Final = timedelta(days=7)
 
 _ABOUT: Final = 200
+_GONE: Final = "There is no {about} any more: it was deleted, or is called something else now."
 _log = logging.getLogger(__name__)
 
 
@@ -100,6 +101,23 @@ def look(now: datetime) -> None:
                 _tell(alert, now)
     for pk in queries.due(now):
         _send_soon(pk)
+
+
+def clear_orphans() -> None:
+    """Clear alerts that nobody is left to clear: what they were about is gone."""
+    by_kind: dict[str, set[str]] = {}
+    for kind, about in queries.open_alerts().values_list("kind", "about"):
+        by_kind.setdefault(kind, set()).add(about)
+    for name, abouts in by_kind.items():
+        subjects = registry.kind(name).subjects
+        if not registry.is_known(name):
+            known, why = set[str](), "Nothing looks for this any more."
+        elif subjects is not None:
+            known, why = {one[:_ABOUT] for one in subjects()}, _GONE
+        else:
+            continue
+        for about in abouts - known:
+            clear_alert(name, about, why.format(about=about))
 
 
 def tidy(now: datetime) -> None:

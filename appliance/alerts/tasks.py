@@ -14,7 +14,8 @@ def deliver(pk: int) -> None:
 
 @shared_task
 def look() -> None:
-    """Remind, and send what is due."""
+    """Clear what nobody is left to clear, remind, and send what is due."""
+    services.clear_orphans()
     services.look(timezone.now())
 
 

@@ -58,7 +58,7 @@ def look(now: datetime) -> None:
         _look_at(one, now)
         left.discard(one.about)
     for about in left:
-        alerts.clear_alert(KIND.name, about, "It is not used any more.")
+        alerts.clear_alert(KIND.name, about, "It is not used any more, or was deleted.")
 
 
 def watched() -> list[Watched]:

@@ -1,5 +1,6 @@
-"""Tells people when a node is silent, or does not run what is published."""
+"""Tells people when a node is silent or behind, and when none takes new clients."""
 
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -8,12 +9,19 @@ from django.urls import reverse
 
 from appliance.alerts import queries as open_alerts
 from appliance.alerts import services as alerts
+from appliance.alerts.registry import Kind
 from appliance.fleet import queries
 from appliance.fleet.choices import NodeState
+from appliance.fleet.models import Node
+from appliance.fleet.queries import Status
 from appliance.publish import queries as publish
 
 KIND: Final = "node"
+NOBODY: Final = "nodes.drained"
+ALL: Final = "all nodes"
 
+_HERE: Final = (NodeState.RUNNING, NodeState.BEHIND, NodeState.REFUSED)
+_NAMED: Final = 5
 _WRONG: Final = (NodeState.SILENT, NodeState.BEHIND, NodeState.REFUSED)
 
 
@@ -22,7 +30,8 @@ def watch_nodes(now: datetime) -> None:
     patience = timedelta(seconds=settings.NODE_ALARM_S)
     current = publish.current()
     wrong = set()
-    for node, status in queries.statuses(now):
+    statuses = queries.statuses(now)
+    for node, status in statuses:
         since = node.last_seen_at
         if status.state in (NodeState.BEHIND, NodeState.REFUSED):
             # a node that has just come is given time to take what it missed
@@ -36,4 +45,52 @@ def watch_nodes(now: datetime) -> None:
         text = f"Node {node.name}: {status.text}."
         alerts.raise_alert(KIND, node.name, text, severity=severity, url=url)
     for name in open_alerts.open_about(KIND) - wrong:
-        alerts.clear_alert(KIND, name, "It runs what is published, or is no node any more.")
+        alerts.clear_alert(KIND, name, "It runs what is published.")
+    _watch_drained(statuses)
+
+
+def drained(statuses: Iterable[tuple[Node, Status]]) -> list[str]:
+    """Give the nodes that were drained, where for that reason none takes new clients."""
+    known = list(statuses)
+    if any(status.state in _HERE and not node.is_to_drain for node, status in known):
+        return []
+    return [
+        node.name
+        for node, status in known
+        if node.is_to_drain and status.state not in (NodeState.NEW, NodeState.REVOKED)
+    ]
+
+
+def _watch_drained(statuses: Iterable[tuple[Node, Status]]) -> None:
+    names = drained(statuses)
+    if not names:
+        alerts.clear_alert(NOBODY, ALL, "A node takes new clients again.")
+        return
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    text = (
+        f"Drained: {', '.join(names[:_NAMED])}{more}; no other node is connected. Who is logged in"
+        " stays, everybody else is refused a connection. Let a node take clients again on its page."
+    )
+    alerts.raise_alert(
+        NOBODY, ALL, text, severity="critical", url=reverse("admin:fleet_node_changelist")
+    )
+
+
+def _names() -> list[str]:
+    return [*Node.objects.filter(revoked_at=None).values_list("name", flat=True)]
+
+
+KINDS: Final = (
+    Kind(
+        KIND,
+        "A node is silent or behind",
+        "It has not been heard for a while, or does not run the published revision. What it"
+        " has, it goes on serving.",
+        _names,
+    ),
+    Kind(
+        NOBODY,
+        "No node takes new clients",
+        "Every node that is connected was drained. Who is logged in stays.",
+    ),
+)

@@ -8,7 +8,7 @@ from django.http import HttpRequest
 from django.urls import reverse
 from django.utils import timezone
 
-from appliance.fleet import live, queries
+from appliance.fleet import alarms, live, queries
 from appliance.fleet.choices import TONES, NodeState
 from appliance.fleet.models import LiveSession, Node
 from appliance.publish import queries as publish
@@ -80,6 +80,7 @@ def _nodes() -> dict[str, Any]:
             for node, status in statuses
         ],
         "connected": sum(status.state in _CONNECTED for _, status in statuses),
+        "drained": alarms.drained(statuses),
         "logins_good": totals[LOGINS.name],
         "logins_bad": totals[LOGIN_FAILURES.name] + refused_there,
         "refused_here": totals[LOGIN_FAILURES.name],

@@ -3,6 +3,7 @@
 from django.apps import AppConfig
 
 from appliance.alerts import registry as alerts
+from appliance.history import names
 from appliance.lib.sidebar import Item
 
 
@@ -44,5 +45,6 @@ class HistoryConfig(AppConfig):
                 "Session records are dropped",
                 "A node has more records of ended sessions than the appliance takes in, so the"
                 " history has gaps. Mail is not concerned.",
+                lambda: names.all_names().values(),
             )
         )

@@ -12,6 +12,7 @@ from django.db import connection, transaction
 from django.db.models import Q
 from django.urls import reverse
 
+from appliance.alerts import queries as open_alerts
 from appliance.alerts import services as alerts
 from appliance.history import names
 from appliance.history.models import Intake, LastLogin, SessionRecord
@@ -181,8 +182,11 @@ def _warn(node: int, intake: Intake) -> None:
 
 def calm(now: datetime) -> None:
     """Take back what was said of nodes that drop nothing any more."""
-    for intake in Intake.objects.filter(dropped_at__lt=now - CALM_AFTER):
-        alerts.clear_alert(ALERT, names.name_of(intake.node), "Nothing is dropped any more.")
+    known = names.all_names()
+    dropping = Intake.objects.filter(dropped_at__gte=now - CALM_AFTER)
+    wrong = {names.name_of(intake.node, known) for intake in dropping}
+    for about in open_alerts.open_about(ALERT) - wrong:
+        alerts.clear_alert(ALERT, about, "Nothing is dropped any more.")
 
 
 def prune(now: datetime) -> int:

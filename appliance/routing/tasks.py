@@ -39,5 +39,4 @@ def watch_logins() -> None:
     """Tell people at which mail hosts logins break, and forget what is not probed any more."""
     now = timezone.now()
     health.forget_unprobed(now)
-    alarms.forget_deleted()
     alarms.watch_logins(now)

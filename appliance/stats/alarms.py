@@ -12,6 +12,7 @@ from typing import Final
 from django.conf import settings
 from django.urls import reverse
 
+from appliance.alerts import queries as open_alerts
 from appliance.alerts import services as alerts
 from appliance.stats.levels import LENGTH, Level, floor
 from appliance.stats.models import RollUp
@@ -50,7 +51,8 @@ def watch_failures(now: datetime) -> None:
         span = spans[(end - start - timedelta(microseconds=1)) // SPAN]
         for server, count in failed_logins(unpack(data)).items():
             span[server] = span.get(server, 0) + count
-    for server in {name for span in spans for name in span}:
+    servers = {name for span in spans for name in span}
+    for server in servers:
         last, usual = spans[0].get(server, 0), median(span.get(server, 0) for span in spans[1:])
         if is_alarming(last, usual):
             text = (
@@ -61,6 +63,8 @@ def watch_failures(now: datetime) -> None:
             alerts.raise_alert(KIND, server, text, url=url)
         else:
             alerts.clear_alert(KIND, server, f"{last} in the last five minutes.")
+    for server in open_alerts.open_about(KIND) - servers:
+        alerts.clear_alert(KIND, server, "Nothing has been counted there for two hours.")
 
 
 def is_alarming(last: int, usual: float) -> bool:

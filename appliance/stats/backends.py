@@ -39,9 +39,14 @@ class Lately:
     login_p95_s: float | None = None
 
     @property
+    def failed(self) -> int:
+        """Count all failures. For pages: a template would look ``total`` up as a reason."""
+        return self.failures.total()
+
+    @property
     def broken(self) -> int:
         """Count the failures that are not the users'."""
-        return self.failures.total() - self.failures[_USERS_FAULT]
+        return self.failed - self.failures[_USERS_FAULT]
 
     @property
     def worst(self) -> str:

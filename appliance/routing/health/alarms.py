@@ -23,19 +23,6 @@ FAILING: Final = "backend.failing"
 LEAST: Final = 20
 """Failures in five minutes below which nobody is told."""
 
-KINDS: Final = (
-    registry.Kind(
-        DOWN,
-        "A mail host is down",
-        "It answered before, and does not any more when the appliance connects to it.",
-    ),
-    registry.Kind(
-        FAILING,
-        "Logins fail at a mail host",
-        "More than half of the logins of five minutes broke there, wrong passwords not counted.",
-    ),
-)
-
 
 def tell(host: MailHost, by_protocol: Mapping[str, list[HostHealth]], now: datetime) -> None:
     """Raise an alert for each protocol that is down, fully or in part; clear the others.
@@ -79,17 +66,6 @@ def _raise(
     alerts.raise_alert(DOWN, about, text, severity=severity, url=url)
 
 
-def forget_deleted() -> None:
-    """Clear the alerts of mail hosts that are there no more."""
-    known = {
-        _about(host, protocol)
-        for host in MailHost.objects.all()
-        for protocol in ("imap", "pop3", "smtp")
-    }
-    for about in open_alerts.open_about(DOWN) - known:
-        alerts.clear_alert(DOWN, about, "The mail host was deleted.")
-
-
 def watch_logins(now: datetime) -> None:
     """Raise an alert for each mail host at which most logins break, as nodes count them."""
     wrong = set()
@@ -113,3 +89,27 @@ def watch_logins(now: datetime) -> None:
 
 def _about(host: MailHost, protocol: str) -> str:
     return f"{host.name} {protocol.upper()}"
+
+
+def _subjects() -> list[str]:
+    return [
+        _about(host, protocol)
+        for host in MailHost.objects.only("name")
+        for protocol in ("imap", "pop3", "smtp")
+    ]
+
+
+KINDS: Final = (
+    registry.Kind(
+        DOWN,
+        "A mail host is down",
+        "It answered before, and does not any more when the appliance connects to it.",
+        _subjects,
+    ),
+    registry.Kind(
+        FAILING,
+        "Logins fail at a mail host",
+        "More than half of the logins of five minutes broke there, wrong passwords not counted.",
+        _subjects,
+    ),
+)

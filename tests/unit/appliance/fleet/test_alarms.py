@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
+from appliance.alerts import services as alerts
 from appliance.alerts.models import Alert
 from appliance.fleet import alarms
 from appliance.fleet.models import Node
@@ -33,8 +34,8 @@ def _published() -> None:
     ConfigRevision.objects.update(created_at=LONG_AGO)
 
 
-def told() -> dict[str, str]:
-    rows = Alert.objects.filter(kind=alarms.KIND, cleared_at=None)
+def told(kind: str = alarms.KIND) -> dict[str, str]:
+    rows = Alert.objects.filter(kind=kind, cleared_at=None)
     return dict(rows.values_list("about", "severity"))
 
 
@@ -67,3 +68,42 @@ def test_a_revoked_node_is_nobody_s_trouble() -> None:
     Node.objects.filter(pk=gone.pk).update(revoked_at=LONG_AGO)
     alarms.watch_nodes(NOW)
     assert told() == {}
+
+
+def test_a_deleted_node_leaves_no_alert_behind() -> None:
+    silent = node("silent", seen_s=61)
+    alarms.watch_nodes(NOW)
+    silent.delete()
+    alerts.clear_orphans()
+    assert told() == {}
+    assert "There is no silent any more" in Alert.objects.get().cleared_text
+
+
+def test_that_no_node_takes_new_clients_is_told_until_one_does() -> None:
+    one, two = node("one"), node("two")
+    drain(one)
+    alarms.watch_nodes(NOW)
+    assert told(alarms.NOBODY) == {}
+    drain(two)
+    alarms.watch_nodes(NOW)
+    assert told(alarms.NOBODY) == {"all nodes": "critical"}
+    assert "Drained: one, two;" in Alert.objects.get().text
+    # one that is behind as well, and one that was never here, change nothing
+    Node.objects.filter(pk=two.pk).update(applied_revision=2)
+    Node.objects.create(name="new", token_hash="new")
+    alarms.watch_nodes(NOW)
+    assert told(alarms.NOBODY) == {"all nodes": "critical"}
+    Node.objects.filter(pk=one.pk).update(drain_requested_at=None)
+    alarms.watch_nodes(NOW)
+    assert told(alarms.NOBODY) == {}
+
+
+def test_the_last_one_drained_counts_though_others_are_only_silent() -> None:
+    drain(node("here"))
+    node("gone", seen_s=61)
+    alarms.watch_nodes(NOW)
+    assert told(alarms.NOBODY) == {"all nodes": "critical"}
+
+
+def drain(one: Node) -> None:
+    Node.objects.filter(pk=one.pk).update(drain_requested_at=NOW)

@@ -102,6 +102,7 @@ def test_the_page_brings_together_what_is_known(
     for said in ("IMAP up", "7 ms", "17", "Mail server too slow: 4", "carol@example.com"):
         assert said in text, said
     assert "domain example.com" in text
+    assert '<dt>Failed in 5 min</dt><dd class="pr-text-danger">4</dd>' in text
     assert text.count("chart-card") == 6
     part = as_administrator.get(_page(host, "?part=1")).text
     assert "<html" not in part

@@ -121,3 +121,13 @@ def test_a_good_password_leads_home(administrator: User) -> None:
     data = {"username": administrator.username, "password": "a long pass phrase"}
     answer = Client().post("/admin/login/", data)
     assert answer["Location"] == HOME
+
+
+def test_that_no_node_takes_new_clients_is_said(
+    administrator: User, enrolled: tuple[Node, str]
+) -> None:
+    nodes.greet(enrolled[0], "c", hello(), timezone.now())
+    client = signed_in(administrator)
+    assert "No node takes new clients" not in client.get(HOME).text
+    Node.objects.update(drain_requested_at=timezone.now())
+    assert "No node takes new clients: edge-1 was drained." in client.get(HOME).text

@@ -6,7 +6,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from appliance.alerts import services as alerts
 from appliance.alerts.models import Alert
+from appliance.fleet.models import Node
 from appliance.history import services
 from appliance.history.models import Intake, LastLogin, SessionRecord
 from appliance.history.reading import account_of, packed, shown_address
@@ -172,6 +174,24 @@ def test_drops_are_counted_over_boots_and_somebody_is_told() -> None:
     services.calm(NOW + timedelta(minutes=5))
     assert Alert.objects.filter(cleared_at=None).exists()
     services.calm(NOW + timedelta(minutes=11))
+    assert not Alert.objects.filter(cleared_at=None).exists()
+
+
+def test_what_was_said_of_a_deleted_node_does_not_stay() -> None:
+    node = Node.objects.create(name="edge", token_hash="edge")
+    services.ingest(node.pk, batch(session(1), dropped=5), NOW)
+    alerts.clear_orphans()
+    assert Alert.objects.get(cleared_at=None).about == "edge"
+    node.delete()
+    alerts.clear_orphans()
+    assert "There is no edge any more" in Alert.objects.get().cleared_text
+
+
+def test_a_node_that_was_renamed_is_told_of_by_its_new_name_only() -> None:
+    node = Node.objects.create(name="edge", token_hash="edge")
+    services.ingest(node.pk, batch(session(1), dropped=5), NOW)
+    Node.objects.update(name="corner")
+    services.calm(NOW + timedelta(minutes=1))
     assert not Alert.objects.filter(cleared_at=None).exists()
 
 

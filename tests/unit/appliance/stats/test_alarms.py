@@ -47,6 +47,14 @@ def test_many_more_than_usual_are_an_alert_until_it_is_over() -> None:
     assert open_alerts() == []
 
 
+def test_a_server_block_that_is_gone_leaves_no_alert_behind() -> None:
+    failed(3, 60)
+    alarms.watch_failures(NOW)
+    RollUp.objects.all().delete()
+    alarms.watch_failures(NOW + timedelta(hours=3))
+    assert open_alerts() == []
+
+
 def test_the_usual_and_the_few_are_none() -> None:
     for minute in range(2, 130):
         failed(minute, 100)

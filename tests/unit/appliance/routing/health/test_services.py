@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 import pytest
 from django.utils import timezone
 
+from appliance.alerts import services as alerts
 from appliance.alerts.models import Alert
 from appliance.routing import queries as routing
 from appliance.routing import services
@@ -129,6 +130,18 @@ def test_nobody_is_told_of_what_no_route_uses(first_host: MailHost, tell: Tell) 
     services.delete([route])
     tell(first_host, False)
     assert Alert.objects.get().cleared_text == "No route leads there any more."
+
+
+def test_a_deleted_mail_host_leaves_no_alert_behind(
+    first_host: MailHost, spread: Route, tell: Tell
+) -> None:
+    _down(first_host, tell)
+    alerts.clear_orphans()
+    assert Alert.objects.get().cleared_at is None
+    services.delete([spread])
+    services.delete([first_host])
+    alerts.clear_orphans()
+    assert "There is no mailhost01 IMAP any more" in Alert.objects.get().cleared_text
 
 
 def test_what_an_alert_says_of_the_other_protocols(
