@@ -83,14 +83,7 @@ class FleetConfig(AppConfig):
         from appliance.fleet.queries import names
         from appliance.fleet.rollout import destinations, status_lines
 
-        alerts.register(
-            alerts.Kind(
-                alarms.KIND,
-                "A node is silent or behind",
-                "It has not been heard for a while, or does not run the published revision. What it"
-                " has, it goes on serving.",
-            )
-        )
+        alerts.register(*alarms.KINDS)
         stats.register_node_names(names)
         stats.register_metrics(*metrics.METRICS)
         registry.register_status_provider("fleet", status_lines)

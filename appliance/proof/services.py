@@ -175,7 +175,8 @@ def _tell_of(
 
 def tidy() -> None:
     """Take back what was said of listeners that nobody looks at any more."""
-    rows = Sighting.objects.filter(node__revoked_at=None)
+    # a drained node has no listening sockets, and comes back as if it were new
+    rows = Sighting.objects.filter(node__revoked_at=None, node__drain_requested_at=None)
     known = {f"{node} {key}" for node, key in rows.values_list("node__name", "listener").distinct()}
     for kind, _ in kinds.OF.values():
         for about in open_alerts().filter(kind=kind.name).values_list("about", flat=True):
