@@ -22,8 +22,10 @@ from proxycore.net.sockets import (
     described,
     is_connected,
     keep_alive,
+    read,
     shown_address,
     start_connect,
+    write,
 )
 from proxycore.net.timers import Timer
 from proxycore.wire.proxyproto import render_v1, render_v2
@@ -169,7 +171,7 @@ class BackLeg(FrontTlsLeg):
             if events == WRITE:
                 return
         try:
-            data = os.read(fd, READ_BYTES)
+            data = read(fd, READ_BYTES)
         except BlockingIOError:
             return
         except OSError as problem:
@@ -208,7 +210,7 @@ class BackLeg(FrontTlsLeg):
     def _flush_back(self) -> None:
         out = self._back_out
         try:
-            sent = os.write(self._back, out)
+            sent = write(self._back, out)
         except BlockingIOError:
             sent = 0
         except OSError as problem:

@@ -16,7 +16,7 @@ from proxycore.net.access import Course
 from proxycore.net.door import Door
 from proxycore.net.log import ERROR, LEVELS, USING_STARTTLS, line, whereabouts
 from proxycore.net.reactor import BROKEN, READ, WRITE
-from proxycore.net.sockets import READ_BYTES
+from proxycore.net.sockets import READ_BYTES, read, write
 from proxycore.net.timers import Timer
 
 if TYPE_CHECKING:
@@ -109,7 +109,7 @@ class FrontLeg:
         if (events != READ or self._front_mask != READ) and not self._prepare_read(events):
             return
         try:
-            data = os.read(fd, READ_BYTES)
+            data = read(fd, READ_BYTES)
         except BlockingIOError:
             return
         except OSError:
@@ -140,7 +140,7 @@ class FrontLeg:
     def _read_away(self) -> None:
         left = MOST_UNREAD_BYTES
         try:
-            while left > 0 and (data := os.read(self._front, READ_BYTES)):
+            while left > 0 and (data := read(self._front, READ_BYTES)):
                 left -= len(data)
         except OSError:
             pass
@@ -160,7 +160,7 @@ class FrontLeg:
     def _flush_front(self) -> None:
         out = self._front_out
         try:
-            sent = os.write(self._front, out)
+            sent = write(self._front, out)
         except BlockingIOError:
             return
         except OSError:

@@ -14,18 +14,17 @@ passed on, until it ends too or is silent for ``HALF_CLOSE_S``; nginx loses that
 Nothing happens here on a clock: a sweep of the engine's compares counts to find idle sessions.
 """
 
-import os
 from typing import Final
 
 from proxycore.contract.reasons import CloseReason
 from proxycore.contract.session import SessionRecord
 from proxycore.net.access import Kept, write_record
 from proxycore.net.context import Block
-from proxycore.net.ledger import Series, Way
+from proxycore.net.ledger import Live, Series, Way
 from proxycore.net.log import LEVELS, line, shown, whereabouts
 from proxycore.net.pipes import Pipe
 from proxycore.net.reactor import BROKEN, READ, WRITE
-from proxycore.net.sockets import READ_BYTES, shut_writing
+from proxycore.net.sockets import READ_BYTES, read, shut_writing, write
 from proxycore.net.timers import Timer
 
 HALF_CLOSE_S: Final = 5.0
@@ -37,9 +36,6 @@ _ROUNDS: Final = 4
 _UNWATCHED: Final = -1
 
 _DONE: Final = CloseReason.DONE
-
-_read = os.read
-_write = os.write
 
 
 class Flow:
@@ -60,7 +56,7 @@ class Flow:
         """Nothing more is read: the source ended or broke, or the sink broke."""
 
 
-class Relay:
+class Relay(Live):
     """A session after login. Small: thousands of these wait for most of their lives."""
 
     __slots__ = (
@@ -79,10 +75,6 @@ class Relay:
         "_to_back",
         "_to_front",
         "_upstream",
-        "number",
-        "told_back",
-        "told_front",
-        "way",
     )
 
     def __init__(  # noqa: PLR0913  (a flat record; a nested one would cost memory per session)
@@ -197,7 +189,7 @@ class Relay:
             self._splice(flow)
             return
         try:
-            data = _read(flow.source, READ_BYTES)
+            data = read(flow.source, READ_BYTES)
         except BlockingIOError:
             return
         except OSError:
@@ -212,7 +204,7 @@ class Relay:
     def _deliver(self, flow: Flow, data: bytes) -> bool:
         """Write octets that were read; tell whether the sink took all of them."""
         try:
-            sent = _write(flow.sink, data)
+            sent = write(flow.sink, data)
         except BlockingIOError:
             sent = 0
         except OSError:

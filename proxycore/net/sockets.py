@@ -15,6 +15,15 @@ READ_BYTES: Final = 16_384
 Address = tuple[int, tuple[str, int] | str]
 """Address family and what ``connect`` takes."""
 
+# bound once: a name looked up in a module costs a compiled worker two hundred instructions
+read: Final = os.read
+write: Final = os.write
+
+_UNIX: Final = socket.AF_UNIX
+_TCP: Final = socket.IPPROTO_TCP
+_NODELAY: Final = socket.TCP_NODELAY
+_Socket: Final = socket.SocketType
+
 _STREAM: Final = socket.SOCK_STREAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC
 
 OUT_OF_ROOM: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
@@ -43,10 +52,10 @@ def start_connect(address: Address) -> int:
     """
     family, where = address
     # what socket.socket adds to it costs a microsecond
-    sock = socket.SocketType(family, _STREAM)
+    sock = _Socket(family, _STREAM)
     try:
-        if family != socket.AF_UNIX:
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if family != _UNIX:
+            sock.setsockopt(_TCP, _NODELAY, 1)
         code = sock.connect_ex(where)
         if code not in (0, errno.EINPROGRESS):
             raise OSError(code, os.strerror(code))
