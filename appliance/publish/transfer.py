@@ -21,7 +21,7 @@ from appliance.publish import conf, draft, enclosed, registry
 from appliance.publish.diff import Change, compare
 from appliance.publish.draft import DraftProblem
 from proxycore.contract.secret import Secret
-from proxycore.contract.snapshot import ErrorLog, Snapshot, groups_of
+from proxycore.contract.snapshot import ErrorLog, Server, Snapshot, groups_of
 from proxycore.nginxconf import ConfProblem, Loaded, files_of, load_text
 
 DIRECTORY: Final = "/etc/nginx"
@@ -54,16 +54,25 @@ def archive(snapshot: Snapshot, title: str) -> bytes:
 
 def missing(snapshot: Snapshot) -> list[str]:
     """Say what an export leaves out because it is secret, one sentence each."""
-    return list(_missing(snapshot))
+    blocks: dict[str, list[str]] = {}
+    for server, what in _missing(snapshot):
+        blocks.setdefault(what, []).append(f'"{server.name}"')
+    return [f"{what} of {_blocks(names)}" for what, names in blocks.items()]
 
 
-def _missing(snapshot: Snapshot) -> Iterator[str]:
+def _missing(snapshot: Snapshot) -> Iterator[tuple[Server, str]]:
     for server in snapshot.servers:
         for name, content in files_of(Snapshot(servers=(server,))).items():
             if not _is_public(content):
-                yield f'{name}: a key of server block "{server.name}"'
+                yield server, f"{name}: a key"
         for header in server.auth_http.headers:
-            yield f'the value of auth_http_header {header.name} of server block "{server.name}"'
+            yield server, f"the value of auth_http_header {header.name}"
+
+
+def _blocks(names: list[str]) -> str:
+    if len(names) == 1:
+        return f"server block {names[0]}"
+    return f"server blocks {', '.join(names[:-1])} and {names[-1]}"
 
 
 def _is_public(content: bytes) -> bool:

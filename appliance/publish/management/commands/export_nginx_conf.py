@@ -7,6 +7,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from appliance.lib import files
 from appliance.publish import conf, draft, queries, transfer
 from appliance.publish.models import ConfigRevision
 from proxycore.contract.snapshot import Snapshot
@@ -31,7 +32,7 @@ class Command(BaseCommand):
             try:
                 _unpack(transfer.archive(snapshot, title), Path(options["directory"]))
             except OSError as fault:
-                raise CommandError(str(fault)) from None
+                raise CommandError(files.unwritable(options["directory"], fault)) from None
         else:
             self.stdout.write(conf.text(snapshot), ending="")
         for one in transfer.missing(snapshot):

@@ -6,6 +6,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from appliance.lib import files
 from appliance.publish import enclosed, transfer
 from appliance.publish.transfer import Mode
 
@@ -31,12 +32,12 @@ class Command(BaseCommand):
         name = options["file"]
         try:
             content = sys.stdin.buffer.read() if name == "-" else Path(name).read_bytes()
-            files = _files_in(options["certificates"])
-        except (OSError, ValueError) as fault:
-            raise CommandError(str(fault)) from None
+        except OSError as fault:
+            raise CommandError(files.unreadable(name, fault)) from None
+        named = _files_in(options["certificates"])
         mode: Mode = "all" if options["replace"] else "add"
         work = transfer.preview if options["dry_run"] else transfer.take
-        found = work(content.decode("utf-8", "surrogateescape"), mode, files)
+        found = work(content.decode("utf-8", "surrogateescape"), mode, named)
         for remark in found.remarks:
             self.stderr.write(f"line {remark.line}: [{remark.level}] {remark.message}")
         for refusal in found.refusals:
@@ -57,6 +58,13 @@ def _files_in(directory: str | None) -> enclosed.Files:
         return {}
     root = Path(directory)
     if not root.is_dir():
-        raise ValueError(f"{directory} is no directory")
-    contents = {path.name: path.read_bytes() for path in root.rglob("*") if path.is_file()}
-    return enclosed.check({name: one for name, one in contents.items() if b"-----BEGIN " in one})
+        raise CommandError(f"{directory} is no directory. Give the one that holds the PEM files.")
+    try:
+        contents = {path.name: path.read_bytes() for path in root.rglob("*") if path.is_file()}
+        return enclosed.check(
+            {name: one for name, one in contents.items() if b"-----BEGIN " in one}
+        )
+    except OSError as fault:
+        raise CommandError(files.unreadable(fault.filename or directory, fault)) from None
+    except ValueError as fault:
+        raise CommandError(f"{directory}: {fault}") from None

@@ -14,7 +14,10 @@ _POLL_S: Final = 0.2
 class Command(BaseCommand):
     """``manage.py publish``."""
 
-    help = "Have the nodes check the draft, and publish it. Exit status 1: it is not published."
+    help = (
+        "Have the nodes check the draft, and publish it. Exit status 1: it is not published, or"
+        " with --dry-run could not be; 0 also when there is nothing to publish."
+    )
 
     def add_arguments(self, parser: CommandParser) -> None:
         """Declare the arguments."""
@@ -31,6 +34,7 @@ class Command(BaseCommand):
             self.stdout.write(str(change))
         self._refuse(pending.problems)
         if options["dry_run"]:
+            self._say_nothing_is_pending(pending)
             return
         try:
             self._ask(options["despite"])
@@ -38,7 +42,13 @@ class Command(BaseCommand):
         except services.NotPublishable as fault:
             self._refuse(fault.problems)
             raise
-        self.stdout.write(f"{revision} is {'published' if is_new else 'what the draft says'}.")
+        self.stdout.write(f"{revision} is {'published' if is_new else 'what is saved'}.")
+
+    def _say_nothing_is_pending(self, pending: queries.Pending) -> None:
+        active = queries.current()
+        if not pending:
+            what = f"revision {active.number} is what is saved" if active else "nothing is saved"
+            self.stdout.write(f"Nothing to publish: {what}.")
 
     def _ask(self, despite: bool) -> None:
         """Wait until every connected node has looked at the draft."""

@@ -7,6 +7,7 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from appliance.publish import queries, registry, services
+from appliance.servers import services as servers
 from appliance.servers.models import ServerBlock
 
 
@@ -38,6 +39,26 @@ def test_the_draft_is_published_rolled_back_and_discarded(blocks: dict[str, Serv
     assert _run("discard")[0] == "The draft says what revision 3 says.\n"
     assert not queries.is_pending()
     assert "There is no revision 9." in _run("rollback", "9")[1]
+
+
+def test_a_dry_run_also_says_that_there_is_nothing_to_publish(
+    blocks: dict[str, ServerBlock],
+) -> None:
+    services.publish()
+    assert _run("publish", "--dry-run") == (
+        "Nothing to publish: revision 1 is what is saved.\n",
+        "",
+    )
+    assert _run("publish")[0] == "Revision 1 is what is saved.\n"
+    _change(blocks["imap"], 90_000)
+    assert "Nothing" not in _run("publish", "--dry-run")[0]
+
+
+def test_what_an_export_leaves_out_is_said_once_for_all_blocks(db: None) -> None:
+    servers.create_default_blocks(["mail.example.com"])
+    complained = _run("export_nginx_conf")[1].splitlines()
+    assert len(complained) == 1
+    assert complained[0].endswith('a key of server blocks "imap", "pop3" and "submission"')
 
 
 @pytest.mark.django_db
@@ -75,3 +96,7 @@ def test_the_draft_and_revisions_come_out_as_nginx_conf(
     assert _run("export_nginx_conf", "--revision", "7")[1] == "There is no revision 7."
     _run("export_nginx_conf", "--directory", str(tmp_path / "conf"))
     assert "timeout 90" in (tmp_path / "conf" / "nginx.conf").read_text()
+    taken = tmp_path / "conf" / "nginx.conf"
+    assert _run("export_nginx_conf", "--directory", str(taken))[1] == (
+        f"{taken} is a file. Give the path of a directory."
+    )
