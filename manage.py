@@ -17,6 +17,7 @@ def main() -> None:
         sys.exit("This Python lacks what Postroad runs on: make setup, then .venv/bin/python")
     from django.core.exceptions import ImproperlyConfigured
     from django.core.management import execute_from_command_line
+    from django.db.utils import OperationalError, ProgrammingError
 
     try:
         django.setup()
@@ -28,6 +29,14 @@ def main() -> None:
         execute_from_command_line(sys.argv)
     except KeyboardInterrupt:
         sys.exit(128 + signal.SIGINT)
+    except (OperationalError, ProgrammingError) as fault:
+        if "--traceback" in sys.argv:
+            raise
+        sys.exit(
+            f"The database cannot be used: {str(fault).splitlines()[0]}\n"
+            "manage.py migrate makes its tables; POSTROAD_DATABASE_URL says where it is."
+            " --traceback tells more."
+        )
 
 
 if __name__ == "__main__":

@@ -21,6 +21,7 @@ from proxycore.contract.authhttp import is_ip_address
 from proxycore.contract.protocol import DEFAULT_PORTS, Protocol
 
 LETTERS: Final = "acfg"
+_MOST: Final = 65_535
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +49,12 @@ def parse_place(text: str) -> Place:
     address = (found[1] or found[2]) if found else ""
     if found is None or not is_ip_address(address.encode()):
         raise ValueError(f"{text}: give IP or IP:imap,pop3,smtp, for instance 192.0.2.1:143,110,25")
-    return Place(address, *map(int, found.groups()[2:])) if found[3] else Place(address)
+    if not found[3]:
+        return Place(address)
+    ports = [int(port) for port in found.groups()[2:]]
+    if not all(0 < port <= _MOST for port in ports):
+        raise ValueError(f"{text}: ports are from 1 to {_MOST}")
+    return Place(address, *ports)
 
 
 @transaction.atomic

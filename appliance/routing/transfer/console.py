@@ -7,6 +7,7 @@ from typing import Any, BinaryIO, Final
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from appliance.lib import files
 from appliance.routing.choices import ImportState
 from appliance.routing.models import ImportJob
 from appliance.routing.transfer import reading, services
@@ -57,7 +58,7 @@ class ImportCommand(BaseCommand):
                     file = stack.enter_context(Path(name).open("rb"))
                 return services.take(self.kind, file, "manage.py")
             except OSError as fault:
-                raise CommandError(str(fault)) from None
+                raise CommandError(files.unreadable(name, fault)) from None
             except reading.NotATable as fault:
                 raise CommandError(f"{name}: {fault}") from None
 
@@ -94,4 +95,4 @@ class ExportCommand(BaseCommand):
             with Path(options["output"]).open("w", encoding="utf-8", newline="") as file:
                 file.writelines(parts)
         except OSError as fault:
-            raise CommandError(str(fault)) from None
+            raise CommandError(files.unwritable(options["output"], fault)) from None

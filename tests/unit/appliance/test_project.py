@@ -84,6 +84,22 @@ def test_the_system_checks_find_nothing() -> None:
     call_command("check", fail_level="WARNING")
 
 
+def test_a_database_without_tables_is_a_sentence(tmp_path: Path) -> None:
+    environment = {"PATH": os.environ["PATH"], "POSTROAD_STATE_DIR": str(tmp_path / "var")}
+    done = subprocess.run(
+        [sys.executable, str(ROOT / "manage.py"), "publish"],
+        env=environment,
+        cwd=ROOT,
+        capture_output=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    said = done.stderr.decode()
+    assert "Traceback" not in said
+    assert said.startswith("The database cannot be used: no such table")
+    assert "manage.py migrate" in said
+
+
 def test_the_tasks_that_apps_schedule_are_gathered() -> None:
     wanted = {}
     for config in apps.get_app_configs():

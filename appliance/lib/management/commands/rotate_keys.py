@@ -2,9 +2,10 @@
 
 from typing import Any
 
+from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from appliance.lib import rotation
+from appliance.lib import files, rotation
 from appliance.lib.vault import Undecryptable
 
 
@@ -28,6 +29,15 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Do one step."""
+        try:
+            self._do(options)
+        except Undecryptable as fault:
+            raise CommandError(str(fault)) from None
+        except OSError as fault:
+            path = settings.SECRET_KEY_FILE
+            raise CommandError(files.unwritable(path, fault)) from None
+
+    def _do(self, options: dict[str, Any]) -> None:
         if options["new"]:
             rotation.add_key()
             self.stdout.write(
@@ -35,14 +45,9 @@ class Command(BaseCommand):
                 " rotate_keys --drop-old."
             )
             return
-        try:
-            if options["drop_old"]:
-                dropped = rotation.drop_old_keys()
-                self.stdout.write(
-                    f"Everything is encrypted with the newest key; {dropped} dropped."
-                )
-                return
-            for name, count in rotation.renew_all().items():
-                self.stdout.write(f"{name}: {count}")
-        except Undecryptable as fault:
-            raise CommandError(str(fault)) from None
+        if options["drop_old"]:
+            dropped = rotation.drop_old_keys()
+            self.stdout.write(f"Everything is encrypted with the newest key; {dropped} dropped.")
+            return
+        for name, count in rotation.renew_all().items():
+            self.stdout.write(f"{name}: {count}")

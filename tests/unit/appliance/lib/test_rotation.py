@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from cryptography.fernet import Fernet
 from django.apps import apps
-from django.core.management import call_command
+from django.core.management import CommandError, call_command
 from django.db import connection
 
 from appliance.authhttp.models import CallerSecret
@@ -56,6 +56,14 @@ def stored(db: None, key_file: Path) -> None:
     publish.publish()
     CallerSecret.objects.create(name="nginx", header="X-Key", secret="canary-caller")
     Account.objects.create(login="joe", password_hash=schemes.read("{PLAIN}canary-plain"))
+
+
+def test_a_key_file_that_cannot_be_written_is_a_sentence(
+    db: None, settings: Any, tmp_path: Path
+) -> None:
+    settings.SECRET_KEY_FILE = tmp_path / "nowhere" / "key"
+    with pytest.raises(CommandError, match="nowhere is no directory"):
+        call_command("rotate_keys", "--new")
 
 
 def test_the_old_key_reads_nothing_afterwards(stored: None, key_file: Path, settings: Any) -> None:

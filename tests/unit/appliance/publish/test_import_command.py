@@ -42,4 +42,6 @@ def test_what_is_wrong_is_told_with_its_line(tmp_path: Path) -> None:
     assert said == ""
     assert complained.startswith("line 2: [emerg] ")
     assert complained.endswith("The file was not taken.")
-    assert "No such file" in _run(tmp_path / "none")[1]
+    assert _run(tmp_path / "none")[1].startswith(f"There is no file {tmp_path / 'none'}. Give ")
+    assert "is a directory" in _run(tmp_path)[1]
+    assert "is no directory" in _run(path, "--certificates", str(path))[1]

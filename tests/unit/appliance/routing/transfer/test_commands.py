@@ -56,7 +56,10 @@ def test_what_cannot_be_read_is_said(db: None, tmp_path: Path, content: str | No
     path = tmp_path / "x.csv"
     if content is not None:
         path.write_text(content)
-    assert "x.csv" in _run("import_routes", str(path))[1]
+    said = _run("import_routes", str(path))[1]
+    assert "x.csv" in said
+    assert "Errno" not in said
+    assert content is not None or said.startswith(f"There is no file {path}. Give ")
 
 
 def test_what_is_exported_can_be_imported(first_host: MailHost, tmp_path: Path) -> None:
@@ -68,4 +71,8 @@ def test_what_is_exported_can_be_imported(first_host: MailHost, tmp_path: Path) 
         assert _run(f"export_{kind}")[0] == path.read_bytes().decode()
         said, _ = _run(f"import_{kind}", str(path))
         assert said.startswith("0 new, 0 changed, 1 as they are, 0 wrong\n")
-    assert "No such file" in _run("export_routes", "--output", str(tmp_path / "no" / "f"))[1]
+    place = tmp_path / "no" / "f"
+    assert _run("export_routes", "--output", str(place))[1] == (
+        f"{place} cannot be made: {place.parent} is no directory that takes it."
+    )
+    assert "is a directory" in _run("export_routes", "--output", str(tmp_path))[1]
