@@ -23,6 +23,7 @@ from appliance.stats.levels import Level, floor
 from appliance.stats.models import RollUp
 from appliance.stats.numbers import Numbers
 from proxycore.contract.messages import Sessions
+from proxycore.contract.reasons import title
 from proxycore.contract.stats import HISTOGRAM_SIZE, quantile_s
 from tests.unit.appliance.fleet.wire import hello, record
 
@@ -118,7 +119,7 @@ def test_what_a_node_does_not_reach_is_told_beside_what_the_appliance_does(
     now = timezone.now()
     sights = seen.by_nodes(queries.backends(host), now)
     assert [(one.node, one.verdict, one.why) for one in sights] == [
-        ("edge-2", "logins break", "Backend timeout"),
+        ("edge-2", "logins break", title("backend_timeout")),
         ("edge-1", "logins come through", ""),
         (idle.name, "nobody tried", ""),
     ]
