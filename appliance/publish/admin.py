@@ -16,6 +16,7 @@ from appliance.lib.recorded import Recorded
 from appliance.publish import draft, on_save, outlook, queries, registry, services, verdicts, views
 from appliance.publish.models import ConfigRevision
 from proxycore.contract.codec import Invalid
+from proxycore.contract.snapshot import Snapshot, groups_of
 
 PERMISSION = "publish.publish_configrevision"
 
@@ -88,6 +89,7 @@ class ConfigRevisionAdmin(Recorded, ModelAdmin):  # type: ignore[misc]
             "digest": pending.draft.snapshot.digest() if pending.draft.snapshot else "",
             "verdicts": verdicts.verdicts(pending.draft, destinations) if is_ready else None,
             "rollout": queries.rollout(),
+            "draft_groups": groups_of(pending.draft.readable or Snapshot()),
             "on_save": on_save.settings(),
             "may_publish": request.user.has_perm(PERMISSION),
             "may_import": request.user.has_perms(views.WRITE),

@@ -14,6 +14,8 @@ from unfold.widgets import UnfoldAdminRadioSelectWidget, UnfoldAdminTextareaWidg
 from appliance.lib import vault
 from appliance.publish import draft, enclosed, queries, transfer
 from appliance.publish.models import ConfigRevision
+from appliance.publish.parts import part_of
+from proxycore.contract.snapshot import groups_of
 
 VIEW = "publish.view_configrevision"
 WRITE = ("publish.publish_configrevision", "servers.change_serverblock")
@@ -86,7 +88,7 @@ class ImportForm(forms.Form):
 
 
 def export(request: HttpRequest, number: int = 0) -> HttpResponse:
-    """Give a revision (0: the draft) as a zip, without secrets."""
+    """Give a revision (0: the draft) as a zip, without secrets; with ``?group=`` a group's part."""
     if not request.user.has_perm(VIEW):
         raise PermissionDenied
     if number:
@@ -99,12 +101,19 @@ def export(request: HttpRequest, number: int = 0) -> HttpResponse:
             messages.error(request, "The draft has settings that are wrong by themselves.")
             return HttpResponseRedirect(reverse("admin:publish_configrevision_changelist"))
         snapshot = readable
-    name = f"postroad-revision-{number}.zip" if number else "postroad-draft.zip"
+    name = f"postroad-revision-{number}" if number else "postroad-draft"
+    group = request.GET.get("group")
+    if group in groups_of(snapshot):
+        snapshot, title, name = (
+            part_of(snapshot, group),
+            f"{title}, group {group}",
+            f"{name}-{group}",
+        )
     return HttpResponse(
         transfer.archive(snapshot, title),
         content_type="application/zip",
         headers={
-            "Content-Disposition": f'attachment; filename="{name}"',
+            "Content-Disposition": f'attachment; filename="{name}.zip"',
             "Cache-Control": "no-store",
         },
     )

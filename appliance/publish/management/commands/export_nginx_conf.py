@@ -10,7 +10,8 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from appliance.lib import files
 from appliance.publish import conf, draft, queries, transfer
 from appliance.publish.models import ConfigRevision
-from proxycore.contract.snapshot import Snapshot
+from appliance.publish.parts import part_of
+from proxycore.contract.snapshot import Snapshot, groups_of
 
 
 class Command(BaseCommand):
@@ -21,6 +22,7 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         """Declare the arguments."""
         parser.add_argument("--revision", type=int, help="number; the draft unless given")
+        parser.add_argument("--group", help="what nodes of this group run of it, and nothing else")
         parser.add_argument(
             "--directory", help="write nginx.conf there with its certificates, not to stdout"
         )
@@ -28,6 +30,8 @@ class Command(BaseCommand):
     def handle(self, *_: Any, **options: Any) -> None:
         """Export."""
         snapshot, title = _content(options["revision"])
+        if options["group"]:
+            snapshot, title = _part(snapshot, title, options["group"])
         if options["directory"]:
             try:
                 _unpack(transfer.archive(snapshot, title), Path(options["directory"]))
@@ -49,6 +53,12 @@ def _content(number: int | None) -> tuple[Snapshot, str]:
     if revision is None:
         raise CommandError(f"There is no revision {number}.")
     return queries.readable(revision), str(revision)
+
+
+def _part(snapshot: Snapshot, title: str, group: str) -> tuple[Snapshot, str]:
+    if group not in groups_of(snapshot):
+        raise CommandError(f"{title} has no server block for group {group}.")
+    return part_of(snapshot, group), f"{title}, group {group}"
 
 
 def _unpack(archive: bytes, directory: Path) -> None:

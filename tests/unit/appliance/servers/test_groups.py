@@ -1,10 +1,13 @@
 """Groups of nodes as they are drafted: at the block, its listeners, in revisions."""
 
+import io
+import zipfile
 from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError
+from django.core.management import CommandError, call_command
 from django.test import Client
 
 from appliance.audit.models import Entry
@@ -14,7 +17,10 @@ from appliance.publish.diff import compare
 from appliance.servers import services
 from appliance.servers.models import Listener, NodeGroup, ServerBlock
 from proxycore.contract.snapshot import Server
+from proxycore.nginxconf import load_text
 from tests.unit.appliance.servers.test_admin import PAGE, _change, _form
+
+PUBLISH = "/admin/publish/configrevision/"
 
 
 @pytest.fixture
@@ -112,6 +118,34 @@ def test_what_is_imported_stays_in_its_groups(dmz: NodeGroup) -> None:
         assert set(groups.values()) == {()}
         assert found.is_possible, found.refusals
     assert not any("groups" in str(one) for one in compare(found.target, found.target))
+
+
+def test_a_group_is_exported_by_itself(
+    as_administrator: Client, dmz: NodeGroup, inside: NodeGroup
+) -> None:
+    _block("outer", 2143, dmz)
+    _block("inner", 2143, inside)
+
+    def exported(asked: str) -> dict[str, str]:
+        answer = as_administrator.get(f"/admin/publish/configrevision/export/{asked}")
+        with zipfile.ZipFile(io.BytesIO(answer.content)) as packed:
+            return {name: packed.read(name).decode() for name in packed.namelist()}
+
+    whole, part = exported(""), exported("?group=dmz")
+    assert "# only for nodes of these groups: dmz\n" in whole["nginx.conf"]
+    assert "Export one group for a file that works." in whole["README.txt"]
+    assert load_text(whole["nginx.conf"], name="nginx.conf", directory="/").snapshot is None
+    assert "Export one group" not in part["README.txt"]
+    loaded = load_text(part["nginx.conf"], name="nginx.conf", directory="/").snapshot
+    assert loaded is not None
+    assert [one.name for one in loaded.servers] == ["outer"]
+    said = io.StringIO()
+    call_command("export_nginx_conf", group="inside", stdout=said, stderr=io.StringIO())
+    assert "name inner;" in said.getvalue()
+    assert "outer" not in said.getvalue()
+    with pytest.raises(CommandError, match="no server block for group third"):
+        call_command("export_nginx_conf", group="third")
+    assert "Export it for group dmz" in as_administrator.get(PUBLISH).text
 
 
 def test_the_form_asks_for_groups_where_there_are_any(
