@@ -181,6 +181,24 @@ CHANNEL_LAYERS: dict[str, Any] = {
     else {"BACKEND": "channels.layers.InMemoryChannelLayer"}
 }
 
+CACHES: dict[str, Any] = {
+    # of each process
+    "default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"},
+    # of all web processes: what is asked of nodes for a moment's look (ADR-0038)
+    "shared": {
+        "BACKEND": "django.core.cache.backends.redis.RedisCache",
+        "LOCATION": REDIS_URL,
+        "KEY_PREFIX": "postroad",
+        "OPTIONS": {
+            "serializer": "appliance.lib.cache.JsonSerializer",
+            "socket_timeout": 5.0,
+            "socket_connect_timeout": 5.0,
+        },
+    }
+    if REDIS_URL
+    else {"BACKEND": "django.core.cache.backends.locmem.LocMemCache", "LOCATION": "shared"},
+}
+
 # --- background work ----------------------------------------------------------------------------
 
 CELERY_TASK_IGNORE_RESULT = True

@@ -43,6 +43,23 @@ class SessionState(models.TextChoices):
     OPEN = "open", "Open"
 
 
+class WaitingState(models.TextChoices):
+    """How far a session is that has not logged in: ``contract.session.Standing`` for people."""
+
+    PROXY_HEADER = "proxy_header", "PROXY header awaited"
+    CLIENT_NAME = "client_name", "Client's name looked up"
+    QUEUED = "queued", "TLS handshake queued"
+    HANDSHAKE = "handshake", "TLS handshake"
+    DELAYING = "delaying", "Greeting held back"
+    IDENTIFYING = "identifying", "Login awaited"
+    AUTHORISING = "authorising", "Auth service asked"
+    REFUSING = "refusing", "Refusal held back"
+    RETRYING = "retrying", "Asked to wait"
+    CONNECTING = "connecting", "Mail server connected"
+    LOGGING_IN = "logging_in", "Logging in there"
+    CLOSING = "closing", "Closing"
+
+
 class CommandKind(models.TextChoices):
     """What a node can be told to do once."""
 

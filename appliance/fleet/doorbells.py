@@ -13,6 +13,16 @@ SESSION_PAGES: Final = "session-pages"
 
 SESSIONS_CHANGED: Final[dict[str, str | int]] = {"type": "sessions.changed"}
 
+WAITING_PAGES: Final = "waiting-pages"
+"""Channel-layer group of all browsers that show sessions before login."""
+
+WAITING_TOLD: Final[dict[str, str | int]] = {"type": "waiting.told"}
+
+
+def survey_wanted(number: int, most: int) -> dict[str, str | int]:
+    """Say that somebody looks at sessions before login, so that nodes are asked for them."""
+    return {"type": "waiting.wanted", "number": number, "most": most}
+
 
 def ring_for_command(node_id: int) -> None:
     """Say, once it is committed, that a command waits for a node."""

@@ -6,6 +6,7 @@ from django.urls import URLPattern, URLResolver, path
 
 from appliance.fleet.consumers.node import NodeConsumer
 from appliance.fleet.consumers.sessions import SessionsConsumer
+from appliance.fleet.consumers.waiting import WaitingConsumer
 
 websocket_urlpatterns: list[URLPattern | URLResolver] = [
     # a node has no cookies and no Origin: its token is all it shows
@@ -13,5 +14,9 @@ websocket_urlpatterns: list[URLPattern | URLResolver] = [
     path(
         "ws/sessions/",
         AllowedHostsOriginValidator(AuthMiddlewareStack(SessionsConsumer.as_asgi())),
+    ),
+    path(
+        "ws/waiting/",
+        AllowedHostsOriginValidator(AuthMiddlewareStack(WaitingConsumer.as_asgi())),
     ),
 ]

@@ -8,7 +8,7 @@ import ipaddress
 import re
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, NamedTuple
 
 from django.db.models import Q
 
@@ -44,15 +44,41 @@ _TERM: Final = re.compile(
 NOTHING: Final = Q(pk__in=())
 
 
+class Term(NamedTuple):
+    """One word or condition of a search."""
+
+    name: str
+    """Empty: a bare word."""
+    whole: bool
+    """All of the field is this, not a part of it."""
+    value: str
+
+
+def terms(text: str) -> list[Term] | None:
+    """Cut a search into terms, all of which have to hold; None when there are too many."""
+    found = list(_TERM.finditer(text.replace("\x00", "")[:MAX_CHARS]))
+    if len(found) > MAX_TERMS:
+        return None
+    return [
+        Term(
+            name=(term["name"] or "").lower(),
+            whole=term["sign"] == "=",
+            value=term["bare"] if term["quoted"] is None else term["quoted"],
+        )
+        for term in found
+    ]
+
+
 def conditions(text: str, now: datetime, silent_since: datetime) -> Q:
     """Give what a search asks for.
 
     silent_since: nodes that were heard last before this are silent.
     """
+    asked = terms(text)
+    if asked is None:
+        return NOTHING
     found = Q()
-    for number, term in enumerate(_TERM.finditer(text.replace("\x00", "")[:MAX_CHARS])):
-        if number == MAX_TERMS:
-            return NOTHING
+    for term in asked:
         found &= _condition(term, now, silent_since)
     return found
 
@@ -70,18 +96,31 @@ def address_key(address: str) -> str:
         return ""
 
 
-def _condition(term: re.Match[str], now: datetime, silent_since: datetime) -> Q:
-    name = (term["name"] or "").lower()
-    value = term["bare"] if term["quoted"] is None else term["quoted"]
+def network_keys(value: str) -> tuple[str, str] | None:
+    """Give the first and the last ``address_key`` of an address or network; None: it is none."""
+    try:
+        network = ipaddress.ip_network(value, strict=False)
+    except ValueError:
+        return None
+    first, last = _mapped(network[0]), _mapped(network[-1])
+    return f"{int(first):032x}", f"{int(last):032x}"
+
+
+def seconds(value: str) -> float | None:
+    """Read an age such as ``15m``; None: it is none."""
+    return _number(value.lower(), _UNITS_S)
+
+
+def _condition(term: Term, now: datetime, silent_since: datetime) -> Q:
+    name, whole, value = term
     if not name:
         return _word(value)
     if name in _TEXTS:
-        whole = term["sign"] == "="
         if name == "tls" and value.lower() == "none":
             return Q(tls="")
         return Q(**{f"{_TEXTS[name]}__{'iexact' if whole else 'icontains'}": value})
     if name == "client":
-        return _client(value, whole=term["sign"] == "=")
+        return _client(value, whole=whole)
     if name == "state":
         return _state(value.lower(), silent_since)
     return _MEASURES[name](value.lower(), now)
@@ -103,12 +142,8 @@ def _client(value: str, *, whole: bool) -> Q:
 
 
 def _network(value: str) -> Q | None:
-    try:
-        network = ipaddress.ip_network(value, strict=False)
-    except ValueError:
-        return None
-    first, last = _mapped(network[0]), _mapped(network[-1])
-    return Q(client_key__gte=f"{int(first):032x}", client_key__lte=f"{int(last):032x}")
+    keys = network_keys(value)
+    return None if keys is None else Q(client_key__gte=keys[0], client_key__lte=keys[1])
 
 
 def _mapped(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> ipaddress.IPv6Address:
@@ -140,17 +175,17 @@ def _number(value: str, units: Mapping[str, int]) -> float | None:
 
 
 def _older(value: str, now: datetime) -> Q:
-    seconds = _number(value, _UNITS_S)
-    return NOTHING if seconds is None else Q(started_at__lte=_before(now, seconds))
+    age_s = seconds(value)
+    return NOTHING if age_s is None else Q(started_at__lte=_before(now, age_s))
 
 
 def _newer(value: str, now: datetime) -> Q:
-    seconds = _number(value, _UNITS_S)
-    return NOTHING if seconds is None else Q(started_at__gt=_before(now, seconds))
+    age_s = seconds(value)
+    return NOTHING if age_s is None else Q(started_at__gt=_before(now, age_s))
 
 
-def _before(now: datetime, seconds: float) -> datetime:
-    return now - timedelta(seconds=min(seconds, 10**9))
+def _before(now: datetime, age_s: float) -> datetime:
+    return now - timedelta(seconds=min(age_s, 10**9))
 
 
 def _over(value: str, _now: datetime) -> Q:

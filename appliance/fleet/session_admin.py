@@ -11,8 +11,8 @@ from django.urls import URLPattern, path
 from unfold.decorators import display
 
 from appliance.authhttp.admin import EXPLAIN_NEEDS
-from appliance.fleet import live
-from appliance.fleet.choices import CommandState
+from appliance.fleet import live, waiting
+from appliance.fleet.choices import CommandState, WaitingState
 from appliance.fleet.models import Disconnect, LiveSession, Node, NodeCommand
 from appliance.fleet.services import disconnects
 from appliance.lib.admin import PostroadAdmin
@@ -39,9 +39,14 @@ class LiveSessionAdmin(ReadOnlyAdmin):
     """The live page stands where the list of rows would be."""
 
     def get_urls(self) -> list[URLPattern]:
-        """There is one page."""
-        view = self.admin_site.admin_view(self.changelist_view)
-        return [path("", view, name="fleet_livesession_changelist")]
+        """There are two pages."""
+        view, waiting_view = map(
+            self.admin_site.admin_view, (self.changelist_view, self.waiting_view)
+        )
+        return [
+            path("", view, name="fleet_livesession_changelist"),
+            path("before-login/", waiting_view, name="fleet_livesession_waiting"),
+        ]
 
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
@@ -62,6 +67,20 @@ class LiveSessionAdmin(ReadOnlyAdmin):
             "several": Node.objects.count() > 1,
         }
         return TemplateResponse(request, "fleet/sessions.html", context)
+
+    def waiting_view(self, request: HttpRequest) -> HttpResponse:
+        """Give the page of sessions before login; they come by WebSocket."""
+        if not live.may_view(request.user):
+            raise PermissionDenied
+        context = {
+            **self.admin_site.each_context(request),
+            "title": "Live sessions",
+            "opts": self.opts,
+            "socket_path": "/ws/waiting/",
+            "columns": waiting.COLUMNS,
+            "states": WaitingState.choices,
+        }
+        return TemplateResponse(request, "fleet/waiting.html", context)
 
 
 @admin.register(NodeCommand)

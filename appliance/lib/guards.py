@@ -96,6 +96,7 @@ GUARDS: Final[Mapping[str, Guard]] = {
     "metrics": Guard(PUBLIC),
     # fleet
     "enrol": Guard(PUBLIC),  # for machines: their one-time code is what admits them
+    "admin:fleet_livesession_waiting": Guard("fleet.view_livesession"),
     "admin:fleet_node_drain": Guard("fleet.change_node"),
     "admin:fleet_node_revoke": Guard("fleet.change_node"),
     "admin:fleet_node_token": Guard("fleet.change_node"),
@@ -123,6 +124,7 @@ GUARDS: Final[Mapping[str, Guard]] = {
 SOCKETS: Final[Mapping[str, str]] = {
     "ws/node/": "",
     "ws/sessions/": "fleet.view_livesession",
+    "ws/waiting/": "fleet.view_livesession",
 }
 """By address, what a WebSocket demands of a browser; empty: a node's token, and no browser."""
 

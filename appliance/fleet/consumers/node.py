@@ -22,7 +22,7 @@ from appliance.fleet.consumers.handshake import bearer_token, parse, peer, peer_
 from appliance.fleet.consumers.storing import Storing
 from appliance.fleet.consumers.ticking import Message, TickingConsumer
 from appliance.fleet.models import Node
-from appliance.fleet.services import commands, nodes, sessions
+from appliance.fleet.services import commands, nodes, sessions, waiting
 from appliance.lib.doorbell import NODES_GROUP
 from appliance.lib.vault import Undecryptable
 from appliance.publish import services as publish
@@ -39,11 +39,12 @@ from proxycore.contract.messages import (
     Heartbeat,
     Hello,
     Invalidate,
-    Kick,
     Nack,
     Records,
     Sessions,
     Stats,
+    Survey,
+    Waiting,
     to_frame,
 )
 
@@ -61,6 +62,9 @@ SILENT_S: Final = 15
 APPLY_AGAIN_S: Final = 10
 """What was sent (a revision, a draft to check) is not sent again before: it may be under way."""
 
+
+SURVEY_S: Final = 2.0
+"""A node is asked for its sessions before login no more often."""
 
 WANTED_S: Final = 0.25
 """How old what heartbeats are compared with may be. Far less than what a lost doorbell costs."""
@@ -89,6 +93,7 @@ class NodeConsumer(TickingConsumer):
         self._node: Node | None = None
         self._greeted = False
         self._quiet_s = 0
+        self._surveyed_at = float("-inf")
         self._sent: tuple[tuple[int, str], float] | None = None
         self._asked: tuple[tuple[int, str], float] | None = None
         self._given: dict[str, tuple[int | str, float]] = {}
@@ -102,6 +107,7 @@ class NodeConsumer(TickingConsumer):
             Stats: self._on_stats,
             CommandResult: self._on_result,
             Records: self._on_records,
+            Waiting: self._on_waiting,
         }
         token = bearer_token(self.scope["headers"])
         self._node = await database_sync_to_async(queries.find_by_token)(token) if token else None
@@ -184,6 +190,10 @@ class NodeConsumer(TickingConsumer):
     async def _on_records(self, frame: Records) -> None:
         await self._storing.put(self._node_id, self.channel_name, frame)
 
+    async def _on_waiting(self, frame: Waiting) -> None:
+        await self._write(waiting.report, frame)
+        await self.channel_layer.group_send(doorbells.WAITING_PAGES, doorbells.WAITING_TOLD)
+
     # --- what nodes are told -------------------------------------------------------------------
 
     async def _reconcile(self, node: Node, *, retry_refused: bool = False) -> None:
@@ -217,7 +227,7 @@ class NodeConsumer(TickingConsumer):
             for command in await database_sync_to_async(commands.take_pending)(
                 node.pk, timezone.now()
             ):
-                await self._tell(Kick(command=str(command.pk), sessions=tuple(command.targets)))
+                await self._tell(commands.order(command))
 
     async def _apply(self, wanted: tuple[int, str], group: str) -> None:
         try:
@@ -296,6 +306,12 @@ class NodeConsumer(TickingConsumer):
         """Look for commands, if they are for this node."""
         if message["node"] == self._node_id:
             await self._look()
+
+    async def waiting_wanted(self, message: Message) -> None:
+        """Ask for the sessions before login, once for all who look."""
+        if self._greeted and _now() - self._surveyed_at >= SURVEY_S:
+            self._surveyed_at = _now()
+            await self._tell(Survey(number=message["number"], most=message["most"]))
 
     async def node_dismissed(self, message: Message) -> None:
         """Look whether this node may still be connected."""

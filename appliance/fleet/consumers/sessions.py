@@ -5,25 +5,18 @@ many sessions come and go. What an operator may see is looked up again for every
 """
 
 import asyncio
-import json
 import logging
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from importlib import import_module
 from typing import Any, Final
 
 from channels.db import database_sync_to_async
-from django.conf import settings
 from django.db import InterfaceError, OperationalError
 from django.utils import timezone
 
-from appliance.audit import actors
 from appliance.fleet import doorbells, live
 from appliance.fleet.choices import CloseCode
-from appliance.fleet.consumers.ticking import Message, TickingConsumer
+from appliance.fleet.consumers.operators import OperatorConsumer, beside, parse
+from appliance.fleet.consumers.ticking import Message
 from appliance.fleet.services import commands, disconnects
-from appliance.lib.clients import address_of_scope
 
 log = logging.getLogger(__name__)
 
@@ -33,38 +26,22 @@ ANSWER_S: Final = 0.25
 """Least time between two answers to a changed view, so that typing costs little."""
 LOOK_AGAIN_S: Final = 5.0
 """Doorbells may be lost, so the page is looked at this often anyway."""
-MAX_FRAME_CHARS: Final = 4096
-
-_hand: Final = ThreadPoolExecutor(1, thread_name_prefix="live pages")
-"""Reads for all live pages, so that none waits behind what nodes report."""
 
 
-async def _beside(read: Callable[[], Any]) -> Any:
-    return await database_sync_to_async(read, thread_sensitive=False, executor=_hand)()
-
-
-class SessionsConsumer(TickingConsumer):
+class SessionsConsumer(OperatorConsumer):
     """One open live page."""
 
     tick_s = ANSWER_S
+    group = doorbells.SESSION_PAGES
 
     async def connect(self) -> None:
-        """Refuse the handshake (HTTP 403) unless the browser's operator may see live sessions."""
+        """Let the operator in, who has said nothing yet."""
         self._view = live.View()
         self._asked = False
         self._changed = False
         self._pushed_at = float("-inf")
         self._shown: dict[str, Any] | None = None
-        self._session_key = self.scope["session"].session_key
-        if not self._session_key or await _beside(self._operator) is None:
-            await self.close()
-            return
-        await self.channel_layer.group_add(doorbells.SESSION_PAGES, self.channel_name)
-        await self.accept()
-
-    async def disconnect(self, code: int) -> None:
-        """Leave the group."""
-        await self.channel_layer.group_discard(doorbells.SESSION_PAGES, self.channel_name)
+        await super().connect()
 
     async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
         """Take what the page says: what it wants to show, or whom to disconnect."""
@@ -100,7 +77,7 @@ class SessionsConsumer(TickingConsumer):
         asked, self._asked, self._changed = self._asked, False, False
         self._pushed_at = asyncio.get_running_loop().time()
         try:
-            page = await _beside(self._page)
+            page = await beside(self._page)
         except (OperationalError, InterfaceError):
             log.warning("live page: database not available")
             await self.close(code=int(CloseCode.TRY_AGAIN_LATER))
@@ -116,14 +93,7 @@ class SessionsConsumer(TickingConsumer):
         asked = await database_sync_to_async(self._kick)(primary_key)
         await self._tell({"type": "disconnecting", "id": primary_key, "asked": asked})
 
-    async def _tell(self, frame: dict[str, Any]) -> None:
-        await self.send(text_data=json.dumps(frame, separators=(",", ":")))
-
     # --- in a thread, with the database ---------------------------------------------------------
-
-    def _operator(self) -> Any:
-        store = import_module(settings.SESSION_ENGINE).SessionStore
-        return live.operator(store(self._session_key))
 
     def _page(self) -> dict[str, Any] | None:
         user = self._operator()
@@ -133,16 +103,6 @@ class SessionsConsumer(TickingConsumer):
             **live.page(self._view, timezone.now()),
             "may_disconnect": live.may_disconnect(user),
         }
-
-    @contextmanager
-    def _acting(self) -> Iterator[Any]:
-        """Give the operator if he may disconnect sessions, else None; what he does is his."""
-        user = self._operator()
-        if user is None or not live.may_disconnect(user):
-            yield None
-            return
-        with actors.acting_as(actors.of_user(user, address_of_scope(self.scope))):
-            yield user
 
     def _kick(self, primary_key: int) -> bool:
         with self._acting() as user:
@@ -171,13 +131,8 @@ def _parse(text: str | None) -> dict[str, Any] | None:
 
     ``view``; ``disconnect`` and ``stop`` with a number as ``id``; ``disconnect_all`` with a pace.
     """
-    if text is None or len(text) > MAX_FRAME_CHARS:
-        return None
-    try:
-        frame = json.loads(text)
-    except (ValueError, RecursionError):
-        return None
-    if not isinstance(frame, dict):
+    frame = parse(text)
+    if frame is None:
         return None
     kind, target = frame.get("type"), frame.get("id")
     if kind in ("disconnect", "stop"):

@@ -16,13 +16,18 @@ from appliance.fleet.choices import CommandKind, CommandState
 from appliance.fleet.models import LiveSession, NodeCommand
 from appliance.fleet.services import disconnects
 from appliance.lib.text import storable
-from proxycore.contract.messages import CommandResult
+from proxycore.contract.messages import CommandResult, Kick
+
+WAITING_FROM = "waiting-from "
+"""Begins the target that is an address, all of whose sessions before login are meant."""
 
 EXPIRES_AFTER = timedelta(seconds=60)
 """A node that has not answered by then will not: the operator is told, and may ask again."""
 
 KEPT_FOR = timedelta(days=30)
 """How long finished commands stay as the record of who disconnected whom."""
+
+_MOST_AFFECTED = 2**31 - 1
 
 _OPEN = (CommandState.PENDING, CommandState.SENT)
 
@@ -63,6 +68,37 @@ def kick_sessions(sessions: Iterable[int], by: Any) -> list[NodeCommand]:
     return commands
 
 
+@transaction.atomic
+def kick_waiting(node_ids: Iterable[int], target: str, description: str, by: Any) -> int:
+    """Have sessions disconnected that have not logged in; gives how many nodes are told.
+
+    target: the session, or ``WAITING_FROM`` and an address. by: as in ``kick_sessions``.
+    """
+    commands = [
+        NodeCommand(
+            node_id=node_id,
+            kind=CommandKind.KICK,
+            targets=[target],
+            description=description[:600],
+            created_by=by,
+        )
+        for node_id in node_ids
+    ]
+    NodeCommand.objects.bulk_create(commands)
+    for command in commands:
+        audit.record(Action.DISCONNECTED, command, name=command.description)
+        doorbells.ring_for_command(command.node_id)
+    return len(commands)
+
+
+def order(command: NodeCommand) -> Kick:
+    """Give what the node is told."""
+    targets: list[str] = command.targets
+    addresses = [one.removeprefix(WAITING_FROM) for one in targets if one.startswith(WAITING_FROM)]
+    sessions = tuple(one for one in targets if not one.startswith(WAITING_FROM))
+    return Kick(command=str(command.pk), sessions=sessions, waiting_from="".join(addresses))
+
+
 def take_pending(node_id: int, now: datetime) -> list[NodeCommand]:
     """Take the commands that are to be sent to a node now; each is taken once per connection."""
     disconnects.hand_out(node_id, now)
@@ -96,7 +132,8 @@ def finish(node_id: int, result: CommandResult, now: datetime) -> bool:
         if command is None:
             return False
         command.state = CommandState.FAILED if result.message else CommandState.DONE
-        command.affected = max(0, min(result.affected, len(command.targets)))
+        most = _MOST_AFFECTED if order(command).waiting_from else len(command.targets)
+        command.affected = max(0, min(result.affected, most))
         command.message = storable(result.message, 500)
         command.finished_at = now
         if command.disconnect_id is None:

@@ -5,13 +5,13 @@
 (() => {
   const root = document.getElementById("live-sessions");
   if (!root) return;
+  const { age, exactly, networkOf, plural, show, write } = PostroadLive;
   const part = (name) => root.querySelector(`[data-part="${name}"]`);
   const body = part("rows");
   const template = part("row");
   const dialog = part("dialog");
   const search = part("search");
 
-  const NOT_ALLOWED = 4403;
   const UNITS = ["bytes", "KB", "MB", "GB", "TB", "PB"];   // as the other pages write them
 
   /* --- how values are shown ------------------------------------------------------------------ */
@@ -21,18 +21,6 @@
     while (value >= 1024 && unit < UNITS.length - 1) { value /= 1024; unit += 1; }
     return `${unit ? value.toFixed(1) : value} ${unit || value !== 1 ? UNITS[unit] : "byte"}`;
   };
-
-  const age = (seconds) => {
-    const s = Math.max(0, Math.floor(seconds));
-    const two = (number) => String(number).padStart(2, "0");
-    if (s < 60) return `${s} s`;
-    if (s < 3600) return `${Math.floor(s / 60)}:${two(s % 60)} min`;
-    if (s < 86400) return `${Math.floor(s / 3600)}:${two(Math.floor((s % 3600) / 60))} h`;
-    return `${Math.floor(s / 86400)} d ${Math.floor((s % 86400) / 3600)} h`;
-  };
-
-  const write = (element, text) => { if (element.textContent !== text) element.textContent = text; };
-  const show = (element, shown) => { element.hidden = !shown; };
 
   /* --- what the operator looks at; kept in the address, so that a reload keeps it ------------- */
 
@@ -68,38 +56,13 @@
 
   /* --- the connection ------------------------------------------------------------------------- */
 
-  let socket = null;
-  let attempts = 0;
   let clockOffset = 0;
-  let everOpened = false;
 
-  const send = (frame) => {
-    if (!socket || socket.readyState !== WebSocket.OPEN) return false;
-    socket.send(JSON.stringify(frame));
-    return true;
-  };
-
-  const setConnection = (state, text) => {
-    root.dataset.connection = state;
-    write(part("connection"), text);
-  };
-
-  const connect = () => {
-    const scheme = window.location.protocol === "https:" ? "wss:" : "ws:";
-    socket = new WebSocket(`${scheme}//${window.location.host}${root.dataset.path}`);
-    socket.onopen = () => { attempts = 0; everOpened = true; askForView(); };
-    socket.onmessage = (event) => take(JSON.parse(event.data));
-    socket.onclose = (event) => {
-      if (event.code === NOT_ALLOWED || (!everOpened && attempts >= 3)) {
-        setConnection("ended", "Not allowed any more. Sign in again.");
-        return;
-      }
-      setConnection("away", "Connection lost. Reconnecting…");
-      const waitMs = Math.min(5000, 500 * 2 ** attempts) * (0.5 + Math.random() / 2);
-      attempts += 1;
-      window.setTimeout(connect, waitMs);
-    };
-  };
+  const connection = PostroadLive.connect(root, {
+    opened: () => askForView(),
+    heard: (frame) => take(frame),
+  });
+  const send = connection.send;
 
   /* --- the table ------------------------------------------------------------------------------ */
 
@@ -190,14 +153,12 @@
       return;
     }
     clockOffset = frame.now - Date.now() / 1000;
-    setConnection("live", "Live");
+    connection.isLive();
     view.page = frame.page;
     showRows(frame);
     showAges();
     showHead(frame);
   };
-
-  const plural = (count, word) => `${count.toLocaleString("en")} ${word}${count === 1 ? "" : "s"}`;
 
   const showHead = (page) => {
     write(part("total"), page.total.toLocaleString("en"));
@@ -272,15 +233,6 @@
   let chosen = null;
   let matching = 0;
 
-  const exactly = (name, value) => (value.includes('"') ? "" : `${name}="${value}"`);
-
-  const networkOf = (address) => {
-    const four = address.match(/^(\d+\.\d+\.\d+)\.\d+$/);
-    if (four) return `${four[1]}.0/24`;
-    if (!address.includes(":") || address.startsWith("unix")) return "";
-    return `${address}/64`;
-  };
-
   /* many are disconnected in two steps: they are looked at first */
   const offer = (which, text, label) => {
     const button = part(`offer-${which}`);
@@ -349,15 +301,7 @@
     chosen = null;
   });
 
-  let tellTimer = 0;
-  const tell = (kind, text) => {
-    const note = part("note");
-    note.dataset.kind = kind;
-    write(note, text);
-    show(note, true);
-    window.clearTimeout(tellTimer);
-    tellTimer = window.setTimeout(() => show(note, false), 8000);
-  };
+  const tell = PostroadLive.teller(part("note"));
 
   /* --- controls ------------------------------------------------------------------------------- */
 
@@ -383,5 +327,5 @@
   part("next").addEventListener("click", () => { view.page += 1; askForView(); });
 
   window.setInterval(showAges, 1000);
-  connect();
+  connection.open();
 })();

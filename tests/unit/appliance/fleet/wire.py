@@ -3,6 +3,7 @@
 import asyncio
 import itertools
 import json
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -15,8 +16,8 @@ from django.test import Client
 
 from appliance.asgi import application
 from appliance.fleet.models import Node
-from proxycore.contract.messages import Heartbeat, Hello, Message, from_frame, to_frame
-from proxycore.contract.session import SessionRecord
+from proxycore.contract.messages import Heartbeat, Hello, Message, Waiting, from_frame, to_frame
+from proxycore.contract.session import SessionRecord, Standing, WaitingSession
 
 _markers = itertools.count(1000)
 
@@ -61,6 +62,33 @@ def record(session: str = "w1.1", **said: Any) -> SessionRecord:
         "started_at": 1_700_000_000.0,
     }
     return SessionRecord(**{**facts, **said})
+
+
+def waiter(session: str, **said: Any) -> WaitingSession:
+    """Give a session before login as a node describes it."""
+    facts = {
+        "session": session,
+        "server": "imap",
+        "protocol": "imap",
+        "client": "192.0.2.7",
+        "client_port": 50000,
+        "listen": "*:143",
+        "standing": Standing.IDENTIFYING,
+        "age_s": 1.0,
+    }
+    return WaitingSession(**{**facts, **said})
+
+
+def waiting_of(*sessions: WaitingSession, **said: Any) -> Waiting:
+    """Give a node's answer that tells of these sessions."""
+    facts = {
+        "number": 1,
+        "total": len(sessions),
+        "by_standing": Counter(one.standing.value for one in sessions),
+        "by_address": Counter(one.client for one in sessions),
+        "sessions": sessions,
+    }
+    return Waiting(**{**facts, **said})
 
 
 class Link:
@@ -109,12 +137,14 @@ class Link:
 class Page:
     """An operator's live page."""
 
-    def __init__(self, client: Client, origin: str = "http://localhost") -> None:
+    def __init__(
+        self, client: Client, origin: str = "http://localhost", path: str = "/ws/sessions/"
+    ) -> None:
         cookie = client.cookies.get(settings.SESSION_COOKIE_NAME)
         headers = [(b"origin", origin.encode()), (b"host", b"localhost")]
         if cookie is not None:
             headers.append((b"cookie", f"{settings.SESSION_COOKIE_NAME}={cookie.value}".encode()))
-        self.socket = WebsocketCommunicator(application, "/ws/sessions/", headers=headers)
+        self.socket = WebsocketCommunicator(application, path, headers=headers)
 
     async def open(self) -> bool:
         """Do the handshake; tells whether it was accepted."""
