@@ -123,11 +123,10 @@ class EntryAdmin(PostroadAdmin):
     @display(description="Changes")
     def show_changes(self, entry: Entry) -> SafeString | str:
         """Give the first changes, or the note."""
-        if entry.text and not entry.changes:
-            return entry.text
+        note = [entry.text] if entry.text else []
         said = [_short(one) for one in entry.changes[:_SHOWN_CHANGES]]
         more = len(entry.changes) - _SHOWN_CHANGES
-        return "; ".join([*said, *([f"{more} more"] if more > 0 else [])])
+        return "; ".join([*note, *said, *([f"{more} more"] if more > 0 else [])])
 
     # --- pages ------------------------------------------------------------------------------------
 

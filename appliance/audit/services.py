@@ -64,16 +64,22 @@ def record(  # noqa: PLR0913  (who, what, about what, and in which words)
 @contextmanager
 def as_one(
     action: Action, about: Model | None = None, *, text: str = "", name: str = ""
-) -> Iterator[None]:
-    """Write down as one entry, with counts, whatever is changed meanwhile."""
+) -> Iterator[list[Change]]:
+    """Write down as one entry, with counts, whatever is changed meanwhile.
+
+    Gives a list: what is put into it is told instead of the counts.
+    """
     counted: Counter[tuple[str, str]] = Counter()
+    changes: list[Change] = []
     before = _sum.set(counted)
     try:
-        yield
+        yield changes
     finally:
         _sum.reset(before)
     said = [f"{number} {what} {done}" for (what, done), number in counted.items()]
-    record(action, about, text=". ".join(filter(None, (text, ", ".join(said)))), name=name)
+    counts = "" if changes else ", ".join(said)
+    note = ". ".join(filter(None, (text, counts)))
+    record(action, about, text=note, name=name, changes=changes)
 
 
 def label_of(one: Model | type[Model]) -> str:

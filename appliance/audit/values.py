@@ -22,6 +22,11 @@ _MOST: Final = 300
 """Characters kept of one value."""
 
 
+def cut(text: str) -> str:
+    """Give as much of a value as is kept."""
+    return storable(text, _MOST)
+
+
 def fields_of(model: type[Model], watched: Watched) -> list["Field[Any, Any]"]:
     """Give the fields that are watched."""
     fields = model._meta.concrete_fields  # noqa: SLF001  (Django's documented interface)
@@ -85,10 +90,10 @@ def shown(one: Model, field: "Field[Any, Any]") -> str:
     if value is None:
         return NONE
     if isinstance(field, ForeignKey):
-        return storable(_referred(one, field, value), _MOST)
+        return cut(_referred(one, field, value))
     if field.choices:
         value = dict(field.flatchoices).get(value, value)
-    return storable(_plain(value), _MOST)
+    return cut(_plain(value))
 
 
 def _plain(value: Any) -> str:

@@ -11,7 +11,8 @@ from django.utils import timezone
 from appliance.audit import services as audit
 from appliance.audit.choices import Action
 from appliance.lib import doorbell
-from appliance.publish import draft, parts, queries, registry
+from appliance.publish import draft, parts, queries, registry, trail
+from appliance.publish.diff import compare
 from appliance.publish.draft import DraftProblem
 from appliance.publish.models import Candidate, ConfigRevision
 from appliance.publish.parts import NO_GROUP
@@ -69,10 +70,15 @@ def roll_back(
     earlier = ConfigRevision.objects.get(number=number)
     snapshot = queries.snapshot(earlier)
     if load_draft:
-        with audit.as_one(Action.LOADED, earlier):
-            registry.load_sections(snapshot)
+        _load(earlier, snapshot)
     why = f"Roll back to revision {number}"
-    return _activate(snapshot, user, f"{why}: {note}" if note else why)
+    done = f"rolled back to revision {number}"
+    return _activate(
+        snapshot,
+        user,
+        f"{why}: {note}" if note else why,
+        told=f"{done}: {note}" if note else done,
+    )
 
 
 @transaction.atomic
@@ -82,9 +88,16 @@ def load_into_draft(number: int) -> ConfigRevision:
     Raises ConfigRevision.DoesNotExist; Invalid when a later contract no longer accepts it.
     """
     revision = ConfigRevision.objects.get(number=number)
-    with audit.as_one(Action.LOADED, revision):
-        registry.load_sections(queries.snapshot(revision))
+    _load(revision, queries.snapshot(revision))
     return revision
+
+
+def _load(revision: ConfigRevision, snapshot: Snapshot) -> None:
+    """Let the draft say what a revision says; the audit trail is told which settings it changes."""
+    before = draft.build().readable or Snapshot()
+    with audit.as_one(Action.LOADED, revision) as told:
+        registry.load_sections(snapshot)
+        told += trail.rows(compare(before, draft.build().readable or Snapshot()))
 
 
 @transaction.atomic
@@ -133,10 +146,13 @@ def _part(whole: Candidate | ConfigRevision, number: int, group: str) -> NodeRev
     return NodeRevision(number, whole.digest_for(group), document)
 
 
-def _activate(snapshot: Snapshot, user: User | None, note: str) -> tuple[ConfigRevision, bool]:
+def _activate(
+    snapshot: Snapshot, user: User | None, note: str, *, told: str = ""
+) -> tuple[ConfigRevision, bool]:
+    """Make a snapshot the active revision; ``told`` is for the audit trail, the note if empty."""
     digest = snapshot.digest()
     newest = ConfigRevision.objects.select_for_update().defer("document").first()
-    active = ConfigRevision.objects.filter(is_active=True).defer("document").first()
+    active = ConfigRevision.objects.filter(is_active=True).first()
     if active is not None and active.digest == digest:
         return active, False
     ConfigRevision.objects.filter(is_active=True).update(is_active=False)
@@ -149,7 +165,8 @@ def _activate(snapshot: Snapshot, user: User | None, note: str) -> tuple[ConfigR
         author=user,
         is_active=True,
     )
-    audit.record(Action.PUBLISHED, revision, text=revision.note)
+    changes = trail.rows(compare(queries.readable(active), snapshot))
+    audit.record(Action.PUBLISHED, revision, text=told or revision.note, changes=changes)
     # what nodes said was about the step from what ran before
     Candidate.objects.all().delete()
     doorbell.ring_on_commit({"type": "revision.published", "number": revision.number})

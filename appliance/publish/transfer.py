@@ -17,7 +17,7 @@ from django.db import transaction
 
 from appliance.audit import services as audit
 from appliance.audit.choices import Action
-from appliance.publish import conf, draft, enclosed, registry
+from appliance.publish import conf, draft, enclosed, registry, trail
 from appliance.publish.diff import Change, compare
 from appliance.publish.draft import DraftProblem
 from proxycore.contract.secret import Secret
@@ -179,8 +179,9 @@ def take(text: str, mode: Mode, files: enclosed.Files | None = None) -> Preview:
     """
     found = preview(text, mode, files)
     if found.is_possible and found.target is not None:
-        with audit.as_one(Action.IMPORTED, name="nginx.conf into the draft"):
+        with audit.as_one(Action.IMPORTED, name="nginx.conf into the draft") as told:
             registry.load_sections(found.target)
+            told += trail.rows(found.changes)
     return found
 
 

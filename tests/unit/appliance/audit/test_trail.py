@@ -22,11 +22,14 @@ from appliance.credentials.models import AppPassword
 from appliance.fleet.services import nodes
 from appliance.lib import rotation
 from appliance.publish import services as publish
+from appliance.publish import trail, transfer
+from appliance.publish.diff import Change
 from appliance.routing import services as routing
 from appliance.routing.models import Account, MailHost
 from appliance.servers import services as servers
 from appliance.servers.models import Listener, ServerBlock
 from proxycore.contract.secret import Secret
+from tests.unit.appliance.publish.test_transfer import CONF
 
 pytestmark = pytest.mark.django_db
 CANARY = "canary-7f3a9c-audit"
@@ -137,7 +140,7 @@ def test_a_part_is_shown_with_what_it_is_a_part_of(operator: Client) -> None:
     assert newest().kind == "servers.serverblock", "its listener goes without a word of its own"
 
 
-def test_many_changes_at_once_are_one_entry_with_counts() -> None:
+def test_loading_a_revision_is_one_entry_with_the_settings_that_change() -> None:
     block = servers.save_block(ServerBlock(name="imap", protocol="imap"))
     servers.save_listener(Listener(block=block, address="127.0.0.1", port=1143))
     revision, _ = publish.publish()
@@ -148,8 +151,49 @@ def test_many_changes_at_once_are_one_entry_with_counts() -> None:
     assert Entry.objects.count() == before + 1
     entry = newest()
     assert entry.action == Action.LOADED
-    assert "1 server blocks added" in entry.text
-    assert "listener" in entry.text
+    assert entry.changes == [['server block "imap"', "", "added"]]
+    assert entry.text == ""
+
+
+def test_what_is_no_difference_of_settings_is_counted() -> None:
+    with services.as_one(Action.IMPORTED, name="hosts"):
+        routing.save_mail_host(MailHost(name="mx", address="192.0.2.1"))
+        routing.save_mail_host(MailHost(name="mx2", address="192.0.2.2"))
+    assert newest().text == "2 mail hosts added"
+
+
+def test_a_roll_back_says_so_with_the_difference_in_settings() -> None:
+    block = servers.save_block(ServerBlock(name="imap", protocol="imap", timeout_ms=60_000))
+    servers.save_listener(Listener(block=block, address="127.0.0.1", port=1143))
+    publish.publish()
+    block.timeout_ms = 90_000
+    servers.save_block(block)
+    publish.publish(note="longer")
+    longer = ['server block "imap": timeout_ms', "60000 ms", "90000 ms"]
+    assert (newest().text, newest().changes) == ("longer", [longer])
+    publish.roll_back(1, note="too long", load_draft=True)
+    shorter = [longer[0], longer[2], longer[1]]
+    assert newest().action == Action.PUBLISHED
+    assert newest().text == "rolled back to revision 1: too long"
+    assert newest().changes == [shorter]
+    loaded = Entry.objects.order_by("-pk")[1]
+    assert (loaded.action, loaded.changes) == (Action.LOADED, [shorter])
+
+
+def test_an_import_says_which_settings_it_changed_and_no_secret() -> None:
+    block = servers.save_block(ServerBlock(name="imap", protocol="imap", timeout_ms=60_000))
+    servers.save_listener(Listener(block=block, address="127.0.0.1", port=2143))
+    assert transfer.take(CONF, "add").is_possible
+    entry = next(one for one in Entry.objects.all() if one.action == Action.IMPORTED)
+    assert ['server block "imap": timeout_ms', "60000 ms", "90000 ms"] in entry.changes
+    assert "between-us" not in repr(entry.changes)
+
+
+def test_of_very_many_differences_the_number_is_told() -> None:
+    many = [Change("changed", f"block {n}", "timeout_ms", "1 ms", "2 ms") for n in range(250)]
+    rows = trail.rows(many)
+    assert len(rows) == 201
+    assert rows[-1] == ("more", "", "50 more differences")
 
 
 def test_what_is_taken_back_leaves_no_entry() -> None:
