@@ -8,14 +8,18 @@ What TLS itself says to a source (answers to key updates, alerts) goes behind wh
 that peer. One that keeps provoking answers and takes none is cut off.
 
 The end of a stream is close_notify, and a bare end is taken for one: mail clients often just go.
-Ours goes out before a connection is shut for writing or closed, if there is room for it.
+Ours goes out before a connection is shut for writing or closed, if there is room for it: in one
+write with the last octets, where the end of the stream has come with them, as it does when a mail
+server answers a LOGOUT.
 """
 
+import select
 from contextlib import suppress
 from typing import Final
 
 from proxycore.contract.reasons import CloseReason
 from proxycore.net.log import USING_STARTTLS
+from proxycore.net.reactor import READ
 from proxycore.net.relay import Flow, Relay
 from proxycore.net.sockets import read, write
 from proxycore.net.tls.endpoint import Endpoint, Phase
@@ -25,17 +29,22 @@ SEALED_READ_BYTES: Final = 65_536
 
 _MOST_ANSWERS_BYTES: Final = 262_144
 
+_ENDING: Final = select.EPOLLRDHUP
+"""The end of the stream is there; octets may be, too, before it."""
+
 
 class TlsRelay(Relay):
     """A session after login, where a leg has TLS. Made as ``Relay`` is; ``use`` comes first."""
 
     # no __init__ of its own: mypyc cannot pass on arguments that are not named
-    __slots__ = ("_back_tls", "_front_tls")
+    __slots__ = ("_back_tls", "_ending", "_front_tls")
 
     def use(self, front_tls: Endpoint | None, back_tls: Endpoint | None) -> None:
         """Take over the TLS of both legs; None: that leg is in clear."""
         self._front_tls = front_tls
         self._back_tls = back_tls
+        self._ending = False
+        """The source that is being handled has ended."""
 
     def begin(self, waiting: tuple[bytes, bytes], to_front: bytes, to_back: bytes) -> None:
         """Take both sockets over; ``to_front`` and ``to_back`` are in plain.
@@ -48,6 +57,9 @@ class TlsRelay(Relay):
         self.start(to_front, to_back)
         if not self.over and (waiting[0] or waiting[1]):
             self._remask()
+        if not self.over and self._front_tls is not None and self._to_front.mask == READ:
+            # the mask stays READ: a change of it will do without
+            self._block.context.reactor.change(self._to_front.source, READ | _ENDING)
         back = self._back_tls
         if back is not None and back.phase >= Phase.ENDED and not self._to_front.ended:
             # it said so together with what the driver has read
@@ -75,6 +87,11 @@ class TlsRelay(Relay):
 
     # --- the way of the octets ---
 
+    def on_ready(self, fd: int, events: int) -> None:
+        """Handle a socket that can be read or written. The reactor calls this."""
+        self._ending = events & _ENDING != 0
+        Relay.on_ready(self, fd, events)
+
     def _carry(self, flow: Flow) -> None:
         try:
             data = read(flow.source, SEALED_READ_BYTES)
@@ -83,9 +100,28 @@ class TlsRelay(Relay):
         except OSError:
             self._source_ended(flow, CloseReason.RELAY_ERROR)
             return
-        if data:
-            self._open(flow, data)
+        if not data:
+            self._source_ended(flow, None)
+        elif self._ending and self._opener(flow) is None:
+            self._carry_last(flow, data)
         else:
+            self._open(flow, data)
+
+    def _carry_last(self, flow: Flow, data: bytes) -> None:
+        """Hand on what a source in clear said before it ended, with our close_notify."""
+        try:
+            more = read(flow.source, SEALED_READ_BYTES)
+        except OSError:
+            # it breaks when it is read next, too
+            self._open(flow, data)
+            return
+        sealer = self._sealer(flow)
+        if more or sealer is None:
+            self._open(flow, data + more)
+            return
+        flow.count += len(data)
+        self._push(flow, sealer.write(data) + sealer.close())
+        if not flow.ended:
             self._source_ended(flow, None)
 
     def _open(self, flow: Flow, data: bytes) -> None:

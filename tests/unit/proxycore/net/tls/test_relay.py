@@ -11,6 +11,7 @@ from proxycore.contract.reasons import CloseReason
 from proxycore.contract.stats import SESSIONS_CLOSED, series
 from proxycore.net.reactor import READ, WRITE
 from proxycore.net.relay import Relay
+from proxycore.net.sockets import write
 from proxycore.net.tls import relay as relay_module
 from proxycore.net.tls.endpoint import Endpoint, Phase
 from proxycore.net.tls.relay import TlsRelay
@@ -193,6 +194,56 @@ def test_the_end_of_the_mail_server_ends_the_client_s_with_close_notify(
         assert stage.closed(CloseReason.DONE) == 1
         if stage.client.tls is not None:
             assert stage.client.tls.phase is Phase.ENDED
+
+
+def test_the_last_answer_and_close_notify_are_one_write(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writes: list[int] = []
+
+    def counted(fd: int, data: bytes) -> int:
+        writes.append(fd)
+        return write(fd, data)
+
+    with staged(house, front=True, back=False) as stage:
+        monkeypatch.setattr(relay_module, "write", counted)
+        stage.mail.say(b"* BYE\r\na OK\r\n")
+        stage.mail.sock.shutdown(socket.SHUT_WR)
+        assert stage.client.expect_end() == b"* BYE\r\na OK\r\n"
+        assert stage.client.tls is not None
+        assert stage.client.tls.phase is Phase.ENDED
+        assert stage.relay.octets()[0] == len(b"* BYE\r\na OK\r\n")
+        assert writes == [stage.fds[0]]
+        assert stage.closed(CloseReason.DONE) == 1
+
+
+@pytest.mark.parametrize("size", [100, 65_586, MIB])
+def test_all_that_a_mail_server_said_before_it_ended_arrives(house: House, size: int) -> None:
+    data = random.Random(8).randbytes(size)
+    with staged(house, front=True, back=False) as stage:
+        pour(stage, stage.mail, stage.client, data[:-50], lambda: 60_000)
+        stage.mail.say(data[-50:])
+        stage.mail.sock.shutdown(socket.SHUT_WR)
+        assert stage.client.expect_end() == data[-50:]
+        assert stage.closed(CloseReason.DONE) == 1
+
+
+def test_what_a_client_does_not_take_at_the_end_waits_for_it(house: House) -> None:
+    with staged(house, front=True, back=False) as stage:
+        sent = 0
+        while stage.relay._to_front.held is None:
+            assert sent < 10 * MIB
+            with suppress(BlockingIOError):
+                sent += stage.mail.sock.send(b"x" * 4_000)
+            house.step()
+        with suppress(BlockingIOError):
+            while True:
+                sent += stage.mail.sock.send(b"x" * 4_000)
+        stage.mail.sock.shutdown(socket.SHUT_WR)
+        assert stage.client.expect_end() == b"x" * sent
+        assert stage.client.tls is not None
+        assert stage.client.tls.phase is Phase.ENDED
+        assert stage.closed(CloseReason.DONE) == 1
 
 
 def test_a_mail_server_that_ended_before_the_relay_began_has_ended(house: House) -> None:
