@@ -49,4 +49,4 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         folder = item.path.relative_to(_HERE).parts[0] if _HERE in item.path.parents else ""
         if folder in _MARKED_FOLDERS:
             item.add_marker(folder)
-    items.sort(key=lambda item: side_by_side.rank(item.path))
+    side_by_side.order(items)

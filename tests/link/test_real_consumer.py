@@ -4,6 +4,7 @@ Whatever is published here is published by another process, whose doorbell canno
 in-process channel layer: every change arrives by the node's heartbeat alone.
 """
 
+import contextlib
 import socket
 import sys
 from collections.abc import Generator
@@ -11,7 +12,6 @@ from collections.abc import Generator
 import pytest
 
 from tests.link.conftest import ManagedNode, log_in
-from tests.link.shell import Shell
 from tests.support.appliance import Appliance
 from tests.support.ports import free_port
 from tests.support.wait import eventually
@@ -46,7 +46,6 @@ class Consumer(Appliance):
     def __init__(self) -> None:
         super().__init__(command=_daphne(0))
         self._command = _daphne(self.http_port)
-        self._shell: Shell | None = None
 
     def prepare(self) -> None:
         self.manage("migrate", "-v0")
@@ -56,16 +55,6 @@ class Consumer(Appliance):
     def start(self, *, within_s: float = 60) -> None:
         self.launch(self._command, env=self.environment, cwd=self.root)
         self.wait_for_port(self.http_port, within_s=within_s)
-
-    def python(self, code: str, **variables: str) -> str:
-        if self._shell is None:
-            self._shell = Shell(self.environment, self.directory)
-        return self._shell.ask(code, variables)
-
-    def close(self) -> None:
-        if self._shell is not None:
-            self._shell.close()
-        super().close()
 
     def node(self, expression: str) -> str:
         return self.python(_STATE.format(expression=expression)).strip()
@@ -80,12 +69,12 @@ def _daphne(port: int) -> list[str]:
 
 @pytest.fixture(scope="module")
 def consumer(auth_port: int) -> Generator[Consumer, None, None]:
-    appliance = Consumer()
-    appliance.prepare()
-    # accounts are not what is tested here: somebody else decides about logins
-    appliance.python(_EXTERNAL_AUTH.format(port=auth_port))
-    appliance.publish()
-    with appliance:
+    with contextlib.closing(Consumer()) as appliance:
+        appliance.prepare()
+        # accounts are not what is tested here: somebody else decides about logins
+        appliance.python(_EXTERNAL_AUTH.format(port=auth_port))
+        appliance.publish()
+        appliance.start()
         yield appliance
 
 

@@ -5,7 +5,6 @@ import os
 import re
 import signal
 import sqlite3
-import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from tests.support.fronts import Front
 from tests.support.ports import free_port
 from tests.support.process import Program
 from tests.support.proxycore import ROOT, environment, greets
+from tests.support.shell import Shell
 from tests.support.wait import eventually
 
 ADMINISTRATOR = "operator"
@@ -51,6 +51,7 @@ class Appliance(Program):
         self.interpreter = sys.executable if root == ROOT else str(root / ".venv/bin/python")
         self._command = list(command) or [self.interpreter, str(root / "manage.py"), "run"]
         super().__init__()
+        self._shell: Shell | None = None
         self.http_port = free_port()
         self.auth_port = free_port()
         self.front = Front.on_free_ports()
@@ -114,12 +115,16 @@ class Appliance(Program):
 
     def manage(self, *arguments: str) -> str:
         """Run a management command and give what it printed."""
-        return self._run([str(self.root / "manage.py"), *arguments], {})
+        return self._ask().manage(*arguments)
 
     def python(self, code: str, **variables: str) -> str:
         """Run code in a Django process on the appliance's database; give what it printed."""
-        setup = "import os, django\nos.environ['DJANGO_SETTINGS_MODULE'] = 'appliance.settings'\n"
-        return self._run(["-c", f"{setup}django.setup()\n{code}"], variables)
+        return self._ask().ask(code, variables)
+
+    def close(self) -> None:
+        """Stop everything, and remove the directory."""
+        self._stop_asking()
+        super().close()
 
     def make_administrator(self) -> None:
         """Create the administrator the tests sign in as."""
@@ -231,17 +236,18 @@ class Appliance(Program):
         """Console and whatever the processes write into the state directory."""
         return [*super().log_files(), *sorted(self.state.rglob("*.log"))]
 
-    def _run(self, arguments: list[str], variables: Mapping[str, str]) -> str:
-        done = subprocess.run(
-            [self.interpreter, *arguments],
-            env={**self.environment, **variables},
-            cwd=self.directory,
-            capture_output=True,
-            check=False,
-            timeout=60,
-        )
-        assert done.returncode == 0, done.stderr.decode()
-        return done.stdout.decode()
+    def _ask(self) -> Shell:
+        """Give the process that is asked; another one when it would see another environment."""
+        if self._shell is not None and self._shell.environment != self.environment:
+            self._stop_asking()
+        if self._shell is None:
+            self._shell = Shell(self.interpreter, self.environment, self.directory)
+        return self._shell
+
+    def _stop_asking(self) -> None:
+        if self._shell is not None:
+            self._shell.close()
+            self._shell = None
 
 
 class WebOnly(Appliance):

@@ -1,12 +1,15 @@
 """Which tests ``make test`` runs in one process: each file is one lot, but for those that share.
 
 A scheduler of our own, since pytest-xdist's ``loadgroup`` writes group names where pytest 9 no
-longer looks for them.
+longer looks for them. ``LOTS=FILE`` keeps when each process was given each lot.
 """
 
+import os
 import re
+import time
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pytest
 from xdist.scheduler import LoadScopeScheduling
@@ -21,7 +24,18 @@ _LAST = "integration/test_secrets.py"
 
 
 class ByFile(LoadScopeScheduling):
-    """Gives a process whole files; all that share the appliance are one."""
+    """Gives a process whole files, in their order; all that share the appliance are one."""
+
+    def __init__(self, config: pytest.Config, log: Any = None) -> None:
+        # by the number of tests, slow files of few tests would come last, and be waited for alone
+        config.option.loadscopereorder = False
+        super().__init__(config, log)
+
+    def _assign_work_unit(self, node: Any) -> None:
+        if "LOTS" in os.environ:
+            with Path(os.environ["LOTS"]).open("a", encoding="utf-8") as file:
+                file.write(f"{time.time():.1f} {node.gateway.id} {next(iter(self.workqueue))}\n")
+        super()._assign_work_unit(node)
 
     def _split_scope(self, nodeid: str) -> str:
         path = Path(self.config.rootpath, nodeid.partition("::")[0])
@@ -49,10 +63,19 @@ def check(items: list[pytest.Item]) -> None:
             raise pytest.UsageError(f"{item.path}: tests.support.side_by_side does not see it")
 
 
-def rank(path: Path) -> int:
-    """Give the order: what shares comes first, since it is the longest lot; the browser before what
-    leaves more nodes in the appliance; last what searches the traces of all the others."""
-    if not shares(path):
-        return 3
-    name = path.relative_to(HERE).as_posix()
-    return 2 if name == _LAST else int(not name.startswith("browser/"))
+def order(items: list[pytest.Item]) -> None:
+    """Put what takes long at the beginning, so that the processes end at one time: what shares,
+    which is the longest lot, then files with a test marked ``slow``.
+
+    Of what shares comes the browser before what leaves more nodes in the appliance, and last what
+    searches the traces of all the others.
+    """
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+
+    def rank(item: pytest.Item) -> int:
+        if not shares(item.path):
+            return 3 if item.path in slow else 4
+        name = item.path.relative_to(HERE).as_posix()
+        return 2 if name == _LAST else int(not name.startswith("browser/"))
+
+    items.sort(key=rank)

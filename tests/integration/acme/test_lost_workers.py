@@ -11,6 +11,7 @@ from tests.support.pebble import Names, Pebble
 from tests.support.ports import free_port
 from tests.support.process import Program
 from tests.support.proxycore import ROOT, environment
+from tests.support.shell import Shell
 
 SET_UP = """
 from appliance.acme.models import Account, Issuance
@@ -56,40 +57,27 @@ class Home(Program):
             POSTROAD_STATE_DIR=str(self.directory / "var"),
             POSTROAD_HTTP_PORT=str(self.port),
         )
+        self.shell = Shell(sys.executable, self.environment, self.directory)
 
     def start(self) -> None:
         """Make the database, then serve the pages."""
-        self.run(str(ROOT / "manage.py"), "migrate", "-v0")
+        self.shell.manage("migrate", "-v0")
         daphne = [sys.executable, "-m", "daphne", "-b", "127.0.0.1", "-p", str(self.port)]
         self.launch([*daphne, "appliance.asgi:application"], env=self.environment)
         self.wait_for_port(self.port)
 
-    def run(self, *arguments: str) -> str:
-        """Run Python on it; give what it printed."""
-        done = subprocess.run(
-            [sys.executable, *arguments],
-            env=dict(self.environment),
-            cwd=self.directory,
-            capture_output=True,
-            text=True,
-            timeout=90,
-            check=False,
-        )
-        assert done.returncode == 0, done.stdout + done.stderr
-        return done.stdout
-
-    def python(self, code: str) -> str:
-        """Run code with Django set up."""
-        setup = (
-            "import os, django\nos.environ['DJANGO_SETTINGS_MODULE'] = 'appliance.settings'\n"
-            "django.setup()\n"
-        )
-        return self.run("-c", setup + code)
+    def close(self) -> None:
+        """Stop everything, and remove the directory."""
+        self.shell.close()
+        super().close()
 
     def lead_on(self) -> list[str]:
         """Let killed workers do everything there is to do; give where they were killed."""
         (self.directory / "done").unlink(missing_ok=True)
-        self.run("-m", "tests.support.acme_worker", str(self.directory))
+        worker = [sys.executable, "-m", "tests.support.acme_worker", str(self.directory)]
+        environment = dict(self.environment)
+        done = subprocess.run(worker, env=environment, capture_output=True, timeout=90, check=False)
+        assert done.returncode == 0, (done.stdout + done.stderr).decode()
         return (self.directory / "kills.txt").read_text().splitlines()
 
 
@@ -102,22 +90,22 @@ def home() -> Iterator[Home]:
 @pytest.mark.slow
 def test_a_worker_killed_at_every_answer_loses_nothing(home: Home, names: Names) -> None:
     with Pebble(f"127.0.0.1:{names.port}", http_port=home.port) as pebble:
-        home.python(SET_UP.format(directory=pebble.directory_url, bundle=pebble.authority.pem))
+        home.shell.ask(SET_UP.format(directory=pebble.directory_url, bundle=pebble.authority.pem))
         kills = home.lead_on()
         assert {one.rpartition(" ")[0] for one in kills} == {
             "Account new",
             *(f"Order {state}" for state in ("wanted", "ordered", "prepared", "answered")),
             *(f"Order {state}" for state in ("ready", "finalized", "issued")),
         }
-        first = json.loads(home.python(TELL))
+        first = json.loads(home.shell.ask(TELL))
         assert first["orders"] == ["done"]
         assert pebble.log().count("Issued certificate") == 1
 
-        home.python(GO_ON)
+        home.shell.ask(GO_ON)
         (home.directory / "kills.txt").unlink()
         kills = home.lead_on()
         assert {"Account rolling 1", "Revocation revoking 1", "Order finalized 1"} < set(kills)
-        then = json.loads(home.python(TELL))
+        then = json.loads(home.shell.ask(TELL))
         assert pebble.log().count("Issued certificate") == 2
     assert then["orders"] == ["done", "done"]
     assert then["account"] == "valid"
