@@ -22,6 +22,7 @@ from appliance.lib.hashing import is_ours
 from appliance.routing import queries as routing
 from appliance.routing.choices import HostState
 from appliance.routing.decide import Decision, DecisionInput, Step, decide
+from appliance.routing.health import queries as health
 from appliance.routing.models import Account, MailHost
 from appliance.servers.choices import AuthService
 from appliance.servers.models import Listener
@@ -218,12 +219,27 @@ def _mail_server(decision: Decision, asked: Asked) -> Iterator[Line]:
     yield from health_lines.lines(host, asked.protocol)
     if decision.hold is not None:
         yield Line("The login is held", HELD, decision.held_because)
+    yield from _addresses(host, asked, link)
     if not asked.obeys_proxy_auth and not is_ip_address(host.address.encode()):
         yield Line("nginx takes no host names", BAD, "give the mail host's address", link)
     yield _tls(host, asked.protocol, link)
     if decision.back_login is not None:
         told = decision.back_login.decode("utf-8", "replace")
         yield Line(f"Is told the login {told}")
+
+
+def _addresses(host: MailHost, asked: Asked, link: str) -> Iterator[Line]:
+    """Tell what its name is now to nodes that look it up."""
+    if asked.listener is not None:
+        blocks = [asked.listener.block]
+    else:
+        blocks = health.served().get(asked.protocol, [])
+    for found, problem in health.addresses(host, blocks):
+        if found:
+            yield Line(f"{host.address} is {', '.join(found)}", GOOD, link=link)
+        else:
+            why = "the login is asked to try again later"
+            yield Line(_sentence(problem), BAD, why, link)
 
 
 def _tls(host: MailHost, protocol: Protocol, link: str) -> Line:

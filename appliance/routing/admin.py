@@ -125,8 +125,12 @@ class MailHostAdmin(RoutingAdmin):
         services.save_mail_host(obj)
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
-        """Warn of passwords in clear."""
+        """Warn of passwords in clear, and of a name that nobody knows."""
         super().save_model(request, obj, form, change)
+        for found, problem in health.addresses(obj):
+            if not found:
+                text = f"{obj}: {problem}. Its logins are asked to try again until it does."
+                messages.warning(request, text)
         clear = [one for one in Protocol if obj.proxy_ssl(one) == "off"]
         if clear and not obj.is_on_this_machine:
             names = ", ".join(one.value.upper() for one in clear)

@@ -30,11 +30,16 @@ class Names:
 SYSTEM: Final = Names()
 
 
-def look_up(name: str, names: Names = SYSTEM) -> tuple[list[str], str]:
-    """Give the addresses of a name, or why there are none. An address is its own."""
+def look_up(
+    name: str, names: Names = SYSTEM, timeout_s: float = TIMEOUT_S
+) -> tuple[list[str], str]:
+    """Give the addresses of a name, or why there are none. An address is its own.
+
+    timeout_s: of the name servers; the system's own look-up has its own time.
+    """
     if is_ip_address(name.encode()):
         return [name], ""
-    found = _ask(name, names) if names.servers else _ask_system(name)
+    found = _ask(name, names, timeout_s) if names.servers else _ask_system(name)
     return list(dict.fromkeys(found[0]))[:MOST_ADDRESSES], found[1]
 
 
@@ -46,13 +51,13 @@ def _ask_system(name: str) -> tuple[list[str], str]:
     return [str(row[4][0]) for row in rows], ""
 
 
-def _ask(name: str, names: Names) -> tuple[list[str], str]:
+def _ask(name: str, names: Names, timeout_s: float) -> tuple[list[str], str]:
     """Ask the name servers themselves; other sources, such as a hosts file, are not looked at."""
     resolver = dns.resolver.Resolver(configure=False)
     resolver.nameservers = [
         dns.nameserver.Do53Nameserver(*_place(server)) for server in names.servers
     ]
-    resolver.lifetime = TIMEOUT_S
+    resolver.lifetime = timeout_s
     found: list[str] = []
     faults = []
     for kind, wanted in (("A", names.ipv4), ("AAAA", names.ipv6)):

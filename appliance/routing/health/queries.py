@@ -3,18 +3,20 @@
 from collections import defaultdict
 from collections.abc import Container, Iterable, Mapping
 from dataclasses import replace
+from itertools import chain
 from typing import Final
 
 from appliance.lib.vault import Undecryptable
 from appliance.routing.choices import HealthState, VerifierKind
 from appliance.routing.health import policy
-from appliance.routing.health.lookup import Names
+from appliance.routing.health.lookup import Names, look_up
 from appliance.routing.health.models import HostHealth
 from appliance.routing.health.probe import NO_POLICY, Target
 from appliance.routing.models import Account, MailHost, Route, RouteShare, Verifier
 from appliance.servers import tls
 from appliance.servers.choices import AuthService
 from appliance.servers.models import ServerBlock
+from proxycore.contract.authhttp import is_ip_address
 from proxycore.contract.codec import Invalid, decode
 from proxycore.contract.protocol import Protocol
 from proxycore.contract.tls import BackTls
@@ -25,6 +27,9 @@ _MODES: Final = {"implicit": "on", "starttls": "starttls", "none": "off"}
 MOST_ROUTES: Final = 50
 """Shown on one page."""
 
+
+_PATIENCE_S: Final = 2.0
+"""Somebody is looking at a page."""
 
 _LOST_KEY: Final = "the key of the server block's own certificate cannot be decrypted"
 _UNUSABLE: Final = "the server block's TLS towards mail servers cannot be used"
@@ -62,6 +67,26 @@ def targets(
     return found
 
 
+def _names(block: ServerBlock) -> Names:
+    return Names(tuple(block.resolver), block.resolver_ipv4, block.resolver_ipv6)
+
+
+def addresses(
+    host: MailHost, blocks: Iterable[ServerBlock] | None = None
+) -> list[tuple[list[str], str]]:
+    """Look up a mail host given by name as nodes do at a login: addresses, or why there are none.
+
+    blocks: whose logins; None: of all server blocks. One answer for each set of name servers, and
+    none for an address. Takes seconds where a name server is silent.
+    """
+    if is_ip_address(host.address.encode()):
+        return []
+    if blocks is None:
+        blocks = chain.from_iterable(served().values())
+    asked = dict.fromkeys(map(_names, blocks))
+    return [look_up(host.address, names, _PATIENCE_S) for names in asked]
+
+
 def _policy(block: ServerBlock) -> tuple[BackTls, str]:
     """Give a block's TLS towards mail servers, or why it cannot be had."""
     try:
@@ -88,7 +113,7 @@ def _way(
         name="" if is_clear else host.tls_name or block.proxy_ssl_name,
         policy=NO_POLICY if is_clear else settings,
         proxy_protocol=block.proxy_protocol,
-        names=Names(tuple(block.resolver), block.resolver_ipv4, block.resolver_ipv6),
+        names=_names(block),
         problem="" if is_clear else problem,
     )
 
