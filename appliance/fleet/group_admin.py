@@ -29,6 +29,7 @@ class NodeGroupAdmin(PostroadAdmin):
     search_fields = ("name", "note")
     fields = ("name", "note")
     list_before_template = "fleet/group_list_help.html"
+    delete_confirmation_template = "fleet/group_delete.html"
     change_form_outer_after_template = "fleet/group_members.html"
 
     def get_queryset(self, request: HttpRequest) -> "QuerySet[NodeGroup]":
@@ -77,7 +78,10 @@ class NodeGroupAdmin(PostroadAdmin):
     ) -> tuple[list[str], dict[str, int], set[str], list[str]]:
         """Say what keeps groups from being deleted."""
         rows = list(objs)
-        kept = [f"{group}: {why}" for group in rows for why in services.uses(group)]
+        many = len(rows) > 1
+        kept = [
+            f"{group}: {why}" if many else why for group in rows for why in services.uses(group)
+        ]
         return list(map(str, rows)), {"node groups": len(rows)}, set(), kept
 
     # --- page ------------------------------------------------------------------------------------

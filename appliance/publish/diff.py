@@ -149,6 +149,8 @@ def _facts(certificate: Certificate) -> Facts | None:
 
 
 def _added(member: Any) -> str:
+    if isinstance(member, Server) and member.groups:
+        return f"added, only for nodes of {' and '.join(member.groups)}"
     facts = _facts(member) if isinstance(member, Certificate) else None
     return f"added, valid until {facts.until}" if facts else ""
 

@@ -48,6 +48,8 @@ class Outlook:
     """Nodes that are not connected: they take it when they are."""
     idle: Group
     """Nodes that no server block is for: they would listen nowhere."""
+    unserved: Sequence[str]
+    """Server blocks for groups that no node is in."""
 
 
 def outlook(pending: queries.Pending, destinations: Sequence[Destination]) -> Outlook:
@@ -56,6 +58,11 @@ def outlook(pending: queries.Pending, destinations: Sequence[Destination]) -> Ou
     assert draft is not None
     away = [one for one in destinations if not one.is_connected]
     parts = {one.group: part_of(draft, one.group) for one in destinations}
+    unserved = [
+        server.name
+        for server in draft.servers
+        if server.groups and not any(group in parts for group in server.groups)
+    ]
     idle = [one for one in destinations if not parts[one.group].servers]
     by_step: dict[tuple[int, str, str], list[Destination]] = {}
     for one in destinations:
@@ -72,7 +79,11 @@ def outlook(pending: queries.Pending, destinations: Sequence[Destination]) -> Ou
         for rank, ((number, digest, _), nodes) in enumerate(ranked)
     ]
     return Outlook(
-        conf.difference(pending.before, draft), groups, Group(away, 0, None), Group(idle, 0, None)
+        conf.difference(pending.before, draft),
+        groups,
+        Group(away, 0, None),
+        Group(idle, 0, None),
+        unserved,
     )
 
 

@@ -46,6 +46,7 @@ REVEALING = {
     "appliance/servers/services.py": "brings secrets and keys back from a published revision",
     "appliance/servers/snapshot.py": "puts header secrets into the snapshot for nodes",
     "appliance/servers/tls.py": "puts private and ticket keys into the snapshot for nodes",
+    "appliance/fleet/common.py": "derives the session ticket keys of a group of nodes",
     "appliance/fleet/enrol.py": "gives a node's token to who has its one-time code",
     "appliance/fleet/enrolment_admin.py": "shows a one-time code, once",
     "appliance/fleet/services/enrolment.py": "hashes a new one-time code",

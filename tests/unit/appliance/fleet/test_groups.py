@@ -191,6 +191,10 @@ def test_nodes_that_no_block_is_for_are_named_before_it_is_published(fleet: Flee
     servers.delete_blocks([fleet.blocks[0], fleet.blocks[2]])
     found = outlook.outlook(published.pending(), registry.destinations())
     assert [node.name for node in found.idle.nodes] == ["outer-1", "plain-1"]
+    assert found.unserved == []
+    nodes.delete(fleet.inner)
+    found = outlook.outlook(published.pending(), registry.destinations())
+    assert found.unserved == ["inner"]
     publish.publish()
 
     async def scene() -> None:
