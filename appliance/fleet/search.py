@@ -24,6 +24,7 @@ _TEXTS: Final = {
     "user": "user",
     "server": "backend",
     "node": "node__name",
+    "group": "node__group__name",
     "block": "server",
     "listener": "listen",
     "protocol": "protocol",
@@ -36,7 +37,7 @@ _UNITS_S: Final = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
 _UNITS_BYTES: Final = {"": 1, "k": 2**10, "m": 2**20, "g": 2**30, "t": 2**40}
 
 _TERM: Final = re.compile(
-    r"(?:(?P<name>user|client|server|node|block|listener|protocol|tls|session|state"
+    r"(?:(?P<name>user|client|server|node|group|block|listener|protocol|tls|session|state"
     r'|older|newer|over|under)(?P<sign>[:=]))?(?:"(?P<quoted>[^"]*)"|(?P<bare>\S+))',
     re.IGNORECASE,
 )

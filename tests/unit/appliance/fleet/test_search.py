@@ -8,6 +8,8 @@ from django.utils import timezone
 
 from appliance.fleet import live, search
 from appliance.fleet.models import LiveSession, Node
+from appliance.servers import services as servers
+from appliance.servers.models import NodeGroup
 from tests.unit.appliance.fleet.test_live import add
 
 pytestmark = pytest.mark.django_db
@@ -63,6 +65,13 @@ def sessions(enrolled: tuple[Node, str]) -> None:
 def test_a_search_finds(text: str, found: str) -> None:
     rows = live.matching(text, NOW).order_by("user")
     assert " ".join(rows.values_list("user", flat=True)) == found
+
+
+def test_sessions_are_found_by_the_group_of_their_node() -> None:
+    assert live.matching("group:d", NOW).count() == 0
+    Node.objects.update(group=servers.save_group(NodeGroup(name="dmz")))
+    assert live.matching("group:d", NOW).count() == live.matching("group=DMZ", NOW).count() == 4
+    assert live.matching("group=d", NOW).count() == 0
 
 
 def test_sessions_of_a_silent_node_are_no_longer_open() -> None:
