@@ -79,6 +79,9 @@ def _options(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--fleet", action="store_true", help="only what 50 nodes cost the control plane"
     )
+    parser.add_argument(
+        "--grown-up", action="store_true", help="with --fleet: on PostgreSQL and Redis of its own"
+    )
     parser.add_argument("--json", type=Path, metavar="FILE", help="where the figures go")
     parser.add_argument("--list", action="store_true", help="name the measures and stop")
     return parser.parse_args(argv)
@@ -92,7 +95,7 @@ def _others(options: argparse.Namespace) -> dict[str, Others]:
     if options.scale or (everything and options.full):
         others["scale"] = scale.checks
     if options.fleet or everything:
-        others["fleet"] = lambda _rig: fleet.checks()
+        others["fleet"] = lambda _rig: fleet.checks(grown_up=options.grown_up)
     return others
 
 

@@ -1,26 +1,34 @@
 """What a fleet costs the control plane, and how its live page does in a browser meanwhile.
 
-``python -m tests.bench.fleet [NODES SESSIONS_PER_NODE]``; part of ``make bench``. The appliance
-runs whole, as ``make run`` starts it, on SQLite; its own node is left out of the account.
+``python -m tests.bench.fleet [--grown-up] [NODES SESSIONS_PER_NODE]``; part of ``make bench``. The
+appliance runs whole, as ``make run`` starts it, on SQLite; ``--grown-up``: on PostgreSQL and Redis
+of its own, which are accounted for by themselves. Its own node is left out of the account.
 """
 
+import argparse
+import json
 import subprocess
 import sys
 import time
-from collections.abc import Generator, Iterator
-from contextlib import contextmanager
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from typing import Any, Final
 
 from tests.bench.accounting import cpu_time, process_tree, rss_bytes
 from tests.bench.machine import REPOSITORY
 from tests.bench.scale import Check
 from tests.support.appliance import ADMINISTRATOR, ADMINISTRATOR_PASSWORD, Appliance
-from tests.support.process import command_line
+from tests.support.databases import PostgreSQL, Redis
+from tests.support.process import Program, command_line
 from tests.support.wait import eventually
 
 NODES: Final = 50
 SESSIONS: Final = 400
 """Of each node."""
+
+_PACE: Final = 100
+"""Sessions to be disconnected in a second."""
 
 _SETTLE_S: Final = 5.0
 _WATCH_S: Final = 20.0
@@ -46,25 +54,41 @@ _WATCH_PAGE: Final = """() => {
 }"""
 
 
-def checks(nodes: int = NODES, sessions: int = SESSIONS) -> Iterator[Check]:
-    """Account for a fleet, then look at its live page."""
+def checks(
+    nodes: int = NODES, sessions: int = SESSIONS, *, grown_up: bool = False
+) -> Iterator[Check]:
+    """Account for a fleet, then look at its live page; on SQLite unless it is ``grown_up``."""
     total = nodes * sessions
-    with Appliance() as appliance:
+    with ExitStack() as stack:
+        stores: list[Program] = []
+        variables: dict[str, str] = {}
+        if grown_up:
+            database, redis = stack.enter_context(PostgreSQL()), stack.enter_context(Redis())
+            stores = [database, redis]
+            variables = {"POSTROAD_DATABASE_URL": database.url, "POSTROAD_REDIS_URL": redis.url}
+        appliance = stack.enter_context(Appliance(variables=variables))
         appliance.make_administrator()
-        idle_s, idle_bytes = _spent(appliance)
+        idle = _spent(appliance, stores)
         with _fleet(appliance, nodes, sessions):
-            eventually(lambda: _known(appliance) >= total, "all are in the index", within_s=120)
+            eventually(lambda: _known(appliance) >= total, "all are in the index", within_s=240)
             time.sleep(_SETTLE_S)
-            busy_s, busy_bytes = _spent(appliance)
+            busy = _spent(appliance, stores)
             what = f"{nodes} nodes, {total:,} sessions"
-            yield Check(f"{what}: control plane", busy_s * 100, "% of a CPU")
-            yield Check(f"{what}: of it without nodes", idle_s * 100, "% of a CPU")
-            yield Check("CPU per node", (busy_s - idle_s) / nodes * 1e3, "ms/s")
-            yield Check("CPU per session", (busy_s - idle_s) / total * 1e6, "us/s")
-            grown = busy_bytes - idle_bytes
+            yield Check(f"{what}: control plane", busy.cpu_s * 100, "% of a CPU")
+            yield Check(f"{what}: of it without nodes", idle.cpu_s * 100, "% of a CPU")
+            for store in stores:
+                name = store.name
+                yield Check(f"{what}: {name}", busy.stores_s[name] * 100, "% of a CPU")
+                yield Check(
+                    f"{what}: {name} without nodes", idle.stores_s[name] * 100, "% of a CPU"
+                )
+            yield Check("CPU per node", (busy.cpu_s - idle.cpu_s) / nodes * 1e3, "ms/s")
+            yield Check("CPU per session", (busy.cpu_s - idle.cpu_s) / total * 1e6, "us/s")
+            grown = busy.rss - idle.rss
             yield Check("memory per node", grown / nodes / 1024, "KB")
             yield Check("memory per session", grown / total, "B")
             yield from _looked_at(appliance)
+            yield from _disconnected(appliance)
 
 
 @contextmanager
@@ -97,13 +121,63 @@ def _processes(appliance: Appliance) -> list[int]:
     return [pid for pid in process_tree(appliance.pid) if "proxycore" not in command_line(pid)]
 
 
-def _spent(appliance: Appliance) -> tuple[float, int]:
-    """Give CPU seconds per second, and resident memory."""
+@dataclass(frozen=True, slots=True)
+class _Spent:
+    """CPU seconds per second, and resident memory."""
+
+    cpu_s: float
+    rss: int
+    stores_s: dict[str, float]
+    """CPU of database and Redis, by name."""
+
+
+def _spent(appliance: Appliance, stores: Sequence[Program]) -> _Spent:
     pids = _processes(appliance)
+    trees = {store.name: process_tree(store.pid) for store in stores}
+    # a backend of the database may end meanwhile: those that began and are still there count
     began, before = time.monotonic(), cpu_time(pids)
+    stores_before = {name: {pid: _cpu_of(pid) for pid in tree} for name, tree in trees.items()}
     time.sleep(_WATCH_S)
+    passed_s = time.monotonic() - began
     spent = cpu_time(pids) - before
-    return spent.total_ns / 1e9 / (time.monotonic() - began), rss_bytes(pids)
+    stores_s = {
+        name: sum(max(0, _cpu_of(pid) - ns) for pid, ns in known.items()) / 1e9 / passed_s
+        for name, known in stores_before.items()
+    }
+    return _Spent(spent.total_ns / 1e9 / passed_s, rss_bytes(pids), stores_s)
+
+
+def _cpu_of(pid: int) -> int:
+    try:
+        return cpu_time([pid]).total_ns
+    except FileNotFoundError:
+        return 0
+
+
+_DISCONNECT: Final = """
+import json, time
+from django.db.models import Count
+from appliance.fleet.models import LiveSession
+from appliance.fleet.services import disconnects
+counts = LiveSession.objects.values_list('backend').annotate(n=Count('pk')).order_by('-n')
+backend = counts[0][0]
+begun = time.monotonic()
+job = disconnects.disconnect_matching(f'server={backend}', None, per_second=PACE)
+asked = time.monotonic()
+while job.sessions.exists() and time.monotonic() < begun + 120:
+    time.sleep(0.05)
+job.refresh_from_db()
+print(json.dumps([job.total, job.failed, asked - begun, time.monotonic() - begun]))
+"""
+
+
+def _disconnected(appliance: Appliance) -> Iterator[Check]:
+    """Disconnect all sessions of the mail server that has most, over all nodes."""
+    code = _DISCONNECT.replace("PACE", str(_PACE))
+    total, failed, asked_s, took_s = json.loads(appliance.python(code).splitlines()[-1])
+    yield Check(f"mass disconnect: {total} sessions of a mail server asked for", asked_s, "s")
+    yield Check(f"mass disconnect: pace, {_PACE}/s wanted", total / took_s, "/s", _PACE * 1.1)
+    yield Check("mass disconnect: not reached", failed, "sessions", 0)
 
 
 def _looked_at(appliance: Appliance) -> Iterator[Check]:
@@ -157,9 +231,13 @@ def _middle(values: list[float]) -> float:
 
 def main() -> int:
     """Print them. Exit status 1: one is broken."""
-    numbers = [int(word) for word in sys.argv[1:]]
+    parser = argparse.ArgumentParser(prog="python -m tests.bench.fleet")
+    parser.add_argument("--grown-up", action="store_true", help="on PostgreSQL and Redis")
+    parser.add_argument("nodes", type=int, nargs="?", default=NODES)
+    parser.add_argument("sessions", type=int, nargs="?", default=SESSIONS, help="of each node")
+    options = parser.parse_args()
     found = []
-    for check in checks(*numbers):
+    for check in checks(options.nodes, options.sessions, grown_up=options.grown_up):
         print(check, flush=True)
         found.append(check.is_kept)
     return 0 if all(found) else 1

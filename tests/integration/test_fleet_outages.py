@@ -12,11 +12,15 @@ from collections.abc import Generator
 from typing import Any
 
 import pytest
+from websockets.sync.client import connect
+from websockets.typing import Origin
 
 from tests.support import cast
 from tests.support.dovecot import Dovecot
 from tests.support.fleet import PLACES, Fleet, fleet
 from tests.support.wait import eventually
+
+pytestmark = pytest.mark.slow
 
 BACK_WITHIN_S = 30
 
@@ -71,11 +75,13 @@ made = 0
 """Logins this file has made, which is what the fleet's totals come to."""
 
 
-def _log_in(there: Fleet, name: str, stack: contextlib.ExitStack) -> imaplib.IMAP4:
+def _log_in(
+    there: Fleet, name: str, stack: contextlib.ExitStack, user: str = cast.ALICE
+) -> imaplib.IMAP4:
     global made
     client = imaplib.IMAP4(PLACES[name], there.web.front.imap, timeout=20)
     stack.callback(client.shutdown)
-    client.login(cast.ALICE, cast.PASSWORDS[cast.ALICE])
+    client.login(user, cast.PASSWORDS[user])
     made += 1
     return client
 
@@ -142,6 +148,76 @@ def _publish_to_the_others(there: Fleet) -> None:
     there.web.publish()
     for name in ("north", "west"):
         eventually(lambda name=name: there.web.node_is_up_to_date(name), name)  # type: ignore[misc]
+
+
+_DISCONNECT = """\
+import json, time
+from appliance.fleet.models import Disconnect, LiveSession
+from appliance.fleet.services import disconnects
+mine = LiveSession.objects.filter(backend=BACKEND)
+while mine.count() < WANTED:
+    time.sleep(0.05)
+begun = time.monotonic()
+job = disconnects.disconnect_matching('server=' + BACKEND, None, per_second=PACE)
+while mine.exists() and time.monotonic() < begun + 30:
+    time.sleep(0.02)
+took_s = time.monotonic() - begun
+job.refresh_from_db()
+print(json.dumps([job.total, job.failed, mine.count(), took_s]))
+"""
+
+
+def test_a_mail_hosts_sessions_are_disconnected_at_its_pace_over_all_nodes(
+    installation: Fleet, logins: contextlib.ExitStack, mailhost01: Dovecot
+) -> None:
+    there, pace = installation, 5
+    leaving = [_log_in(there, name, logins) for name in PLACES for _ in range(4)]
+    staying = [_log_in(there, name, logins, cast.ZOE) for name in PLACES]
+    code = _DISCONNECT.replace("BACKEND", repr(f"127.0.0.1:{mailhost01.imap_port}"))
+    code = code.replace("WANTED", str(len(leaving))).replace("PACE", str(pace))
+    total, failed, left, took_s = json.loads(there.web.python(code).splitlines()[-1])
+    assert (total, failed, left) == (len(leaving), 0, 0)
+    # turns are a share of the time each, so the last one comes in the last of them
+    assert took_s > (len(leaving) - 1) / pace - 0.1
+    for session in leaving:
+        with pytest.raises((session.abort, OSError)):
+            session.noop()
+    for session in staying:
+        assert session.noop()[0] == "OK"
+
+
+_SIGN_IN = """\
+from django.conf import settings
+from django.contrib.auth.models import User
+from django.test import Client
+browser = Client()
+user = User.objects.create_superuser("watcher", "", "a long pass phrase of nobody")
+browser.force_login(user, backend="django.contrib.auth.backends.ModelBackend")
+name = settings.SESSION_COOKIE_NAME
+print(f"{name}={browser.cookies[name].value}")
+"""
+
+
+def test_each_web_server_shows_who_waits_at_every_node(
+    installation: Fleet, logins: contextlib.ExitStack
+) -> None:
+    there = installation
+    for address in PLACES.values():
+        logins.callback(imaplib.IMAP4(address, there.web.front.imap, timeout=20).shutdown)
+    cookie = there.web.python(_SIGN_IN).strip()
+    for web in (there.web, there.second_web):
+        with connect(
+            f"{web.url.replace('http', 'ws')}/ws/waiting/",
+            origin=Origin(web.url),
+            additional_headers={"Cookie": cookie},
+            proxy=None,
+        ) as page:
+            page.send(json.dumps({"type": "view"}))
+            shown: dict[str, Any] = {}
+            while shown.get("described", 0) < len(PLACES):
+                shown = json.loads(page.recv(timeout=20))
+        assert {row["node"] for row in shown["rows"]} == set(PLACES)
+        assert {node["count"] for node in shown["nodes"]} == {1}
 
 
 _MAKE_KEYS = """\

@@ -100,6 +100,7 @@ class Fleet:
 
     web: WebOnly
     """The first of the web servers; its ``manage`` and ``python`` need only the database."""
+    second_web: WebOnly
     parts: Mapping[str, Program]
     nodes: Mapping[str, Proxycore]
     link_url: str
@@ -141,6 +142,7 @@ def fleet() -> Generator[Fleet, None, None]:
         redis, database = stack.enter_context(Redis()), stack.enter_context(PostgreSQL())
         auth_port = free_port()
         first = WebOnly(variables=_variables(redis, database, auth_port))
+        stack.callback(first.close)
         key = {"POSTROAD_SECRET_KEY_FILE": str(first.state / "secret.key")}
         first.variables |= key
         first.manage("migrate", "--verbosity", "0")
@@ -163,7 +165,7 @@ def fleet() -> Generator[Fleet, None, None]:
         for node in nodes.values():
             stack.enter_context(node)
         named = {"redis": redis, "database": database, "web": first, "second web": second, **parts}
-        yield Fleet(first, named, nodes, link_url)
+        yield Fleet(first, second, named, nodes, link_url)
 
 
 def _node(web: WebOnly, name: str, link_url: str) -> Proxycore:
