@@ -1,5 +1,7 @@
 """Who is at work: the member of staff of a request, a command, a task."""
 
+import getpass
+import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -75,6 +77,18 @@ def _program() -> Actor:
     if program == "manage.py" and len(sys.argv) > 1:
         return Actor(ActorKind.COMMAND, f"manage.py {sys.argv[1]}")
     return Actor(ActorKind.SYSTEM, "system")
+
+
+def at_the_shell() -> str:
+    """Say which user of the machine runs the command that is at work; empty: no command is."""
+    if current().kind is not ActorKind.COMMAND:
+        return ""
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):  # a user id without a name
+        user = f"user {os.getuid()}"
+    before = os.environ.get("SUDO_USER", "")
+    return f"{user} (sudo: {before})" if before else user
 
 
 @sync_and_async_middleware

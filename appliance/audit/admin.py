@@ -15,7 +15,7 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from appliance.audit import queries
+from appliance.audit import queries, services
 from appliance.audit.choices import Action, ActorKind
 from appliance.audit.models import Entry
 from appliance.lib.admin import PostroadAdmin, display
@@ -174,6 +174,7 @@ class EntryAdmin(PostroadAdmin):
         if not self.has_view_permission(request):
             raise PermissionDenied
         rows = self.get_changelist_instance(request).get_queryset(request)[:EXPORTED_AT_MOST]
+        services.exported("audit trail", rows.count(), asked=sorted(request.GET.dict().items()))
         answer = StreamingHttpResponse(_csv(rows), content_type="text/csv; charset=utf-8")
         answer["Content-Disposition"] = 'attachment; filename="audit-trail.csv"'
         return answer

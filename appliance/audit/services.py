@@ -82,6 +82,20 @@ def as_one(
     record(action, about, text=note, name=name, changes=changes)
 
 
+def exported(what: str, count: int | None = None, *, asked: Iterable[tuple[str, str]] = ()) -> None:
+    """Write down that somebody takes data away, before the first octet of it leaves.
+
+    what: its name, for instance ``accounts``.
+    count: of lines; None for what has none.
+    asked: the search that it was, as names and values.
+    """
+    said = [] if count is None else [f"{count} line{'' if count == 1 else 's'} as CSV"]
+    said += [f"{name.replace('_', ' ')} {value}" for name, value in asked if value]
+    if person := actors.at_the_shell():
+        said.append(f"run by {person}")
+    record(Action.EXPORTED, name=what, text=", ".join(said))
+
+
 def label_of(one: Model | type[Model]) -> str:
     """Give how a model is named in the trail."""
     return one._meta.label_lower  # noqa: SLF001  (Django's documented interface to a model)

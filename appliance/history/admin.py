@@ -87,7 +87,7 @@ class SessionRecordAdmin(PostroadAdmin):
         form = SearchForm(request.GET)
         if not request.user.has_perm(EXPORT) or not form.is_valid():
             raise PermissionDenied
-        return download(request, export.parts(form.search()), "history.csv")
+        return download(request, export.parts(form.search(), _asked(request.GET)), "history.csv")
 
     def detail_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         """Tell all that is known of one session, or of one failed login."""

@@ -2,9 +2,10 @@
 
 import csv
 import io
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Final
 
+from appliance.audit import services as audit
 from appliance.history import names, queries
 from appliance.history.models import SessionRecord
 from appliance.history.reading import shown_address
@@ -20,8 +21,17 @@ _PLAIN: Final = (
 COLUMNS: Final = ("began_at", "ended_at", "kind", "address", "node", *_PLAIN)
 
 
-def parts(search: queries.Search) -> Iterator[str]:
-    """Give the file in pieces; no cell is one that a spreadsheet would calculate."""
+def parts(search: queries.Search, asked: Iterable[tuple[str, str]] = ()) -> Iterator[str]:
+    """Give the file in pieces; no cell is one that a spreadsheet would calculate.
+
+    asked: the search as people wrote it, for the audit trail.
+    """
+    count = queries.find(search).order_by()[: queries.EXPORTED_AT_MOST].count()
+    audit.exported("history", count, asked=asked)
+    return _parts(search)
+
+
+def _parts(search: queries.Search) -> Iterator[str]:
     yield _text([list(COLUMNS)])
     known = names.all_names()
     for rows in queries.every(search):

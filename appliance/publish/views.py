@@ -11,6 +11,7 @@ from django.template.response import TemplateResponse
 from django.urls import reverse
 from unfold.widgets import UnfoldAdminRadioSelectWidget, UnfoldAdminTextareaWidget
 
+from appliance.audit import services as audit
 from appliance.lib import vault
 from appliance.publish import draft, enclosed, queries, transfer
 from appliance.publish.models import ConfigRevision
@@ -109,6 +110,7 @@ def export(request: HttpRequest, number: int = 0) -> HttpResponse:
             f"{title}, group {group}",
             f"{name}-{group}",
         )
+    audit.exported(f"{title} as nginx.conf")
     return HttpResponse(
         transfer.archive(snapshot, title),
         content_type="application/zip",

@@ -7,6 +7,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from appliance.audit import services as audit
 from appliance.lib import files
 from appliance.publish import conf, draft, queries, transfer
 from appliance.publish.models import ConfigRevision
@@ -32,6 +33,7 @@ class Command(BaseCommand):
         snapshot, title = _content(options["revision"])
         if options["group"]:
             snapshot, title = _part(snapshot, title, options["group"])
+        audit.exported(f"{title} as nginx.conf")
         if options["directory"]:
             try:
                 _unpack(transfer.archive(snapshot, title), Path(options["directory"]))

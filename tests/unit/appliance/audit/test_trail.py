@@ -289,6 +289,44 @@ def test_the_list_is_searched_and_exported_without_formulas(operator: Client) ->
     assert {row[7] for row in rows[1:]} == {"'=cmd()", "other"}
 
 
+def test_exports_are_entries_that_say_what_how_many_and_by_which_search(operator: Client) -> None:
+    routing.save_mail_host(MailHost(name="mx", address="192.0.2.1"))
+    credentials.save_account(Account(login="joe@example.com"))
+    for address, name, text in (
+        ("/admin/export/accounts/", "accounts", "1 line as CSV"),
+        ("/admin/export/routes/", "routes", "0 lines as CSV"),
+        (
+            "/admin/history/sessionrecord/export/?user=joe&outcome=in",
+            "history",
+            "0 lines as CSV, user joe, outcome in",
+        ),
+        (
+            "/admin/audit/entry/export/?about=routing.mailhost",
+            "audit trail",
+            "1 line as CSV, about routing.mailhost",
+        ),
+        ("/admin/publish/configrevision/export/", "The draft as nginx.conf", ""),
+    ):
+        assert operator.get(address).status_code == 200
+        entry = newest()
+        assert (entry.action, entry.actor) == (Action.EXPORTED, "olga")
+        assert (entry.name, entry.text) == (name, text)
+
+
+def test_an_export_from_a_shell_names_who_runs_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.argv", ["manage.py", "export_accounts"])
+    monkeypatch.setenv("LOGNAME", "root")
+    monkeypatch.setenv("SUDO_USER", "ann")
+    for command, name in (
+        ("export_accounts", "accounts"),
+        ("export_nginx_conf", "The draft as nginx.conf"),
+    ):
+        call_command(command, stdout=io.StringIO(), stderr=io.StringIO())
+        entry = newest()
+        assert (entry.actor_kind, entry.name) == (ActorKind.COMMAND, name)
+        assert entry.text.endswith("run by root (sudo: ann)")
+
+
 def test_a_payload_in_a_name_is_inert_on_every_page_of_the_trail(operator: Client) -> None:
     host = routing.save_mail_host(MailHost(name="<script>alert(1)</script>", address="192.0.2.1"))
     entry = newest()
