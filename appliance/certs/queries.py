@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from appliance.certs.models import Certificate
+from appliance.certs.models import Authority, Certificate
 from appliance.lib.fields import Unreadable
 
 WARN_DAYS: Final = 21
@@ -44,6 +44,11 @@ def unreadable() -> list[Certificate]:
     """Give the certificates whose keys are stored under other keys than ours."""
     rows = Certificate.objects.defer("pem")
     return [one for one in rows if isinstance(one.private_key, Unreadable)]
+
+
+def has_authorities() -> bool:
+    """Tell whether there is a private authority."""
+    return Authority.objects.exists()
 
 
 def tone(days_left: int) -> str:

@@ -9,6 +9,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from unfold.admin import StackedInline
 
+from appliance.certs import queries as certificates
 from appliance.lib.admin import PostroadAdmin, PostroadInline, SecretModelForm, display
 from appliance.servers import capabilities, layout, queries, services
 from appliance.servers.choices import AuthService
@@ -124,8 +125,16 @@ class ServerBlockAdmin(PostroadAdmin):
         return blocks.prefetch_related("listeners", "groups")
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
-        """Leave groups of nodes out where there are none: who has none need not know of them."""
-        return self.fieldsets if queries.has_groups() else layout.without("groups")
+        """Leave out what can be chosen among none: who has none need not know of it."""
+        missing = [] if queries.has_groups() else ["groups"]
+        if not (self._may_save(request, obj) and certificates.has_authorities()):
+            missing.append("private_authority")
+        return layout.without(*missing)
+
+    def _may_save(self, request: HttpRequest, obj: Any) -> bool:
+        if obj is None:
+            return bool(self.has_add_permission(request))
+        return bool(self.has_change_permission(request, obj))
 
     def get_list_display(self, request: HttpRequest) -> tuple[str, ...]:
         """Say which nodes run a block, where not all do."""

@@ -5,9 +5,9 @@ from typing import Any
 from django import forms
 from django.core.exceptions import ValidationError
 from django.forms import BaseInlineFormSet
-from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
+from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget, UnfoldAdminSelectWidget
 
-from appliance.certs.models import Certificate
+from appliance.certs.models import Authority, Certificate
 from appliance.lib.admin import SecretModelForm
 from appliance.servers.models import NodeGroup, ServerBlock
 
@@ -51,6 +51,16 @@ class ServerBlockForm(SecretModelForm):
         " nginx: ssl_certificate, ssl_certificate_key.",
     )
 
+    private_authority = forms.ModelChoiceField(
+        label="Trust a private authority",
+        queryset=Authority.objects.defer("pem", "private_key"),
+        required=False,
+        empty_label="none more",
+        widget=UnfoldAdminSelectWidget(),
+        help_text="Its certificate is added to the authorities above when you save. With any there,"
+        " those the system trusts are not asked.",
+    )
+
     class Meta:
         """Every setting."""
 
@@ -73,6 +83,18 @@ class ServerBlockForm(SecretModelForm):
                 message = f"{other.name} and {one.name} have keys of one kind: choose one of them."
                 raise ValidationError(message)
         return chosen
+
+    def clean_private_authority(self) -> None:
+        """Add its certificate to the authorities, which stand before it in the form."""
+        chosen = self.cleaned_data["private_authority"]
+        name = "proxy_ssl_trusted_certificate"
+        known = str(self.cleaned_data.get(name, "")).strip()
+        if chosen is None or name in self.errors or chosen.pem.strip() in known:
+            return
+        if known and "-----BEGIN" not in known:
+            message = "Above is the path of a file: put the authority there, or clear the path."
+            raise ValidationError(message)
+        self.cleaned_data[name] = f"{known}\n{chosen.pem.strip()}".strip()
 
     def clean(self) -> dict[str, Any]:
         """Refuse TLS without a certificate."""

@@ -82,7 +82,7 @@ FIELDSETS: Final[Any] = (
         {
             "fields": (
                 *("proxy_ssl", "proxy_ssl_verify", "proxy_ssl_name"),
-                *("proxy_ssl_trusted_certificate", "proxy_ssl_pins"),
+                *("proxy_ssl_trusted_certificate", "private_authority", "proxy_ssl_pins"),
             ),
             "description": "A mail host says itself whether it is spoken to in TLS, and by which"
             " name it is known. How it has to prove itself is said here, for all of them.",
@@ -113,11 +113,12 @@ FIELDSETS: Final[Any] = (
 """Groups of settings, most asked for first."""
 
 
-def without(name: str) -> Any:
-    """Give the same without a field of the first group."""
-    title, first = FIELDSETS[0]
-    shown = tuple(field for field in first["fields"] if field != name)
-    return ((title, {**first, "fields": shown}), *FIELDSETS[1:])
+def without(*names: str) -> Any:
+    """Give the same without some fields."""
+    return tuple(
+        (title, {**group, "fields": tuple(one for one in group["fields"] if one not in names)})
+        for title, group in FIELDSETS
+    )
 
 
 LISTENER_FIELDSETS: Final[Any] = (

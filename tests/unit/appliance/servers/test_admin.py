@@ -8,6 +8,7 @@ from django.contrib.admin.utils import flatten
 from django.test import Client
 
 from appliance.certs import services as certs
+from appliance.certs.models import Authority
 from appliance.servers.models import AuthHttpHeader, ProcessSettings, ServerBlock
 from proxycore.contract.secret import Secret
 
@@ -40,6 +41,26 @@ def test_a_block_is_added_with_its_listener(as_administrator: Client) -> None:
     answer = as_administrator.post(f"{PAGE}add/", data)
     assert answer.status_code == 302, answer.context["errors"]
     assert str(ServerBlock.objects.get().listeners.get()) == "127.0.0.1:2143"
+
+
+def test_a_private_authority_is_trusted_without_pasting_it(
+    as_administrator: Client, as_viewer: Client, blocks: dict[str, ServerBlock]
+) -> None:
+    url = _change(blocks["imap"])
+    assert "private_authority" not in as_administrator.get(url).text
+    ours = [certs.make_authority(Authority(name=name), 100) for name in ("one", "two")]
+    assert "private_authority" not in as_viewer.get(url).text
+    for authority in (ours[0], ours[1], ours[0]):
+        data = _form(as_administrator, url, private_authority=authority.pk)
+        answer = as_administrator.post(url, data)
+        assert answer.status_code == 302, answer.context["errors"]
+    block = ServerBlock.objects.get(name="imap")
+    text = block.proxy_ssl_trusted_certificate
+    assert text == f"{ours[0].pem.strip()}\n{ours[1].pem.strip()}"
+    data = _form(as_administrator, url, private_authority=ours[0].pk)
+    data["proxy_ssl_trusted_certificate"] = "/etc/ssl/of-the-nodes.pem"
+    errors = as_administrator.post(url, data).context["adminform"].form.errors
+    assert "Above is the path of a file" in errors["private_authority"][0]
 
 
 def test_a_listeners_port_is_changed(
