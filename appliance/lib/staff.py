@@ -65,6 +65,12 @@ class UserAdmin(Recorded, DjangoUserAdmin, ModelAdmin):  # type: ignore[misc, ty
             lockouts.unlock(user)
         messages.success(request, "They may try to sign in again.")
 
+    def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:
+        """Let whoever is made here sign in: the admin is all that there is to sign in to."""
+        if not change:
+            obj.is_staff = True
+        super().save_model(request, obj, form, change)
+
     def get_queryset(self, request: HttpRequest) -> "QuerySet[User]":
         """Bring the roles along."""
         users: QuerySet[User] = super().get_queryset(request)

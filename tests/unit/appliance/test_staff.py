@@ -108,6 +108,22 @@ def test_an_administrator_makes_nobody_a_superuser(olga: User) -> None:
     assert not adam.is_superuser
 
 
+def test_who_is_made_by_an_administrator_can_sign_in() -> None:
+    _, client = administrator()
+    given = {"username": "ned", "password1": PASSWORD, "password2": PASSWORD}
+    answer = client.post("/admin/auth/user/add/", {**given, "usable_password": "true"})
+    assert answer.status_code == 302
+    ned = User.objects.get(username="ned")
+    assert ned.is_staff
+    assert not ned.is_superuser
+    newcomer = Client()
+    assert sign_in(newcomer, "ned", PASSWORD) == 302
+    assert newcomer.get("/admin/").status_code == 200
+    answer = client.post(f"/admin/auth/user/{ned.pk}/change/", {"username": "ned"})
+    ned.refresh_from_db()
+    assert not ned.is_staff, "it can be taken away again"
+
+
 def test_an_administrator_takes_over_no_superuser(olga: User) -> None:
     _, client = administrator()
     given = {"password1": "stolen-7f3a9c", "password2": "stolen-7f3a9c", "usable_password": "true"}
