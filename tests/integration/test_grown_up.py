@@ -13,6 +13,8 @@ from tests.support.ports import free_port
 from tests.support.stub_backends import ImapStub
 from tests.support.wait import eventually
 
+pytestmark = pytest.mark.slow
+
 _IDLE_S = 6
 """Longer than Redis clients wait for an answer before they give a connection up, by default."""
 

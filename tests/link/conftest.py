@@ -8,9 +8,8 @@ import pytest
 from proxycore.contract.protocol import Protocol
 from proxycore.contract.snapshot import AuthHttp, ErrorLog, Listen, Process, Server, Snapshot
 from tests.link.station import TOKEN, Station
-from tests.support.authserver import AuthServer
 from tests.support.ports import free_port
-from tests.unit.proxycore.daemon.serve import Backend, Imap, Serve
+from tests.unit.proxycore.daemon.serve import Imap, Serve, everybody_let_in
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -57,14 +56,8 @@ def node(station: Station) -> Generator[ManagedNode, None, None]:
 @pytest.fixture(scope="module")
 def auth_port() -> Generator[int, None, None]:
     """An auth service that sends everybody to a mail server that lets everybody in."""
-    with Backend() as backend:
-        found = {
-            "Auth-Status": "OK",
-            "Auth-Server": "127.0.0.1",
-            "Auth-Port": str(backend.port),
-        }
-        with AuthServer(lambda asked: found) as auth:
-            yield auth.port
+    with everybody_let_in() as port:
+        yield port
 
 
 def snapshot(node: Serve, *ports: int, auth_port: int = 9) -> Snapshot:

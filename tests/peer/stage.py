@@ -78,6 +78,15 @@ def to(backend: StubBackend, **more: str) -> dict[str, str]:
     }
 
 
+def by_protocol(**backends: StubBackend) -> Decision:
+    """Send each login to the mail server for its protocol."""
+    ports = {protocol: str(backend.port) for protocol, backend in backends.items()}
+    return lambda request: {
+        "Auth-Server": "127.0.0.1",
+        "Auth-Port": ports[request["Auth-Protocol"]],
+    }
+
+
 REFUSED = {"Auth-Status": "ERROR", "Auth-Wait": "1"}
 
 

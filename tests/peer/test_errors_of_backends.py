@@ -4,7 +4,7 @@ from collections.abc import Generator
 
 import pytest
 
-from tests.peer.stage import Stage, staged
+from tests.peer.stage import Stage, by_protocol, staged
 from tests.support.stub_backends import ImapStub, Pop3Stub, SmtpStub
 from tests.support.talk import Talk, plain
 
@@ -33,15 +33,8 @@ Said = dict[str, str]
 def stage(
     kind: str, imap_backend: ImapStub, pop3_backend: Pop3Stub, smtp_backend: SmtpStub
 ) -> Generator[Stage, None, None]:
-    ports = {"imap": imap_backend.port, "pop3": pop3_backend.port, "smtp": smtp_backend.port}
-    with staged(
-        kind,
-        _MAIL,
-        lambda request: {
-            "Auth-Server": "127.0.0.1",
-            "Auth-Port": str(ports[request["Auth-Protocol"]]),
-        },
-    ) as running:
+    decide = by_protocol(imap=imap_backend, pop3=pop3_backend, smtp=smtp_backend)
+    with staged(kind, _MAIL, decide) as running:
         yield running
 
 

@@ -7,10 +7,11 @@ import signal
 import socket
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from pathlib import Path
 
 from tests.support import process
+from tests.support.authserver import AuthServer
 from tests.support.process import Program
 from tests.support.proxycore import environment
 from tests.support.wait import eventually
@@ -105,6 +106,19 @@ class Backend:
         self._server.close()
         for thread in self._threads:
             thread.join(5)
+
+
+@contextlib.contextmanager
+def everybody_let_in() -> Generator[int, None, None]:
+    """Run an auth service that sends all to a mail server that lets all in; gives its port."""
+    with Backend() as backend:
+        found = {
+            "Auth-Status": "OK",
+            "Auth-Server": "127.0.0.1",
+            "Auth-Port": str(backend.port),
+        }
+        with AuthServer(lambda asked: found) as auth:
+            yield auth.port
 
 
 class Imap:

@@ -8,10 +8,9 @@ from collections.abc import Generator
 import pytest
 
 from tests.support import process
-from tests.support.authserver import AuthServer
 from tests.support.ports import free_port
 from tests.support.wait import eventually
-from tests.unit.proxycore.daemon.serve import Backend, Imap, Serve, refuses
+from tests.unit.proxycore.daemon.serve import Imap, Serve, everybody_let_in, refuses
 
 CONFIG = """\
 worker_processes 2;
@@ -27,14 +26,8 @@ mail {{
 
 @pytest.fixture(scope="module")
 def auth_port() -> Generator[int, None, None]:
-    with Backend() as backend:
-        found = {
-            "Auth-Status": "OK",
-            "Auth-Server": "127.0.0.1",
-            "Auth-Port": str(backend.port),
-        }
-        with AuthServer(lambda asked: found) as auth:
-            yield auth.port
+    with everybody_let_in() as port:
+        yield port
 
 
 def log_in(port: int) -> Imap:

@@ -10,12 +10,11 @@ from pathlib import Path
 import pytest
 
 from tests.support import process
-from tests.support.authserver import AuthServer
 from tests.support.ports import free_port
 from tests.support.proxycore import environment
 from tests.support.wait import eventually
 from tests.unit.proxycore.daemon import serve
-from tests.unit.proxycore.daemon.serve import Backend, Imap, Serve, serves
+from tests.unit.proxycore.daemon.serve import Imap, Serve, everybody_let_in, serves
 
 CONFIG = """\
 worker_processes 2;
@@ -92,14 +91,8 @@ class Visitors:
 
 @pytest.fixture(scope="module")
 def auth_port() -> Generator[int, None, None]:
-    with Backend() as backend:
-        found = {
-            "Auth-Status": "OK",
-            "Auth-Server": "127.0.0.1",
-            "Auth-Port": str(backend.port),
-        }
-        with AuthServer(lambda asked: found) as auth:
-            yield auth.port
+    with everybody_let_in() as port:
+        yield port
 
 
 @pytest.fixture

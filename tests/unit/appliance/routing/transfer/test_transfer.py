@@ -278,6 +278,7 @@ def test_a_cell_survives(text: str) -> None:
     assert cells.unescape(cells.escape(text)) == text
 
 
+@pytest.mark.slow
 def test_100_000_accounts_are_checked_and_written_in_seconds(first_host: MailHost) -> None:
     text = "login,mail_host\n" + "".join(f"u{i}@example.com,mailhost01\n" for i in range(100_000))
     began = time.process_time()
