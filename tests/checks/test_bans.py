@@ -39,6 +39,7 @@ REVEALING = {
     "appliance/fleet/services/nodes.py": "hashes a new node's token",
     "appliance/lib/fields.py": "encrypts a secret for the database",
     "appliance/publish/queries.py": "reads an encrypted revision",
+    "appliance/routing/health/tls.py": "shows a server block's own certificate to a mail server",
     "appliance/routing/services.py": "hashes an account's password, reads an imported hash",
     "appliance/publish/enclosed.py": "puts keys that were given along into an imported nginx.conf",
     "appliance/routing/transfer/services.py": "reads a file that is imported: hashes may be in it",
