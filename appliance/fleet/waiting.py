@@ -50,6 +50,7 @@ _TEXTS: Final = {
     "user": "user",
     "server": "backend",
     "node": "node",
+    "group": "group",
     "block": "block",
     "listener": "listen",
     "protocol": "protocol",
@@ -92,10 +93,8 @@ def page(view: View, now: datetime) -> dict[str, Any]:
         if status.state is not NodeState.REVOKED
     ]
     told = waiting.answers([node.pk for node, _ in statuses])
-    names = {node.pk: node.name for node, _ in statuses}
-    rows = [
-        {**row, "node": names[node_id]} for node_id, one in told.items() for row in one["sessions"]
-    ]
+    places = {node.pk: {"node": node.name, "group": node.group_name} for node, _ in statuses}
+    rows = [{**row, **places[node_id]} for node_id, one in told.items() for row in one["sessions"]]
     fits = matcher(view.search, now)
     found = [row for row in rows if fits(row)]
     found.sort(key=lambda row: row["id"])

@@ -12,6 +12,7 @@ from appliance.fleet.choices import WaitingState
 from appliance.fleet.models import Node
 from appliance.fleet.services import nodes
 from appliance.fleet.services import waiting as services
+from appliance.servers.models import NodeGroup
 from proxycore.contract.messages import MOST_WAITING
 from proxycore.contract.session import Standing
 from tests.unit.appliance.fleet.wire import hello, waiter, waiting_of
@@ -101,6 +102,13 @@ def found(text: str) -> list[str]:
 )
 def test_search(crowd: Node, text: str, wanted: str) -> None:
     assert found(text) == list(wanted)
+
+
+def test_search_by_the_group_of_the_node(crowd: Node) -> None:
+    crowd.group = NodeGroup.objects.create(name="dmz")
+    crowd.save()
+    assert found("group:dm") == list("1234")
+    assert found("group=inside") == []
 
 
 @pytest.mark.parametrize(
