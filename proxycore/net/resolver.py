@@ -9,6 +9,7 @@ import ipaddress
 import socket
 from collections import OrderedDict
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from proxycore.contract.snapshot import Resolver as Settings
@@ -154,6 +155,8 @@ class Resolver:
     def _start(self, key: _Key) -> None:
         import pycares
 
+        # no lambda: compiled, it would insist on pycares' word that an error is never None
+
         kind, name = key
         channel = self._open()
         try:
@@ -161,14 +164,14 @@ class Resolver:
                 channel.query(
                     name,
                     pycares.QUERY_TYPE_PTR,
-                    callback=lambda result, error: self._on_names(key, result, error),
+                    callback=partial(self._on_names, key),
                 )
             else:
                 channel.getaddrinfo(
                     name,
                     None,
                     family=self._family(),
-                    callback=lambda result, error: self._on_addresses(key, result, error),
+                    callback=partial(self._on_addresses, key),
                 )
         except (pycares.AresError, ValueError):
             # no name a name server could be asked for

@@ -7,8 +7,10 @@ no task to start, name, watch and stop.
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Any
 
+from autobahn.exception import Disconnected
 from channels.generic.websocket import AsyncWebsocketConsumer
 from django.db import InterfaceError, OperationalError
 from redis.exceptions import RedisError
@@ -43,7 +45,9 @@ class TickingConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # channels
         async def answer(message: Message) -> None:
             nonlocal answered
             answered = True
-            await send(message)
+            # gone meanwhile: that it is, comes next
+            with suppress(Disconnected):
+                await send(message)
 
         try:
             await super().__call__(scope, self._receive_or_tick, answer)
