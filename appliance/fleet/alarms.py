@@ -1,4 +1,4 @@
-"""Tells people when a node is silent or behind, and when none takes new clients."""
+"""Tells people when a node is silent or behind, when none takes new clients, or runs a block."""
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
@@ -15,10 +15,13 @@ from appliance.fleet.choices import NodeState
 from appliance.fleet.models import Node
 from appliance.fleet.queries import Status
 from appliance.publish import queries as publish
+from appliance.publish.models import ConfigRevision
+from appliance.servers.models import ServerBlock
 
 KIND: Final = "node"
 NOBODY: Final = "nodes.drained"
 ALL: Final = "all nodes"
+UNSERVED: Final = "block.unserved"
 
 _HERE: Final = (NodeState.RUNNING, NodeState.BEHIND, NodeState.REFUSED)
 _NAMED: Final = 5
@@ -47,6 +50,7 @@ def watch_nodes(now: datetime) -> None:
     for name in open_alerts.open_about(KIND) - wrong:
         alerts.clear_alert(KIND, name, "It runs what is published.")
     _watch_drained(statuses)
+    _watch_blocks(current, statuses)
 
 
 def drained(statuses: Iterable[tuple[Node, Status]]) -> list[str]:
@@ -76,6 +80,35 @@ def _watch_drained(statuses: Iterable[tuple[Node, Status]]) -> None:
     )
 
 
+def _watch_blocks(current: ConfigRevision | None, statuses: Iterable[tuple[Node, Status]]) -> None:
+    """Tell of published server blocks whose groups have no node that could run them."""
+    manned = {
+        node.group_name
+        for node, status in statuses
+        if status.state not in (NodeState.NEW, NodeState.REVOKED)
+    }
+    unserved = {
+        name: groups
+        for name, groups in publish.groups_of_blocks(current)
+        if groups and manned.isdisjoint(groups)
+    }
+    for name, groups in unserved.items():
+        text = (
+            f"Nobody serves server block {name}: no node is in {', '.join(groups)}. Put a node into"
+            " a group of the block on the node's page, or let every node run the block."
+        )
+        url = reverse("admin:servers_nodegroup_changelist")
+        alerts.raise_alert(UNSERVED, name, text, severity="critical", url=url)
+    for name in open_alerts.open_about(UNSERVED) - set(unserved):
+        alerts.clear_alert(
+            UNSERVED, name, "A node can run it again, or it is not published any more."
+        )
+
+
+def _blocks() -> list[str]:
+    return [*ServerBlock.objects.values_list("name", flat=True)]
+
+
 def _names() -> list[str]:
     return [*Node.objects.filter(revoked_at=None).values_list("name", flat=True)]
 
@@ -92,5 +125,11 @@ KINDS: Final = (
         NOBODY,
         "No node takes new clients",
         "Every node that is connected was drained. Who is logged in stays.",
+    ),
+    Kind(
+        UNSERVED,
+        "Nobody serves a server block",
+        "It is published for groups of nodes that have no node.",
+        _blocks,
     ),
 )

@@ -1,8 +1,10 @@
 """Read revisions: which is active, what is in one, what would change."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import lru_cache
 from typing import Any, Final
 
 from django.utils import timezone
@@ -123,6 +125,19 @@ def servers_of(number: int, digest: str) -> tuple[Server, ...]:
     """Give the server blocks that a node runs; none when that cannot be said."""
     found = running(number, digest)
     return found.servers if found is not None else ()
+
+
+def groups_of_blocks(revision: ConfigRevision | None) -> Sequence[tuple[str, tuple[str, ...]]]:
+    """Give ``server_groups`` of a revision; nothing, and at no cost, where it names no group."""
+    if revision is None or not revision.parts:
+        return ()
+    return _groups_of_blocks(revision.number, revision.digest)
+
+
+@lru_cache(maxsize=4)
+def _groups_of_blocks(number: int, _digest: str) -> Sequence[tuple[str, tuple[str, ...]]]:
+    # revisions never change, and to read one means to decrypt it
+    return server_groups(number)
 
 
 def server_groups(number: int) -> list[tuple[str, tuple[str, ...]]]:

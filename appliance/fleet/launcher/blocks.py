@@ -17,11 +17,14 @@ from typing import Any, Final
 from django.conf import settings
 from django.core.exceptions import ValidationError
 
+from appliance.fleet.launcher.bootstrap import LOCAL_NODE
 from appliance.fleet.launcher.ports import Door
+from appliance.fleet.models import Node
 from appliance.publish import draft
 from appliance.publish import queries as publish
 from appliance.publish import services as publishing
 from appliance.publish.models import ConfigRevision
+from appliance.publish.parts import NO_GROUP, part_of
 from appliance.servers import services as servers
 from appliance.servers.models import Listener, ServerBlock
 from proxycore.contract.snapshot import Server, Snapshot
@@ -43,7 +46,7 @@ _ADDRESS_VARIABLE: Final = f"POSTROAD_{_LISTEN_ADDRESS}"
 
 
 def doors() -> list[Door]:
-    """Give every address nodes will be told to listen on."""
+    """Give every address the local node will be told to listen on."""
     if not ServerBlock.objects.exists():
         return [
             _door(which, settings.LISTEN_ADDRESS, getattr(settings, setting), _ADDRESS_VARIABLE)
@@ -54,7 +57,7 @@ def doors() -> list[Door]:
 
 
 def doors_of(number: int) -> list[Door]:
-    """Give every address of a published revision."""
+    """Give every address at which the local node listens by a published revision."""
     return _doors(ConfigRevision.objects.filter(number=number).first(), {})
 
 
@@ -65,10 +68,15 @@ def _doors(revision: ConfigRevision | None, wanted: Mapping[Which, int]) -> list
             listen.address,
             wanted.get((server.name, listen.ssl), listen.port),
         )
-        for server in publish.readable(revision).servers
+        for server in part_of(publish.readable(revision), _group_of_local_node()).servers
         for listen in server.listens
         if not listen.address.startswith("unix:")
     ]
+
+
+def _group_of_local_node() -> str:
+    node = Node.objects.filter(name=LOCAL_NODE).select_related("group").first()
+    return node.group_name if node is not None else NO_GROUP
 
 
 def _door(which: Which, address: str, port: int, address_variable: str = "") -> Door:

@@ -9,9 +9,12 @@ from django.core.exceptions import ValidationError
 from django.test import Client
 from django.utils import timezone
 
+from appliance.alerts.models import Alert
 from appliance.audit.models import Entry
-from appliance.fleet import common, live, queries, rollout
+from appliance.fleet import alarms, common, live, queries, rollout
 from appliance.fleet.choices import NodeState
+from appliance.fleet.launcher import blocks as launched
+from appliance.fleet.launcher.bootstrap import LOCAL_NODE
 from appliance.fleet.models import EnrolmentCode, Node
 from appliance.fleet.services import enrolment, groups, nodes, tickets
 from appliance.publish import outlook, registry, verdicts
@@ -296,3 +299,40 @@ def test_groups_are_asked_for_where_there_are_any(as_administrator: Client, db: 
     as_administrator.post(urls[1], {"name": "edge-2", "group": group.pk, "minutes": 5})
     assert EnrolmentCode.objects.get().group == group
     assert "dmz" in as_administrator.get(f"/admin/fleet/node/?group__id__exact={group.pk}").text
+
+
+def test_that_nobody_serves_a_block_is_told_until_a_node_can(fleet: Fleet) -> None:
+    now = timezone.now()
+
+    def told() -> list[str]:
+        alarms.watch_nodes(now)
+        open_ones = Alert.objects.filter(kind=alarms.UNSERVED, cleared_at=None)
+        return sorted(open_ones.values_list("about", flat=True))
+
+    # who was enrolled and never came serves nothing
+    assert told() == ["inner", "outer"]
+    for node in (fleet.outer, fleet.inner):
+        Node.objects.filter(pk=node.pk).update(last_seen_at=now, connected_at=now)
+    assert told() == []
+    Node.objects.filter(pk=fleet.outer.pk).update(group=None)
+    assert told() == ["outer"]
+    assert "no node is in dmz" in Alert.objects.get(about="outer", cleared_at=None).text
+    fleet.blocks[0].enabled = False
+    servers.save_block(fleet.blocks[0])
+    publish.publish()
+    assert told() == []
+
+
+def test_the_local_node_s_doors_are_those_of_its_group(fleet: Fleet) -> None:
+    number = fleet.revision.number
+
+    def ports() -> list[int]:
+        return [door.port for door in launched.doors_of(number)]
+
+    assert ports() == [2144]
+    nodes.enrol(LOCAL_NODE, fleet.dmz)
+    assert ports() == [2143, 2144]
+    assert [door.purpose for door in launched.doors()] == [
+        "Server block outer",
+        "Server block all",
+    ]
