@@ -50,7 +50,7 @@ def _of_rollout(rollout: queries.Rollout) -> Notice | None:
     if refused:
         text = (
             f"Revision {rollout.number} is not in force: refused by {_names(refused)}"
-            f" ({len(refused)} of {len(rollout.lines)} nodes), which goes on as before."
+            f" ({len(refused)} of {len(rollout.lines)} nodes); what ran there before goes on."
         )
         return Notice("refused", "danger", text, "See why")
     if not rollout.lines:
