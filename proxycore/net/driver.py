@@ -39,6 +39,10 @@ from proxycore.net.reactor import READ, WRITE
 FLUSH_S: Final = 10.0
 """How long a client may take to accept the last reply before it is closed without it."""
 
+PATIENCE_S: Final = 5.0
+"""A client that leaves after so long a wait for its mail server counts as a failure there: most
+mail programs do not wait for our own time limits."""
+
 _TALKING: Final = frozenset(
     {
         CloseReason.LINE_TOO_LONG,
@@ -287,7 +291,7 @@ class Driver(SecuredBackLeg):
         machine, self._machine = self._machine, None
         if machine is not None:
             context.ledger.closed(self.block.names, reason)
-            if reason in OF_BACKENDS and self._upstream:
+            if self._upstream and (reason in OF_BACKENDS or self._has_waited(reason)):
                 self._count_failure(reason)
             if self.block.access.wanted:
                 self._record(machine, reason)
@@ -305,6 +309,10 @@ class Driver(SecuredBackLeg):
             return
         self._remask_front()
         self._timer = context.reactor.call_later(FLUSH_S, self._finish)
+
+    def _has_waited(self, reason: CloseReason) -> bool:
+        decided_at = self.course.decided_at
+        return reason in _GONE and 0 < decided_at <= self.context.reactor.now - PATIENCE_S
 
     def _count_failure(self, reason: CloseReason) -> None:
         course, way = self.course, self.block.names.way(self._upstream)

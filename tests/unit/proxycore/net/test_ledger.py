@@ -5,6 +5,7 @@ import pytest
 from proxycore.contract import stats
 from proxycore.contract.reasons import CloseReason
 from proxycore.contract.stats import BOUNDS_S, HISTOGRAM_SIZE, observations, series
+from proxycore.net import driver
 from proxycore.net.ledger import MOST_BACKENDS, Ledger, Series, observe
 from tests.unit.proxycore.net.house import House
 
@@ -97,3 +98,23 @@ def test_a_login_that_fails_at_the_mail_server_is_counted_there(house: House) ->
     assert counts[series(stats.BACKEND_LOGINS, backend)] == 0
     assert observations(histograms[series(stats.BACKEND_CONNECT_TIME, backend)]) == 1
     assert observations(histograms[series(stats.BACKEND_LOGIN_TIME, backend)]) == 0
+
+
+@pytest.mark.parametrize(("patience_s", "failures"), [(0.05, 1), (60.0, 0)])
+def test_a_client_that_waited_for_the_mail_server_in_vain_is_counted_there(
+    house: House, monkeypatch: pytest.MonkeyPatch, patience_s: float, failures: int
+) -> None:
+    monkeypatch.setattr(driver, "PATIENCE_S", patience_s)
+    house.serve()
+    client = house.client()
+    client.send(b"a1 LOGIN alice secret\r\n")
+    auth, _ = house.asked()
+    auth.send(house.ok())
+    house.accept(house.mail)
+    begun = house.reactor.now
+    house.pump(lambda: house.reactor.now > begun + 0.1, "a while")
+    client.close()
+    house.pump(lambda: house.engine.open_count == 0, "the end")
+    backend = f"127.0.0.1:{house.mail.getsockname()[1]}"
+    counts, _ = house.engine.ledger.totals()
+    assert counts.get(series(stats.BACKEND_FAILURES, backend, "client_closed"), 0) == failures
