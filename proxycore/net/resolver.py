@@ -155,8 +155,6 @@ class Resolver:
     def _start(self, key: _Key) -> None:
         import pycares
 
-        # no lambda: compiled, it would insist on pycares' word that an error is never None
-
         kind, name = key
         channel = self._open()
         try:
